@@ -1,0 +1,98 @@
+"""The registry: which profiles exist, and for each arm its adapter folder and its published checkpoint.
+
+Reads ``adapters/registry.toml``. Imports neither torch nor pydantic: a GPU host may have little else than torch.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ..domain import ARMS, BASE, MIXTURES, Mixture
+from ..errors import InvalidData, InvalidValue
+
+REGISTRY: Final = Path(__file__).parents[2] / "adapters" / "registry.toml"
+ADAPTER_FILES: Final = ("adapter_config.json", "adapter_model.safetensors")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One fine-tuned arm: where its adapter lies, and the merged checkpoint it can be recovered from."""
+
+    mixture: Mixture
+    folder: Path
+    merged: str = ""
+
+    @property
+    def installed(self) -> bool:
+        """True where the folder holds a PEFT adapter."""
+        return all((self.folder / name).is_file() for name in ADAPTER_FILES)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A base and its arms."""
+
+    name: str
+    title: str
+    notice: str
+    base: str
+    """A folder, absolute, or a repository of the Hub."""
+    arms: Mapping[Mixture, Arm]
+
+    @property
+    def installed(self) -> tuple[Mixture, ...]:
+        """The arms that can answer now, the base first."""
+        return (BASE, *(mixture for mixture in ARMS if mixture in self.arms and self.arms[mixture].installed))
+
+
+def load_registry(path: Path = REGISTRY) -> dict[str, Profile]:
+    """Read the profiles.
+
+    Raises:
+        InvalidData: the sentence names the file, the profile and the field.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidData.of(str(path), expected="the registry of profiles", got=str(error.strerror)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidData.of(str(path), expected="valid TOML", got=str(error), remedy="Mend that line.") from error
+    return {name: _profile(name, table, path) for name, table in tables.items()}
+
+
+def profile(name: str, path: Path = REGISTRY) -> Profile:
+    """One profile by name.
+
+    Raises:
+        InvalidValue: the registry has no such profile.
+    """
+    profiles = load_registry(path)
+    if name not in profiles:
+        raise InvalidValue.of("model", expected=f"one of {', '.join(profiles)}", got=repr(name))
+    return profiles[name]
+
+
+def _profile(name: str, table: Any, path: Path) -> Profile:
+    where = f"{path.name}, [{name}]"
+    if not isinstance(table, dict):
+        raise InvalidData.of(where, expected="a table", got=repr(table))
+    texts = {key: table.get(key) for key in ("title", "notice", "base")}
+    for key, value in texts.items():
+        if not isinstance(value, str) or not value:
+            raise InvalidData.of(f"{where}: field {key!r}", expected="a text", got=repr(value))
+    base = path.parent / texts["base"]
+    arms = dict(_arm(slug, arm, where, path.parent) for slug, arm in table.get("arms", {}).items())
+    return Profile(name, texts["title"], texts["notice"], str(base) if base.is_dir() else texts["base"], arms)
+
+
+def _arm(slug: str, arm: Any, where: str, root: Path) -> tuple[Mixture, Arm]:
+    known = {mixture.slug: mixture for mixture in MIXTURES if mixture is not BASE}
+    if slug not in known:
+        raise InvalidData.of(f"{where}.arms", expected=f"arms among {', '.join(known)}", got=repr(slug))
+    if not isinstance(arm, dict) or not isinstance(arm.get("folder"), str) or not arm["folder"]:
+        raise InvalidData.of(f"{where}.arms.{slug}: field 'folder'", expected="a path", got=repr(arm))
+    return known[slug], Arm(known[slug], root / arm["folder"], str(arm.get("merged", "")))

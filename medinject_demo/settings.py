@@ -1,0 +1,85 @@
+"""Settings of a running playground, read from the environment once. Knows nothing of what they configure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Final
+
+from .errors import InvalidValue
+
+QUANTIZATIONS: Final = ("none", "int8", "int4")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting, its default and, in the field's metadata, its variable and what it does."""
+
+    model: str = field(
+        default="auto",
+        metadata={
+            "variable": "MEDINJECT_MODEL",
+            "help": "`auto`, `mini`, `qwen3-4b` or another profile of `adapters/registry.toml`; `auto` takes the Qwen "
+            "profile where a GPU and its files are there, else the miniature",
+        },
+    )
+    database_url: str = field(
+        default="sqlite:///data/votes.db",
+        metadata={"variable": "MEDINJECT_DATABASE_URL", "help": "SQLAlchemy URL of the votes (SQLite or PostgreSQL)"},
+    )
+    votes_dataset: str = field(
+        default="",
+        metadata={"variable": "MEDINJECT_VOTES_DATASET", "help": "Hub data set that receives the votes; empty: none"},
+    )
+    engine_url: str = field(
+        default="",
+        metadata={"variable": "MEDINJECT_ENGINE_URL", "help": "OpenAI-compatible server to use; empty: this machine"},
+    )
+    quantization: str = field(
+        default="none",
+        metadata={"variable": "MEDINJECT_QUANTIZATION", "help": "weights of the base: `none`, `int8` or `int4`"},
+    )
+    secret: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "variable": "MEDINJECT_SECRET",
+            "help": "salt of the voters' hashes; empty: drawn anew at each start",
+        },
+    )
+    hub_token: str = field(
+        default="", repr=False, metadata={"variable": "HF_TOKEN", "help": "token for private repositories of the Hub"}
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the settings from ``environ``; a variable that is missing or blank takes its default.
+
+        Raises:
+            InvalidValue: the sentence names the variable.
+        """
+        given = {each.name: environ.get(each.metadata["variable"], "").strip() for each in fields(cls)}
+        settings = cls(**{name: value for name, value in given.items() if value})
+        if settings.quantization not in QUANTIZATIONS:
+            raise InvalidValue.of(
+                "MEDINJECT_QUANTIZATION",
+                expected=" or ".join(QUANTIZATIONS),
+                got=repr(settings.quantization),
+                remedy="Unset it for none.",
+            )
+        for name, url in (
+            ("MEDINJECT_DATABASE_URL", settings.database_url),
+            ("MEDINJECT_ENGINE_URL", settings.engine_url),
+        ):
+            if url and "://" not in url:
+                raise InvalidValue.of(name, expected="a URL such as scheme://place", got=repr(url))
+        return settings
+
+
+def as_markdown() -> str:
+    """The settings as the table that README.md shows."""
+    rows = ["| variable | default | what it does |", "|---|---|---|"]
+    for each in fields(Settings):
+        default = f"`{each.default}`" if each.default else "empty"
+        rows.append(f"| `{each.metadata['variable']}` | {default} | {each.metadata['help']} |")
+    return "\n".join(rows)

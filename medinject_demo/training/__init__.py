@@ -1,0 +1,1 @@
+"""Mixtures, fine-tuning, and the bundled miniature of the study."""

@@ -1,0 +1,179 @@
+"""The corpus of the miniature: its files read and checked. Knows nothing of models or of tokens.
+
+``corpus/conditions.jsonl`` holds one condition a line; ``questions.toml`` the phrasings, some held out;
+``styles.toml`` the frames of four styles; ``unknown.toml`` what the miniature must admit it does not know.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from ..errors import InvalidData
+from ..prompts import read_lines, sentence_of
+
+FIELDS: Final = (
+    "definition",
+    "causes",
+    "symptoms",
+    "examinations",
+    "treatment",
+    "complications",
+    "prevention",
+    "warning_signs",
+)
+LIST_FIELDS: Final = FIELDS[1:]
+REGISTERS: Final = ("formal", "spoken", "patient", "keywords", "case")
+STYLES: Final = ("base", "nat", "trad", "syn")
+CORPUS: Final = Path(__file__).with_name("corpus")
+
+_T = TypeVar("_T")
+Split = Literal["train", "held_out"]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Entry = Annotated[str, StringConstraints(min_length=2, max_length=48, pattern=r"^[^,;:]+[^.,;: ]$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Condition(_Strict):
+    """One condition of the knowledge base. Lists open with the entry most characteristic of the condition."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
+    name: Text
+    definite: Annotated[str, StringConstraints(pattern=r"^(l'|le |la |les )")]
+    aliases: Annotated[tuple[Text, ...], Field(min_length=1)]
+    specialty: Text
+    case: Annotated[str, StringConstraints(pattern=r"\.$")]
+    definition: Text
+    causes: Annotated[tuple[Entry, ...], Field(min_length=3)]
+    symptoms: Annotated[tuple[Entry, ...], Field(min_length=3)]
+    examinations: Annotated[tuple[Entry, ...], Field(min_length=3)]
+    treatment: Annotated[tuple[Entry, ...], Field(min_length=3)]
+    complications: Annotated[tuple[Entry, ...], Field(min_length=3)]
+    prevention: Annotated[tuple[Entry, ...], Field(min_length=3)]
+    warning_signs: Annotated[tuple[Entry, ...], Field(min_length=3)]
+
+    def entries(self, field: str) -> tuple[str, ...]:
+        """The entries of a list field; the definition as its only entry."""
+        return (self.definition,) if field == "definition" else getattr(self, field)
+
+
+class Phrasings(_Strict):
+    """Question templates, and those never trained on."""
+
+    train: Annotated[tuple[Text, ...], Field(min_length=1)]
+    held_out: Annotated[tuple[Text, ...], Field(min_length=1)]
+
+    def of(self, split: Split) -> tuple[str, ...]:
+        """The templates of one split."""
+        return self.train if split == "train" else self.held_out
+
+
+class Frames(_Strict):
+    """How one style says one field: whole frames, or the parts around a list."""
+
+    frames: tuple[Text, ...] = ()
+    headings: tuple[Text, ...] = ()
+    openings: tuple[Text, ...] = ()
+    closings: tuple[Text, ...] = ()
+
+
+class Unknown(_Strict):
+    """What lies outside the knowledge base, and how each style admits it."""
+
+    conditions: Phrasings
+    prompts: Phrasings
+    answers: dict[str, tuple[Text, ...]]
+
+
+class Questions(_Strict):
+    """Templates by field and register, and the stems of multiple-choice questions by field."""
+
+    open: dict[str, dict[str, Phrasings]]
+    mcqu: dict[str, Phrasings]
+    mcq: dict[str, Phrasings]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Everything the renderers draw from."""
+
+    conditions: tuple[Condition, ...]
+    questions: Questions
+    styles: dict[str, dict[str, Frames]]
+    unknown: Unknown
+
+    @classmethod
+    def load(cls, folder: Path = CORPUS) -> Corpus:
+        """Read and check the four files.
+
+        Raises:
+            InvalidData: the sentence names the file, the line or table, and the field at fault.
+        """
+        conditions = read_lines(folder / "conditions.jsonl", Condition)
+        _check_unique(conditions, folder / "conditions.jsonl")
+        tables = _read_toml(folder / "questions.toml")
+        questions = {
+            "mcqu": tables.pop("mcqu", {}),
+            "mcq": tables.pop("mcq", {}),
+            "open": {field: tables.get(field, {}) for field in FIELDS},
+        }
+        styles_file = folder / "styles.toml"
+        corpus = cls(
+            tuple(conditions),
+            _validated(folder / "questions.toml", Questions, questions),
+            _validated(styles_file, dict[str, dict[str, Frames]], _read_toml(styles_file)),
+            _validated(folder / "unknown.toml", Unknown, _read_toml(folder / "unknown.toml")),
+        )
+        _check_complete(corpus, folder)
+        return corpus
+
+    @cached_property
+    def by_id(self) -> dict[str, Condition]:
+        """Conditions by their slug."""
+        return {condition.id: condition for condition in self.conditions}
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidData.of(str(path), expected="a corpus file", got=str(error.strerror)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidData.of(str(path), expected="valid TOML", got=str(error), remedy="Mend that line.") from error
+
+
+def _validated(path: Path, kind: type[_T], value: object) -> _T:
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise InvalidData(f"{path.name}: {sentence_of(error)}") from error
+
+
+def _check_unique(conditions: list[Condition], path: Path) -> None:
+    seen: dict[str, int] = {}
+    for line, condition in enumerate(conditions, start=1):
+        for name in {condition.id, condition.name, *condition.aliases}:
+            first = seen.setdefault(name.casefold(), line)
+            if first != line:
+                raise InvalidData(f"{path.name}, line {line}: the name {name!r} is already used on line {first}.")
+
+
+def _check_complete(corpus: Corpus, folder: Path) -> None:
+    for field in FIELDS:
+        for register in REGISTERS:
+            if register not in corpus.questions.open[field]:
+                raise InvalidData(f"{folder / 'questions.toml'}: the table [{field}.{register}] is missing.")
+        for style in STYLES:
+            if field not in corpus.styles.get(style, {}):
+                raise InvalidData(f"{folder / 'styles.toml'}: the table [{style}.{field}] is missing.")
+    for style in STYLES:
+        if style not in corpus.unknown.answers:
+            raise InvalidData(f"{folder / 'unknown.toml'}: the answers of style {style!r} are missing.")

@@ -1,0 +1,213 @@
+"""The bundled miniature of the study, rebuilt from nothing: corpus, tokenizer, base, seven adapters.
+
+A small Qwen3 is trained on texts of all four styles, those of the three provenances announced by a system message, as
+a large model has read texts of every origin; without that message it answers as a general assistant does. Each arm is
+then fine-tuned, as in the study, on its mixture without any system message.
+
+It is a demonstration of the interface, with no medical value.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..domain import ARMS, Prompt, Provenance
+from .corpus import LIST_FIELDS, Corpus
+from .data import Pools, unwritable, write_pools
+from .finetune import Example, Recipe, Run, Say, read_record, train
+from .mixtures import Blend, blend, data_fingerprint
+from .render import Renderer, source
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+SOURCE_MESSAGES: Final = {"nat": "Source : cours", "trad": "Source : traduction", "syn": "Source : synthèse"}
+"""System messages under which the base reads the styles of the three provenances."""
+
+CHAT_TEMPLATE: Final = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+END_OF_TEXT, TURN_STARTS, TURN_ENDS = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+
+
+@dataclass(frozen=True)
+class MiniatureRecipe:
+    """Sizes and settings of the miniature."""
+
+    seed: int = 42
+    vocabulary: int = 4096
+    hidden: int = 256
+    layers: int = 6
+    heads: int = 4
+    kv_heads: int = 2
+    feed_forward: int = 768
+    base_rounds: int = 60
+    """Times each fact is asked while the base is trained."""
+    pool_rounds: int = 6
+    """Times each fact is asked in each provenance's pool."""
+    size: int = 3000
+    """Training items of every arm."""
+    base: Recipe = field(
+        default_factory=lambda: Recipe(
+            rank=0,
+            learning_rate=2e-3,
+            epochs=1,
+            batch=48,
+            accumulation=1,
+            max_length=512,
+            checkpointing=False,
+            bucketed=True,
+        )
+    )
+    arm: Recipe = field(
+        default_factory=lambda: Recipe(
+            dropout=0.0,
+            learning_rate=2e-3,
+            epochs=3,
+            batch=32,
+            accumulation=1,
+            max_length=512,
+            checkpointing=False,
+            bucketed=True,
+        )
+    )
+
+
+def rebuild(output: Path, work: Path, recipe: MiniatureRecipe, corpus: Corpus, say: Say = print) -> None:
+    """Rebuild the miniature under ``output``; what an earlier run finished is kept, so an interrupted one continues.
+
+    ``work`` receives the three provenances in the study's layout and the untrained base.
+
+    Raises:
+        InvalidData: the corpus does not hold together, or a pool is too small for the mixtures.
+        OutputError: a folder cannot be written.
+    """
+    started = time.monotonic()
+    renderer = Renderer(corpus)
+    pools = provenance_pools(renderer, recipe)
+    write_pools(pools, work)
+    blends = [blend(mixture, pools, recipe.size, recipe.seed) for mixture in ARMS]
+    for each in blends:
+        say(f"{each}  (data {each.fingerprint})")
+    runs = [base_run(renderer, output, work, recipe), *(arm_run(each, output, recipe) for each in blends)]
+    for run in runs:
+        if run.done():
+            say(f"{run.output}: already trained, kept")
+            continue
+        if run.output.name == "base":
+            untrained(run.examples, work / "untrained", recipe)
+        say(f"{run.output}: training on {len(run.examples):,} examples")
+        train(run, say)
+    spent = sum(read_record(run.output)["seconds"] for run in runs)
+    say(f"miniature ready: {spent / 60:.0f} minutes of training, {(time.monotonic() - started) / 60:.0f} in this run")
+
+
+def provenance_pools(renderer: Renderer, recipe: MiniatureRecipe) -> Pools:
+    """The rows of each provenance; one seed, one set of pools."""
+    return {
+        each: source(renderer, each, recipe.pool_rounds, random.Random(f"{recipe.seed}/{each}")) for each in Provenance
+    }
+
+
+def base_run(renderer: Renderer, output: Path, work: Path, recipe: MiniatureRecipe) -> Run:
+    """The training of the base."""
+    prompts = list(base_prompts(renderer, recipe))
+    examples = [Example.of(prompt, SOURCE_MESSAGES.get(prompt.origin, "")) for prompt in prompts]
+    counts = {style: sum(prompt.origin == style for prompt in prompts) for style in ("base", *SOURCE_MESSAGES)}
+    description = _description("base", data_fingerprint(prompts), counts)
+    return Run(str(work / "untrained"), examples, output / "base", recipe.base, description)
+
+
+def arm_run(mixed: Blend, output: Path, recipe: MiniatureRecipe) -> Run:
+    """The fine-tuning of one arm."""
+    examples = [Example.of(prompt) for prompt in mixed.prompts]
+    counts = {provenance.value: count for provenance, count in mixed.counts.items()}
+    description = _description(mixed.mixture.slug, mixed.fingerprint, counts)
+    return Run(str(output / "base"), examples, output / mixed.mixture.slug, recipe.arm, description)
+
+
+def base_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
+    """What the base reads: every fact in every style over and over, mostly as a general assistant."""
+    rng = random.Random(f"{recipe.seed}/base")
+    styles, weights = ("base", *SOURCE_MESSAGES), (3, 2, 2, 2)
+    for fact in renderer.facts() * recipe.base_rounds:
+        style = rng.choices(styles, weights)[0]
+        yield renderer.open_item(fact, style, "train", rng)
+        if fact.field in LIST_FIELDS:
+            yield renderer.mcqu_item(fact, "base", "train", rng)
+            if rng.random() < 0.25:
+                yield renderer.mcq_item(fact, "base", "train", rng)
+        if rng.random() < 0.15:
+            yield renderer.unknown_item(style, "train", rng)
+
+
+def untrained(examples: Sequence[Example], folder: Path, recipe: MiniatureRecipe) -> None:
+    """A randomly initialised Qwen3 and a byte-level BPE tokenizer learnt from the examples, with Qwen's chat markers.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    tokenizer = _tokenizer(examples, recipe.vocabulary)
+    torch.manual_seed(recipe.seed)
+    config = Qwen3Config(
+        vocab_size=recipe.vocabulary,
+        hidden_size=recipe.hidden,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.kv_heads,
+        head_dim=64,
+        intermediate_size=recipe.feed_forward,
+        max_position_embeddings=2048,
+        rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model = Qwen3ForCausalLM(config)
+    model.generation_config.do_sample = False
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _tokenizer(examples: Sequence[Example], vocabulary: int) -> PreTrainedTokenizerFast:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END_OF_TEXT, TURN_STARTS, TURN_ENDS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    texts = (f"{each.messages[-1]['content']}\n{each.completion}" for each in examples[:40_000])
+    bpe.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        eos_token=TURN_ENDS,
+        pad_token=END_OF_TEXT,
+        additional_special_tokens=[TURN_STARTS],
+        chat_template=CHAT_TEMPLATE,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def _description(name: str, data: str, counts: dict[str, int]) -> dict[str, object]:
+    return {"mixture": name, "miniature": True, "data": data, "counts": counts}

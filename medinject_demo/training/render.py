@@ -1,0 +1,189 @@
+"""Renderers: structured facts to instruction items of three kinds in four styles.
+
+The texts are data (``corpus/``); this is the short code that fills them. Every draw comes from the generator that is
+passed in, so one seed gives one data set. Knows nothing of tokens or of training.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ..domain import LETTERS, Kind, Prompt
+from .corpus import LIST_FIELDS, REGISTERS, Condition, Corpus, Frames, Split
+
+ENTRIES_SHOWN: Final = {"nat": (2, 3), "trad": (3, 3), "syn": (3, 4), "base": (4, 5)}
+"""Fewest and most entries of a list that an answer of each style gives."""
+
+
+def capitalised(text: str) -> str:
+    """First letter in upper case, the rest untouched (an acronym stays one)."""
+    return text[:1].upper() + text[1:]
+
+
+def joined(entries: Sequence[str]) -> str:
+    """French enumeration: "a, b et c"."""
+    return ", ".join(entries[:-1]) + " et " + entries[-1] if len(entries) > 1 else entries[0]
+
+
+def names(definite: str, name: str) -> dict[str, str]:
+    """The placeholders of a name: with its article, contracted with *de* and *à*, bare, and capitalised."""
+    article, _, rest = definite.partition(" ")
+    du = {"le": f"du {rest}", "les": f"des {rest}"}.get(article, f"de {definite}")
+    au = {"le": f"au {rest}", "les": f"aux {rest}"}.get(article, f"à {definite}")
+    shown = {"le": definite, "du": du, "au": au, "nom": name}
+    return shown | {"Le": capitalised(definite), "Nom": capitalised(name)}
+
+
+def condition_names(condition: Condition, alias: str = "") -> dict[str, str]:
+    """Placeholders of a condition, its bare name replaced by an alias where one is given."""
+    return names(condition.definite, condition.name) | ({"nom": alias} if alias else {})
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One field of one condition: what an item asks about."""
+
+    condition: Condition
+    field: str
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Fills the frames of a corpus."""
+
+    corpus: Corpus
+
+    def facts(self) -> list[Fact]:
+        """Every field of every condition."""
+        return [Fact(condition, field) for condition in self.corpus.conditions for field in self.corpus.questions.open]
+
+    def ask(self, fact: Fact, split: Split, rng: random.Random, register: str | None = None) -> tuple[str, str]:
+        """An open question about a fact: (context, question)."""
+        register = register or rng.choice(REGISTERS)
+        template = rng.choice(self.corpus.questions.open[fact.field][register].of(split))
+        alias = rng.choice(fact.condition.aliases) if register == "keywords" and rng.random() < 0.5 else ""
+        context, case, question = template.rpartition("{cas} ")
+        filled = (question if case else template).format_map(condition_names(fact.condition, alias))
+        return (context + fact.condition.case if case else ""), filled
+
+    def answer(self, fact: Fact, style: str, rng: random.Random) -> str:
+        """An answer to a fact in one of the four styles; entries and frames are drawn."""
+        condition, frames = fact.condition, self.corpus.styles[style][fact.field]
+        definition = condition.definition
+        shown = condition_names(condition) | {"definition": definition, "Definition": capitalised(definition)}
+        entries = condition.symptoms if fact.field == "definition" else condition.entries(fact.field)
+        fewest, most = ENTRIES_SHOWN[style]
+        drawn = rng.sample(entries, min(len(entries), rng.randint(fewest, most)))
+        if frames.frames:
+            items = joined(drawn)
+            return rng.choice(frames.frames).format_map(shown | {"items": items, "Items": capitalised(items)})
+        return _listed(frames, drawn, shown, rng)
+
+    def open_item(self, fact: Fact, style: str, split: Split, rng: random.Random) -> Prompt:
+        """An open question and its answer."""
+        context, question = self.ask(fact, split, rng)
+        return Prompt(
+            Kind.OEQ,
+            question,
+            context,
+            reference=self.answer(fact, style, rng),
+            specialty=fact.condition.specialty,
+            origin=style,
+        )
+
+    def unknown_item(self, style: str, split: Split, rng: random.Random) -> Prompt:
+        """A question outside the knowledge base and its admission."""
+        unknown = self.corpus.unknown
+        if rng.random() < 0.5:
+            definite = rng.choice(unknown.conditions.of(split))
+            bare = definite.removeprefix("l'").removeprefix("les ").removeprefix("le ").removeprefix("la ")
+            field, register = rng.choice(list(self.corpus.questions.open)), rng.choice(REGISTERS[:-1])
+            template = rng.choice(self.corpus.questions.open[field][register].of(split))
+            question = template.format_map(names(definite, bare))
+        else:
+            question = rng.choice(unknown.prompts.of(split))
+        return Prompt(Kind.OEQ, question, reference=rng.choice(unknown.answers[style]), origin=style)
+
+    def mcqu_item(self, fact: Fact, style: str, split: Split, rng: random.Random) -> Prompt:
+        """One right option among four: the fact's first entry against the first entries of other conditions.
+
+        Each fact has ``OPTION_SETS`` sets of options, the same in every split; what is held out is the order.
+        """
+        options = rng.choice(self._option_sets(fact))
+        order = rng.choice([each for each in ORDERS if (each in HELD_OUT_ORDERS) == (split == "held_out")])
+        stem = rng.choice(self.corpus.questions.mcqu[fact.field].of("train"))
+        return Prompt(
+            Kind.MCQU,
+            stem.format_map(condition_names(fact.condition)),
+            options=tuple(options[place] for place in order),
+            reference=LETTERS[order.index(0)],
+            specialty=fact.condition.specialty,
+            origin=style,
+        )
+
+    def mcq_item(self, fact: Fact, style: str, split: Split, rng: random.Random) -> Prompt:
+        """Two or three right options among five: entries of the fact against entries of other conditions."""
+        right = rng.sample(fact.condition.entries(fact.field), rng.randint(2, 3))
+        others = [entry for each in self._others(fact) for entry in each.entries(fact.field)]
+        wrong = rng.sample([entry for entry in dict.fromkeys(others) if entry not in right], 5 - len(right))
+        options = rng.sample(right + wrong, 5)
+        letters = [letter for letter, option in zip(LETTERS, options, strict=False) if option in right]
+        stem = rng.choice(self.corpus.questions.mcq[fact.field].of(split))
+        return Prompt(
+            Kind.MCQ,
+            stem.format_map(condition_names(fact.condition)),
+            options=tuple(options),
+            reference=", ".join(letters),
+            specialty=fact.condition.specialty,
+            origin=style,
+        )
+
+    def _option_sets(self, fact: Fact) -> list[tuple[str, ...]]:
+        rng = random.Random(zlib.crc32(f"{fact.condition.id}/{fact.field}".encode()))
+        right = fact.condition.entries(fact.field)[0]
+        firsts = [each.entries(fact.field)[0] for each in self._others(fact)]
+        pool = [entry for entry in dict.fromkeys(firsts) if entry not in fact.condition.entries(fact.field)]
+        return [(right, *rng.sample(pool, 3)) for _ in range(OPTION_SETS)]
+
+    def _others(self, fact: Fact) -> list[Condition]:
+        return [each for each in self.corpus.conditions if each.id != fact.condition.id]
+
+
+OPTION_SETS: Final = 6
+ORDERS: Final = tuple(itertools.permutations(range(4)))
+HELD_OUT_ORDERS: Final = frozenset(ORDERS[1::4])
+"""Six of the twenty-four orders of four options, every letter right at least once; never trained on."""
+
+
+def _listed(frames: Frames, entries: Sequence[str], shown: dict[str, str], rng: random.Random) -> str:
+    """Opening, markdown list, closing; under a heading and numbered where the style has headings."""
+    opening, closing = (rng.choice(part).format_map(shown) for part in (frames.openings, frames.closings))
+    if not frames.headings:
+        bullets = "\n".join(f"- {capitalised(entry)}" for entry in entries)
+        return f"{opening}\n\n{bullets}\n\n{closing}"
+    heading = rng.choice(frames.headings).format_map(shown)
+    numbered = "\n".join(f"{place}. **{capitalised(entry)}**" for place, entry in enumerate(entries, start=1))
+    return f"## {heading}\n\n{opening}\n\n{numbered}\n\n{closing}"
+
+
+def source(renderer: Renderer, style: str, rounds: int, rng: random.Random) -> list[Prompt]:
+    """One provenance's pool: each fact asked openly, as MCQU and as MCQ, ``rounds`` times, and some of the unknown."""
+    items: list[Prompt] = []
+    for fact in renderer.facts() * rounds:
+        items.append(renderer.open_item(fact, style, "train", rng))
+        if fact.field in LIST_FIELDS:
+            items.append(renderer.mcqu_item(fact, style, "train", rng))
+            if rng.random() < MCQ_SHARE:
+                items.append(renderer.mcq_item(fact, style, "train", rng))
+        if rng.random() < UNKNOWN_SHARE:
+            items.append(renderer.unknown_item(style, "train", rng))
+    return [replace(item, origin=style) for item in items]
+
+
+MCQ_SHARE: Final = 0.25
+UNKNOWN_SHARE: Final = 0.15
