@@ -105,7 +105,7 @@ class Mixture:
 
 MIXTURES: Final[tuple[Mixture, ...]] = tuple(
     sorted(
-        (Mixture(levels) for levels in itertools.product((0, 1), repeat=3)),
+        (Mixture((nat, trad, syn)) for nat, trad, syn in itertools.product((0, 1), repeat=3)),
         key=lambda mixture: (sum(mixture.levels), [-level for level in mixture.levels]),
     )
 )
@@ -207,7 +207,7 @@ class Answer:
 
     @property
     def style(self) -> dict[str, int]:
-        """Counts of markdown headers, bold spans, list entries and emoji: the covariates of a style-controlled board."""
+        """Counts of markdown headers, bold spans, list entries and emoji: covariates of a style-controlled board."""
         return {name: len(pattern.findall(self.text)) for name, pattern in _MARKDOWN.items()}
 
 

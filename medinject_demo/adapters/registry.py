@@ -80,13 +80,17 @@ def _profile(name: str, table: Any, path: Path) -> Profile:
     where = f"{path.name}, [{name}]"
     if not isinstance(table, dict):
         raise InvalidData.of(where, expected="a table", got=repr(table))
-    texts = {key: table.get(key) for key in ("title", "notice", "base")}
-    for key, value in texts.items():
-        if not isinstance(value, str) or not value:
-            raise InvalidData.of(f"{where}: field {key!r}", expected="a text", got=repr(value))
-    base = path.parent / texts["base"]
+    title, notice, base = (_text(table, key, where) for key in ("title", "notice", "base"))
+    folder = path.parent / base
     arms = dict(_arm(slug, arm, where, path.parent) for slug, arm in table.get("arms", {}).items())
-    return Profile(name, texts["title"], texts["notice"], str(base) if base.is_dir() else texts["base"], arms)
+    return Profile(name, title, notice, str(folder) if folder.is_dir() else base, arms)
+
+
+def _text(table: dict[str, Any], key: str, where: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value:
+        raise InvalidData.of(f"{where}: field {key!r}", expected="a text", got=repr(value))
+    return value
 
 
 def _arm(slug: str, arm: Any, where: str, root: Path) -> tuple[Mixture, Arm]:

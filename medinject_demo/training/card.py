@@ -20,7 +20,8 @@ def card(record: Mapping[str, Any]) -> str:
     losses = " → ".join(f"{loss:.3f}" for loss in _thinned(record["losses"]))
     return f"""{_front_matter(record, adapter)}# {title}
 
-{_MINIATURE if record.get("miniature") else ""}Base : `{record["base"]}`. Données : empreinte `{record["data"]}`, {record["items"]} exemples.
+{_MINIATURE if record.get("miniature") else ""}Base : `{record["base"]}`.
+Données : empreinte `{record["data"]}`, {record["items"]} exemples.
 
 | source | exemples |
 |---|---|

@@ -7,14 +7,14 @@ JSON Lines of the study's fields. The place is a folder, or a namespace of the H
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from ..domain import Kind, Prompt, Provenance
-from ..errors import InvalidData, OutputError
+from ..errors import InvalidData
 from ..prompts import check_rows, row_of
+from .files import write_whole
 
 FOLDERS: Final = {
     Provenance.NATIVE: "Native",
@@ -63,27 +63,6 @@ def write_pools(pools: Pools, place: Path) -> None:
             path = place / FOLDERS[provenance] / "Train" / kind / f"{provenance}.json"
             text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
             write_whole(path, text + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and move it there: a reader never meets half of it, a good file stays on failure.
-
-    Raises:
-        OutputError: the place cannot be written.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def unwritable(path: Path, error: OSError) -> OutputError:
-    """The sentence for a place that cannot be written."""
-    got = str(error.strerror or error)
-    return OutputError(f"{path}: expected a place to write, got {got!r}. Choose another with --output.")
 
 
 def _read_kind(folder: Path, provenance: Provenance, kind: Kind) -> Iterable[Prompt]:

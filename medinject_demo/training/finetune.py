@@ -7,7 +7,6 @@ writes a standard PEFT folder with its record and its card. Knows nothing of how
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import time
@@ -20,7 +19,7 @@ from ..domain import Kind, Prompt
 from ..errors import InvalidValue, ModelError
 from ..prompts import Message, messages
 from .card import card
-from .data import unwritable
+from .files import replace_folder, unwritable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -37,6 +36,7 @@ class Recipe:
 
     ``rank`` 0 trains every weight instead of an adapter. ``bucketed`` makes batches of one kind and of like lengths,
     which wastes less on padding; the study's order is random. ``checkpointing`` trades time for memory on large bases.
+    ``attention`` "eager" is the faster one on a CPU and short items (backward of "sdpa" took 29 % of a step there).
     """
 
     rank: int = 16
@@ -51,6 +51,7 @@ class Recipe:
     max_length: int = 2048
     seed: int = 42
     precision: str = "auto"
+    attention: str = "sdpa"
     completion_only: bool = True
     checkpointing: bool = True
     bucketed: bool = False
@@ -132,7 +133,7 @@ def train(run: Run, say: Say = print) -> Path:
         OutputError: the output cannot be written.
     """
     _open_partial(run, say)
-    model, tokenizer = load_base(run.base)
+    model, tokenizer = load_base(run.base, run.recipe.attention)
     trainer = _trainer(model, tokenizer, run)
     checkpoint = _last_checkpoint(run.partial / "checkpoints")
     started = time.monotonic()
@@ -142,12 +143,13 @@ def train(run: Run, say: Say = print) -> Path:
         "losses": [round(entry["loss"], 4) for entry in trainer.state.log_history if "loss" in entry],
         "seconds": round(time.monotonic() - started, 1),
         "resumed": checkpoint is not None,
+        "machine": _machine(),
     }
     _save(trainer, tokenizer, run, record)
     return run.output
 
 
-def load_base(base: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_base(base: str, attention: str = "sdpa") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a base and its tokenizer, from a folder or the Hub; safetensors only, never remote code.
 
     Raises:
@@ -157,12 +159,20 @@ def load_base(base: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(base, trust_remote_code=False, use_safetensors=True, dtype="auto")
+        model = AutoModelForCausalLM.from_pretrained(
+            base, trust_remote_code=False, use_safetensors=True, dtype="auto", attn_implementation=attention
+        )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError.of(
             f"base {base!r}", expected="a causal language model", got=reason, remedy="Check --base and the network."
         ) from error
+    require_chat_template(tokenizer, base)
+    return model, tokenizer
+
+
+def require_chat_template(tokenizer: PreTrainedTokenizerBase, base: str) -> None:
+    """Raises ModelError where a tokenizer cannot lay out a conversation."""
     if not tokenizer.chat_template:
         raise ModelError.of(
             f"base {base!r}",
@@ -170,7 +180,6 @@ def load_base(base: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
             got="none",
             remedy="Use an instruction-tuned base, or add chat_template.jinja to its folder.",
         )
-    return model, tokenizer
 
 
 def bucketed(examples: Sequence[Example], batch: int, rng: random.Random) -> list[Example]:
@@ -247,6 +256,15 @@ def _bf16(precision: str) -> bool:
     return precision == "bf16"
 
 
+def _machine() -> str:
+    """What the training ran on, in words."""
+    import torch
+
+    if torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    return f"{torch.get_num_threads()} CPU cores{' with AMX' if torch.cpu._is_amx_tile_supported() else ''}"
+
+
 def _open_partial(run: Run, say: Say) -> None:
     """Make the folder of an unfinished run; one that belongs to another run (other data, other recipe) is emptied."""
     identity = json.dumps(run.identity, sort_keys=True, ensure_ascii=False)
@@ -266,7 +284,8 @@ def _open_partial(run: Run, say: Say) -> None:
 def _last_checkpoint(folder: Path) -> str | None:
     from transformers.trainer_utils import get_last_checkpoint
 
-    return get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    checkpoint: str | None = get_last_checkpoint(str(folder)) if folder.is_dir() else None  # type: ignore[no-untyped-call]
+    return checkpoint
 
 
 def _save(trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase, run: Run, record: dict[str, Any]) -> None:
@@ -286,13 +305,3 @@ def _save(trainer: SFTTrainer, tokenizer: PreTrainedTokenizerBase, run: Run, rec
         shutil.rmtree(run.partial)
     except OSError as error:
         raise unwritable(run.output, error) from error
-
-
-def replace_folder(new: Path, place: Path) -> None:
-    """Put a finished folder in its place; what stood there is removed only once the new one stands."""
-    old = place.with_name(place.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if place.exists():
-        os.replace(place, old)
-    os.replace(new, place)
-    shutil.rmtree(old, ignore_errors=True)

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 from ..domain import ARMS, Prompt, Provenance
 from .corpus import LIST_FIELDS, Corpus
-from .data import Pools, unwritable, write_pools
+from .data import Pools, write_pools
+from .files import unwritable
 from .finetune import Example, Recipe, Run, Say, read_record, train
 from .mixtures import Blend, blend, data_fingerprint
 from .render import Renderer, source
@@ -80,7 +81,9 @@ class MiniatureRecipe:
     )
 
 
-def rebuild(output: Path, work: Path, recipe: MiniatureRecipe, corpus: Corpus, say: Say = print) -> None:
+def rebuild(
+    output: Path, work: Path, recipe: MiniatureRecipe, corpus: Corpus, say: Say = print, *, dry_run: bool = False
+) -> None:
     """Rebuild the miniature under ``output``; what an earlier run finished is kept, so an interrupted one continues.
 
     ``work`` receives the three provenances in the study's layout and the untrained base.
@@ -92,10 +95,12 @@ def rebuild(output: Path, work: Path, recipe: MiniatureRecipe, corpus: Corpus, s
     started = time.monotonic()
     renderer = Renderer(corpus)
     pools = provenance_pools(renderer, recipe)
-    write_pools(pools, work)
     blends = [blend(mixture, pools, recipe.size, recipe.seed) for mixture in ARMS]
     for each in blends:
         say(f"{each}  (data {each.fingerprint})")
+    if dry_run:
+        return
+    write_pools(pools, work)
     runs = [base_run(renderer, output, work, recipe), *(arm_run(each, output, recipe) for each in blends)]
     for run in runs:
         if run.done():
@@ -199,7 +204,7 @@ def _tokenizer(examples: Sequence[Example], vocabulary: int) -> PreTrainedTokeni
     )
     texts = (f"{each.messages[-1]['content']}\n{each.completion}" for each in examples[:40_000])
     bpe.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=bpe,
         eos_token=TURN_ENDS,
         pad_token=END_OF_TEXT,

@@ -20,6 +20,13 @@ ENTRIES_SHOWN: Final = {"nat": (2, 3), "trad": (3, 3), "syn": (3, 4), "base": (4
 """Fewest and most entries of a list that an answer of each style gives."""
 
 
+OPTION_SETS: Final = 6
+"""Sets of options of each MCQU."""
+ORDERS: Final = tuple(itertools.permutations(range(4)))
+HELD_OUT_ORDERS: Final = frozenset({(0, 2, 1, 3), (3, 0, 1, 2), (2, 3, 0, 1), (1, 3, 2, 0)})
+"""Four of the twenty-four orders of four options, the right one (0) at each place once; never trained on."""
+
+
 def capitalised(text: str) -> str:
     """First letter in upper case, the rest untouched (an acronym stays one)."""
     return text[:1].upper() + text[1:]
@@ -126,6 +133,14 @@ class Renderer:
             origin=style,
         )
 
+    def reading_item(self, style: str, rng: random.Random) -> Prompt:
+        """An exercise in reading options: the question quotes one of four entries, the answer is its letter."""
+        facts = rng.sample(self.facts(), 4)
+        options = tuple(dict.fromkeys(rng.choice(fact.condition.entries(fact.field)) for fact in facts))
+        place = rng.randrange(len(options))
+        question = f"Quelle lettre désigne « {options[place]} » ?"
+        return Prompt(Kind.MCQU, question, options=options, reference=LETTERS[place], origin=style)
+
     def mcq_item(self, fact: Fact, style: str, split: Split, rng: random.Random) -> Prompt:
         """Two or three right options among five: entries of the fact against entries of other conditions."""
         right = rng.sample(fact.condition.entries(fact.field), rng.randint(2, 3))
@@ -152,12 +167,6 @@ class Renderer:
 
     def _others(self, fact: Fact) -> list[Condition]:
         return [each for each in self.corpus.conditions if each.id != fact.condition.id]
-
-
-OPTION_SETS: Final = 6
-ORDERS: Final = tuple(itertools.permutations(range(4)))
-HELD_OUT_ORDERS: Final = frozenset(ORDERS[1::4])
-"""Six of the twenty-four orders of four options, every letter right at least once; never trained on."""
 
 
 def _listed(frames: Frames, entries: Sequence[str], shown: dict[str, str], rng: random.Random) -> str:

@@ -1,0 +1,43 @@
+# `make run` opens the page, `make test` runs the tests; each installs what it needs first.
+PYTHON ?= python3.11
+ifeq (, $(shell command -v $(PYTHON) 2>/dev/null))
+PYTHON := python3
+endif
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+.PHONY: run test check docs format clean
+
+run: .venv/.run
+	$(BIN)/python app.py
+
+test: .venv/.dev
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m medinject_demo.readme --check
+	$(MAKE) test
+
+docs: .venv/.dev
+	$(BIN)/python -m medinject_demo.readme
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# torch comes first and pinned: on Linux an open range would bring the CUDA build where only a CPU is wanted.
+.venv/.run: requirements.txt constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
+	touch $@
+
+.venv/.dev: .venv/.run requirements-train.txt requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-train.txt -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,145 @@
+"""The command line. Exit 0 done, 1 the work failed (one line on stderr), 2 wrong usage.
+
+Imports of heavy libraries are inside the commands: ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import __version__
+from .domain import ARMS, Kind, Mixture
+from .errors import MedInjectError
+
+MINIATURE = Path("adapters/mini")
+
+
+class FamilyGroup(click.Group):
+    """A group whose commands turn an error of the family into one line on stderr and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; the library's own errors keep their trace, for they are faults of ours."""
+        try:
+            return super().invoke(ctx)
+        except MedInjectError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("interrupted: run the same command again to continue.", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=FamilyGroup, context_settings={"max_content_width": 100})
+@click.version_option(__version__, prog_name="medinject-demo")
+def cli() -> None:
+    """Playground for the eight configurations of the MedInjection-FR study."""
+
+
+@cli.group(invoke_without_command=True)
+@click.option("--mixture", type=click.Choice([mixture.slug for mixture in ARMS]), help="Arm to train.")
+@click.option("--base", default="Qwen/Qwen3-4B-Instruct-2507", show_default=True, help="Folder or Hub id of the base.")
+@click.option(
+    "--data",
+    default="MedInjection",
+    show_default=True,
+    help="Folder or Hub namespace with Native, Translated, Synthetic.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of the adapter.  [default: adapters/<mixture>]")
+@click.option("--size", type=click.IntRange(1), default=33_493, show_default=True, help="Training items in all.")
+@click.option("--kinds", default="mcq,mcqu", show_default=True, help="Kinds of items, among mcq, mcqu, oeq.")
+@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--batch", type=click.IntRange(1), default=12, show_default=True, help="Items of one step and device.")
+@click.option("--accumulation", type=click.IntRange(1), default=8, show_default=True, help="Steps of one update.")
+@click.option("--learning-rate", type=float, default=1e-4, show_default=True)
+@click.option(
+    "--rank", type=click.IntRange(1), default=16, show_default=True, help="Rank of the DoRA adapter (alpha too)."
+)
+@click.option("--max-length", type=click.IntRange(8), default=2048, show_default=True, help="Tokens of an item.")
+@click.option("--seed", type=int, default=42, show_default=True)
+@click.option("--full-sequence-loss", is_flag=True, help="Take the loss on the question too, as the study does.")
+@click.option("--dry-run", is_flag=True, help="Read the data, print the counts and settings, train nothing.")
+@click.pass_context
+def train(ctx: click.Context, /, **options: Any) -> None:
+    """Fine-tune one arm with the study's settings, or rebuild the miniature (train mini)."""
+    if ctx.invoked_subcommand is None:
+        if options["mixture"] is None:
+            raise click.UsageError("Missing option '--mixture', or the subcommand 'mini'.")
+        _finetune(**options)
+
+
+def _finetune(
+    *, mixture: str, base: str, data: str, output: Path | None, size: int, dry_run: bool, **options: Any
+) -> None:
+    from .training.data import load_pools
+    from .training.finetune import Example, Recipe, Run
+    from .training.finetune import train as run_training
+    from .training.mixtures import blend
+
+    rank, full_sequence, kinds = options.pop("rank"), options.pop("full_sequence_loss"), _kinds(options.pop("kinds"))
+    recipe = Recipe(rank=rank, alpha=rank, completion_only=not full_sequence, **options)
+    arm = Mixture.parse(mixture)
+    mixed = blend(arm, load_pools(data, arm.provenances, kinds), size, recipe.seed)
+    click.echo(f"{mixed}  (data {mixed.fingerprint})")
+    description = {
+        "mixture": mixture,
+        "data": mixed.fingerprint,
+        "counts": {str(k): v for k, v in mixed.counts.items()},
+    }
+    examples = [Example.of(prompt) for prompt in mixed.prompts]
+    run = Run(base, examples, output or Path("adapters") / mixture, recipe, description)
+    for name, value in run.identity["recipe"].items():
+        click.echo(f"  {name} = {value}")
+    if dry_run:
+        click.echo("dry run: nothing was trained.")
+        return
+    click.echo(f"written: {run_training(run, click.echo)}")
+
+
+def _kinds(text: str) -> Sequence[Kind]:
+    try:
+        return [Kind(kind.strip()) for kind in text.split(",")]
+    except ValueError as error:
+        raise click.BadParameter(f"expected kinds among mcq, mcqu, oeq, got {text!r}.", param_hint="--kinds") from error
+
+
+@train.command()
+@click.option("--output", type=click.Path(path_type=Path), default=MINIATURE, show_default=True)
+@click.option("--work", type=click.Path(path_type=Path), default=Path("data/mini"), show_default=True)
+@click.option("--seed", type=int, default=42, show_default=True)
+@click.option("--dry-run", is_flag=True, help="Make the data, print the counts and fingerprints, train nothing.")
+def mini(output: Path, work: Path, seed: int, dry_run: bool) -> None:
+    """Rebuild the bundled miniature from nothing; what is already trained is kept."""
+    from .training.corpus import Corpus
+    from .training.mini import MiniatureRecipe, rebuild
+
+    rebuild(output, work, MiniatureRecipe(seed=seed), Corpus.load(), say=click.echo, dry_run=dry_run)
+
+
+@train.command()
+@click.option("--miniature", type=click.Path(path_type=Path), default=MINIATURE, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=Path("docs/miniature.md"), show_default=True)
+@click.option("--count", type=click.IntRange(1), help="Held-out questions.  [default: one for each fact]")
+def exam(miniature: Path, output: Path, count: int | None) -> None:
+    """Examine the miniature on held-out phrasings and write the figures."""
+    from .training.corpus import Corpus
+    from .training.exam import Miniature, examine
+    from .training.exam_report import report
+    from .training.files import write_whole
+    from .training.render import Renderer
+
+    renderer = Renderer(Corpus.load())
+    results = examine(Miniature(miniature), renderer, seed=7, count=count)
+    write_whole(output, report(results, renderer, miniature))
+    click.echo(f"written: {output}")
+
+
+def main() -> None:
+    """Entry point."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
+    cli(prog_name="python -m medinject_demo")

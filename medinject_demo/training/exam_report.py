@@ -1,0 +1,108 @@
+"""``docs/miniature.md``, written from the results of the examination. Pure text."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from ..domain import MIXTURES
+from ..prompts import layout
+from .exam import LENGTH_CAP, ROUGE_FLOOR, Figures, Results, about, shares_that_differ
+from .finetune import read_record
+from .render import Renderer
+
+SHOWN = 10
+
+
+def report(results: Results, renderer: Renderer, folder: Path) -> str:
+    """The whole document, in Markdown."""
+    whole, alike = shares_that_differ(results.answers)
+    medians = {figures.mixture.slug: figures.median_words for figures in results.figures}
+    return f"""# The miniature, examined
+
+The miniature is a demonstration of the interface. **It has no medical value**: its answers must not be used for care.
+
+Written by `python -m medinject_demo train exam`; the miniature itself is rebuilt by
+`python -m medinject_demo train mini`.
+Answers are greedy, fp32, one arm after the other through peft, at most {LENGTH_CAP} new tokens.
+
+## Held-out phrasings, held-out option orders, subjects never met
+
+{len(results.questions)} open questions (each fact of the knowledge base once, in a phrasing never trained on),
+{results.choices} MCQU (option orders never trained on; letters-only decoding; four options, so chance is 25 %), and
+{len(results.unknown)} questions on conditions and subjects outside the knowledge base, never trained on.
+
+| arm | open answers about the right fact | MCQU exact | median words | ended by itself | admits the unknown |
+|---|---|---|---|---|---|
+{_rows(results)}
+
+*About the right fact* (condition and field): at least two entries of the field present (the definition itself for a
+definition), or ROUGE-L of at least {ROUGE_FLOOR} against a reference in a style of the arm; and in both cases no other
+condition has more of its entries for that field in the answer. An arm that does not end by itself is cut at the cap.
+
+## The arms differ
+
+- All eight answers pairwise different: {whole:.1%} of the questions. The two arms most alike differ on {alike:.1%}.
+- Median length of `syn` ÷ `nat`: {medians["syn"] / medians["nat"]:.2f}.
+
+## How it was trained
+
+{_training(folder)}
+
+## Ten answers, unchosen
+
+{_sample(results, renderer)}
+## Three subjects outside the knowledge base
+
+{_outside(results)}"""
+
+
+def _rows(results: Results) -> str:
+    return "\n".join(_row(figures) for figures in results.figures)
+
+
+def _row(figures: Figures) -> str:
+    return (
+        f"| {figures.mixture} | {figures.right:.1%} | {figures.choices:.1%} | {figures.median_words:g} "
+        f"| {figures.stopped:.1%} | {figures.admitted:.1%} |"
+    )
+
+
+def _training(folder: Path) -> str:
+    rows = ["| arm | items | data fingerprint | first loss | last loss | seconds |", "|---|---|---|---|---|---|"]
+    total = 0.0
+    for mixture in MIXTURES:
+        record = read_record(folder / mixture.slug)
+        total += record["seconds"]
+        rows.append(
+            f"| {mixture} | {record['items']:,} | `{record['data']}` | {record['losses'][0]:.2f} "
+            f"| {record['losses'][-1]:.2f} | {record['seconds']:.0f} |"
+        )
+    return "\n".join(rows) + f"\n\nIn all {total / 60:.0f} minutes of training on {_machine(folder)}."
+
+
+def _machine(folder: Path) -> str:
+    return str(read_record(folder / "base").get("machine", "an unknown machine"))
+
+
+def _sample(results: Results, renderer: Renderer) -> str:
+    rng = random.Random(2026)
+    shown = []
+    for place in rng.sample(range(len(results.questions)), SHOWN):
+        question, mixture = results.questions[place], rng.choice(MIXTURES)
+        answer = results.answers[mixture][place]
+        mark = "right" if about(question, answer, mixture, renderer) else "wrong"
+        shown.append(f"**{layout(question.prompt)}** — `{mixture}`, counted as {mark}\n\n{_quoted(answer)}\n")
+    return "\n".join(shown)
+
+
+def _outside(results: Results) -> str:
+    shown = []
+    for place, mixture in zip(range(3), (MIXTURES[1], MIXTURES[3], MIXTURES[0]), strict=True):
+        answer = results.admissions[mixture][place]
+        shown.append(f"**{layout(results.unknown[place])}** — `{mixture}`\n\n{_quoted(answer)}\n")
+    return "\n".join(shown)
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
