@@ -121,20 +121,23 @@ def mini(output: Path, work: Path, seed: int, dry_run: bool) -> None:
 
 
 @train.command()
-@click.option("--miniature", type=click.Path(path_type=Path), default=MINIATURE, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("docs/miniature.md"), show_default=True)
 @click.option("--count", type=click.IntRange(1), help="Held-out questions.  [default: one for each fact]")
-def exam(miniature: Path, output: Path, count: int | None) -> None:
+def exam(output: Path, count: int | None) -> None:
     """Examine the miniature on held-out phrasings and write the figures."""
+    from .adapters.registry import profile
+    from .engine.sequential import SequentialArms
     from .training.corpus import Corpus
-    from .training.exam import Miniature, examine
+    from .training.exam import examine
     from .training.exam_report import report
     from .training.files import write_whole
     from .training.render import Renderer
 
     renderer = Renderer(Corpus.load())
-    results = examine(Miniature(miniature), renderer, seed=7, count=count)
-    write_whole(output, report(results, renderer, miniature))
+    miniature = profile("mini")
+    arms = SequentialArms(miniature.base, {mixture: arm.folder for mixture, arm in miniature.arms.items()})
+    results = examine(arms, renderer, seed=7, count=count)
+    write_whole(output, report(results, renderer, Path(miniature.base).parent))
     click.echo(f"written: {output}")
 
 

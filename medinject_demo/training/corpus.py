@@ -99,6 +99,7 @@ class Questions(_Strict):
     open: dict[str, dict[str, Phrasings]]
     mcqu: dict[str, Phrasings]
     mcq: dict[str, Phrasings]
+    matching: dict[str, Text]
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,10 @@ class Corpus:
         conditions = read_lines(folder / "conditions.jsonl", Condition)
         _check_unique(conditions, folder / "conditions.jsonl")
         tables = _read_toml(folder / "questions.toml")
-        questions = {
+        questions: dict[str, object] = {
             "mcqu": tables.pop("mcqu", {}),
             "mcq": tables.pop("mcq", {}),
+        "matching": tables.pop("matching", {}),
             "open": {field: tables.get(field, {}) for field in FIELDS},
         }
         styles_file = folder / "styles.toml"

@@ -1,7 +1,7 @@
 """The examination of the miniature: what it answers to phrasings and option orders it was never trained on.
 
-Writes the figures of ``docs/miniature.md``. Answers come from peft itself, one arm after the other: the plain way,
-which later serves as the oracle of the engine. Knows nothing of how the miniature was trained.
+Gives the figures of ``docs/miniature.md``. Answers come from peft itself, one arm after the other.
+Knows nothing of how the miniature was trained.
 """
 
 from __future__ import annotations
@@ -10,88 +10,18 @@ import itertools
 import random
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from ..domain import ARMS, BASE, MIXTURES, Mixture, Prompt
-from ..errors import ModelError
+from ..domain import MIXTURES, FinishReason, Mixture, Prompt
+from ..engine.sequential import SequentialArms
 from ..prompts import messages
 from .corpus import LIST_FIELDS
-from .finetune import load_base
 from .render import Fact, Renderer
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 LENGTH_CAP: Final = 192
 """New tokens after which an answer is cut."""
 ROUGE_FLOOR: Final = 0.5
-
-
-class Miniature:
-    """The base and its seven adapters through peft, one arm active at a time, fp32, greedy."""
-
-    def __init__(self, folder: Path, batch: int = 64) -> None:
-        """Load every arm.
-
-        Raises:
-            ModelError: the base or an adapter is missing or cannot be loaded.
-        """
-        from peft import PeftModel
-
-        base, self.tokenizer = load_base(str(folder / "base"))
-        self.tokenizer.padding_side = "left"
-        self.batch = batch
-        try:
-            model = PeftModel.from_pretrained(base, str(folder / ARMS[0].slug), adapter_name=ARMS[0].slug)
-            for arm in ARMS[1:]:
-                model.load_adapter(str(folder / arm.slug), adapter_name=arm.slug)
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ModelError.of(str(folder), expected="seven adapters", got=reason, remedy="Run train mini.") from error
-        self.model: Any = model.eval()
-
-    def answers(self, mixture: Mixture, prompts: Sequence[Prompt]) -> list[tuple[str, bool]]:
-        """Greedy answers, each with whether it ended by itself before ``LENGTH_CAP`` tokens."""
-        import torch
-
-        texts: list[tuple[str, bool]] = []
-        with self._arm(mixture), torch.inference_mode():
-            for inputs in self._batches(prompts):
-                output = self.model.generate(**inputs, max_new_tokens=LENGTH_CAP, do_sample=False)
-                for row in output[:, inputs["input_ids"].shape[1] :]:  # row: new tokens, then padding
-                    stopped = self.tokenizer.eos_token_id in row.tolist()
-                    texts.append((str(self.tokenizer.decode(row, skip_special_tokens=True)), stopped))
-        return texts
-
-    def letters(self, mixture: Mixture, prompts: Sequence[Prompt]) -> list[str]:
-        """The most probable letter of each multiple-choice prompt, among its own letters only."""
-        import torch
-
-        chosen: list[str] = []
-        with self._arm(mixture), torch.inference_mode():
-            for place, inputs in enumerate(self._batches(prompts)):
-                logits = self.model(**inputs).logits[:, -1]  # (rows, vocabulary)
-                for row, prompt in zip(logits, prompts[place * self.batch :], strict=False):
-                    ids = [self.tokenizer.encode(letter)[0] for letter in prompt.letters]
-                    chosen.append(prompt.letters[int(row[ids].argmax())])
-        return chosen
-
-    def _arm(self, mixture: Mixture) -> AbstractContextManager[object]:
-        if mixture == BASE:
-            return self.model.disable_adapter()  # type: ignore[no-any-return]
-        self.model.set_adapter(mixture.slug)
-        return nullcontext()
-
-    def _batches(self, prompts: Sequence[Prompt]) -> Iterator[dict[str, Tensor]]:
-        for start in range(0, len(prompts), self.batch):
-            chats = [messages(prompt) for prompt in prompts[start : start + self.batch]]
-            inputs: Any = self.tokenizer.apply_chat_template(
-                chats, add_generation_prompt=True, padding=True, return_tensors="pt", return_dict=True
-            )
-            yield inputs
 
 
 @dataclass(frozen=True)
@@ -212,7 +142,7 @@ class Results:
     figures: Sequence[Figures]
 
 
-def examine(miniature: Miniature, renderer: Renderer, seed: int, count: int | None = None) -> Results:
+def examine(arms: SequentialArms, renderer: Renderer, seed: int, count: int | None = None) -> Results:
     """Put every held-out question to every arm."""
     questions = held_out_questions(renderer, seed, count)
     choices = held_out_choices(renderer, seed, count)
@@ -221,23 +151,25 @@ def examine(miniature: Miniature, renderer: Renderer, seed: int, count: int | No
     admissions: dict[Mixture, list[str]] = {}
     figures = []
     for mixture in MIXTURES:
-        said = miniature.answers(mixture, [question.prompt for question in questions])
-        outside = miniature.answers(mixture, unknown)
-        letters = miniature.letters(mixture, choices)
-        answers[mixture] = [text for text, _ in said]
-        admissions[mixture] = [text for text, _ in outside]
+        said = arms.answers(mixture, [messages(question.prompt) for question in questions], LENGTH_CAP)
+        outside = arms.answers(mixture, [messages(prompt) for prompt in unknown], LENGTH_CAP)
+        letters = arms.letters(mixture, [messages(prompt) for prompt in choices], [each.letters for each in choices])
+        answers[mixture] = [answer.text for answer in said]
+        admissions[mixture] = [answer.text for answer in outside]
         figures.append(
             Figures(
                 mixture,
-                right=_share(about(q, text, mixture, renderer) for q, (text, _) in zip(questions, said, strict=True)),
+                right=_share(
+                    about(q, answer.text, mixture, renderer) for q, answer in zip(questions, said, strict=True)
+                ),
                 choices=_share(one == prompt.reference for one, prompt in zip(letters, choices, strict=True)),
-                median_words=statistics.median(len(text.split()) for text, _ in said),
-                stopped=_share(stopped for _, stopped in (*said, *outside)),
-                admitted=_share(admits(text, renderer) for text, _ in outside),
+                median_words=statistics.median(answer.words for answer in said),
+                stopped=_share(answer.finish_reason is FinishReason.STOP for answer in (*said, *outside)),
+                admitted=_share(admits(answer.text, renderer) for answer in outside),
             )
         )
     return Results(questions, len(choices), unknown, answers, admissions, figures)
 
 
-def _share(marks: Iterator[bool] | Sequence[bool]) -> float:
+def _share(marks: Iterator[bool]) -> float:
     return statistics.fmean(marks)

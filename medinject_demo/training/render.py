@@ -133,13 +133,22 @@ class Renderer:
             origin=style,
         )
 
-    def reading_item(self, style: str, rng: random.Random) -> Prompt:
-        """An exercise in reading options: the question quotes one of four entries, the answer is its letter."""
-        facts = rng.sample(self.facts(), 4)
-        options = tuple(dict.fromkeys(rng.choice(fact.condition.entries(fact.field)) for fact in facts))
-        place = rng.randrange(len(options))
-        question = f"Quelle lettre désigne « {options[place]} » ?"
-        return Prompt(Kind.MCQU, question, options=options, reference=LETTERS[place], origin=style)
+    def matching_item(self, field: str, style: str, rng: random.Random) -> Prompt:
+        """Match each condition to its entry of one field: five letters learnt from one list of options.
+
+        A small model learns from these, far sooner than from single letters, that a letter stands for its option.
+        """
+        chosen = rng.sample(self.corpus.conditions, 5)
+        options = [condition.entries(field)[0] for condition in chosen]
+        order = rng.sample(range(5), 5)
+        lines = [f"{chosen[place].name} : {LETTERS[order.index(place)]}" for place in rng.sample(range(5), 5)]
+        return Prompt(
+            Kind.MCQ,
+            self.corpus.questions.matching[field].format(names=joined([line.partition(" : ")[0] for line in lines])),
+            options=tuple(options[place] for place in order),
+            reference="\n".join(lines),
+            origin=style,
+        )
 
     def mcq_item(self, fact: Fact, style: str, split: Split, rng: random.Random) -> Prompt:
         """Two or three right options among five: entries of the fact against entries of other conditions."""

@@ -1,0 +1,1 @@
+"""What answers: torch, transformers, peft, safetensors and numpy alone."""

@@ -1,0 +1,58 @@
+"""The page: one question, eight answers. Knows the engine by what it is given, and no file or setting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import gradio as gr
+
+from ..domain import MIXTURES, Answer, Kind, Mixture, Prompt
+from ..prompts import Message, layout
+from . import texts
+
+MOST_CHARACTERS: Final = 2000
+MOST_TOKENS: Final = 192
+
+Answering = Callable[[Mixture, Sequence[Sequence[Message]], int], list[Answer]]
+
+
+def build(answer: Answering, examples: Sequence[Prompt], notice: str) -> gr.Blocks:
+    """Lay the page out around something that answers, its examples and what to say of it."""
+    with gr.Blocks(title=texts.TITLE) as page:
+        gr.Markdown(f"# {texts.TITLE}\n\n**{notice}** {texts.WARNING}")
+        question = gr.Textbox(label=texts.QUESTION, placeholder=texts.PLACEHOLDER, lines=2, autofocus=True)
+        ask = gr.Button(texts.ASK, variant="primary")
+        cards = []
+        for row in (MIXTURES[:4], MIXTURES[4:]):
+            with gr.Row(equal_height=False):
+                for mixture in row:
+                    with gr.Column(min_width=240, variant="panel"):
+                        gr.Markdown(f"### {texts.name(mixture)}")
+                        cards.append(gr.Markdown("…", sanitize_html=True, elem_id=f"answer-{mixture}"))
+        open_examples = [[layout(prompt)] for prompt in examples if prompt.kind is Kind.OEQ]
+        gr.Examples(open_examples, inputs=question, label=texts.EXAMPLES, examples_per_page=8)
+
+        def compare(text: str) -> Iterator[list[str]]:
+            yield from compared(answer, text)
+
+        gr.on([ask.click, question.submit], compare, inputs=question, outputs=cards, api_name="compare")
+    return page
+
+
+def compared(answer: Answering, text: str) -> Iterator[list[str]]:
+    """The eight answers to a question, one more at each step, in the order of ``MIXTURES``.
+
+    Raises:
+        gr.Error: the question is empty or too long; the page shows the sentence.
+    """
+    question = text.strip()
+    if not question:
+        raise gr.Error(texts.EMPTY, print_exception=False)
+    if len(question) > MOST_CHARACTERS:
+        raise gr.Error(texts.TOO_LONG.format(got=len(question), most=MOST_CHARACTERS), print_exception=False)
+    shown = ["…"] * len(MIXTURES)
+    for place, mixture in enumerate(MIXTURES):
+        (given,) = answer(mixture, [[{"role": "user", "content": question}]], MOST_TOKENS)
+        shown[place] = given.text
+        yield list(shown)
