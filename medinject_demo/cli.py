@@ -102,7 +102,7 @@ def _finetune(
 
 def _kinds(text: str) -> Sequence[Kind]:
     try:
-        return [Kind(kind.strip()) for kind in text.split(",")]
+        return list(dict.fromkeys(Kind(kind.strip()) for kind in text.split(",")))
     except ValueError as error:
         raise click.BadParameter(f"expected kinds among mcq, mcqu, oeq, got {text!r}.", param_hint="--kinds") from error
 

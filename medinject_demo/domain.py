@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -172,7 +171,8 @@ class Sampling:
             ("seed", self.seed, 0, 2**63 - 1),
         )
         for name, value, low, high in ranges:
-            if not (math.isfinite(value) and low <= value <= high):
+            kinds = int if name in ("max_new_tokens", "top_k", "seed") else (int, float)
+            if not (isinstance(value, kinds) and low <= value <= high):  # NaN and the infinities lie in no range
                 raise InvalidValue.of(name, expected=f"a number from {low:g} to {high:g}", got=repr(value))
 
     @property

@@ -26,7 +26,7 @@ Message = dict[str, str]
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
-_OPTION: Final = re.compile(r"^\(([A-J])\)\s*(.+)$", re.MULTILINE)
+_OPTION: Final = re.compile(r"^\(([A-J])\)[ \t]*(.*)$", re.MULTILINE)
 _Filled = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
@@ -56,7 +56,10 @@ class Row(BaseModel):
         instruction = row.get("instruction")
         if isinstance(instruction, str) and not row.get("options") and CHOICES_LINE in instruction:
             question, _, listed = instruction.partition(CHOICES_LINE)
-            row |= {"instruction": question, "options": [text for _, text in _OPTION.findall(listed)]}
+            options = _OPTION.findall(listed)
+            if [letter for letter, _ in options] != list(LETTERS[: len(options)]):
+                raise ValueError("options: expected the letters (A), (B), ... in order, each with its text")
+            row |= {"instruction": question, "options": [text for _, text in options]}
         return row
 
     @model_validator(mode="after")
@@ -69,7 +72,7 @@ class Row(BaseModel):
             raise ValueError(f"options: expected 2 to {len(LETTERS)} options, got {len(self.options)}")
         letters = self.answer.replace(",", " ").split()
         outside = [letter for letter in letters if letter not in LETTERS[: len(self.options)]]
-        if outside or len(set(letters)) != len(letters):
+        if not letters or outside or len(set(letters)) != len(letters):
             allowed = ", ".join(LETTERS[: len(self.options)])
             raise ValueError(f"answer: expected distinct letters among {allowed}, got {self.answer!r}")
         if self.type is Kind.MCQU and len(letters) != 1:
@@ -132,12 +135,12 @@ def read_lines(path: Path, kind: type[Checked]) -> list[Checked]:
         InvalidData: the sentence names the file, the line and the field.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except OSError as error:
         raise InvalidData.of(str(path), expected="a JSON Lines file", got=str(error.strerror)) from error
     except UnicodeDecodeError as error:
         raise InvalidData.of(str(path), expected="UTF-8 text", got=f"byte {error.start} that is not") from error
-    if not lines:
+    if lines == [""]:
         raise InvalidData.of(str(path), expected="at least one line", got="an empty file")
     return [_checked(line, f"{path.name}, line {number}", kind) for number, line in enumerate(lines, start=1)]
 

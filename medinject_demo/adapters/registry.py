@@ -81,8 +81,10 @@ def _profile(name: str, table: Any, path: Path) -> Profile:
     if not isinstance(table, dict):
         raise InvalidData.of(where, expected="a table", got=repr(table))
     title, notice, base = (_text(table, key, where) for key in ("title", "notice", "base"))
-    folder = path.parent / base
-    arms = dict(_arm(slug, arm, where, path.parent) for slug, arm in table.get("arms", {}).items())
+    folder, listed = path.parent / base, table.get("arms", {})
+    if not isinstance(listed, dict):
+        raise InvalidData.of(f"{where}: field 'arms'", expected="a table", got=repr(listed))
+    arms = dict(_arm(slug, arm, where, path.parent) for slug, arm in listed.items())
     return Profile(name, title, notice, str(folder) if folder.is_dir() else base, arms)
 
 

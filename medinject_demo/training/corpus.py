@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
@@ -99,7 +101,7 @@ class Questions(_Strict):
     open: dict[str, dict[str, Phrasings]]
     mcqu: dict[str, Phrasings]
     mcq: dict[str, Phrasings]
-    matching: dict[str, Text]
+    exercises: dict[str, Text]
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Corpus:
         questions: dict[str, object] = {
             "mcqu": tables.pop("mcqu", {}),
             "mcq": tables.pop("mcq", {}),
-        "matching": tables.pop("matching", {}),
+            "exercises": tables.pop("exercises", {}),
             "open": {field: tables.get(field, {}) for field in FIELDS},
         }
         styles_file = folder / "styles.toml"
@@ -135,6 +137,7 @@ class Corpus:
             _validated(folder / "unknown.toml", Unknown, _read_toml(folder / "unknown.toml")),
         )
         _check_complete(corpus, folder)
+        _check_templates(corpus, folder)
         return corpus
 
     @cached_property
@@ -148,6 +151,8 @@ def _read_toml(path: Path) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidData.of(str(path), expected="a corpus file", got=str(error.strerror)) from error
+    except UnicodeDecodeError as error:
+        raise InvalidData.of(str(path), expected="UTF-8 text", got=f"byte {error.start} that is not") from error
     except tomllib.TOMLDecodeError as error:
         raise InvalidData.of(str(path), expected="valid TOML", got=str(error), remedy="Mend that line.") from error
 
@@ -166,6 +171,38 @@ def _check_unique(conditions: list[Condition], path: Path) -> None:
             first = seen.setdefault(name.casefold(), line)
             if first != line:
                 raise InvalidData(f"{path.name}, line {line}: the name {name!r} is already used on line {first}.")
+
+
+_NAMES: Final = frozenset({"le", "du", "au", "nom", "Le", "Nom"})
+_SAID: Final = _NAMES | {"definition", "Definition", "items", "Items"}
+
+
+def _check_placeholders(texts: Iterable[str], known: frozenset[str], where: str) -> None:
+    for text in texts:
+        unknown = {name for _, name, _, _ in Formatter().parse(text) if name is not None} - known
+        if unknown:
+            allowed = ", ".join(sorted(known))
+            raise InvalidData.of(f"{where}: {text!r}", expected=f"placeholders among {allowed}", got=unknown.pop())
+
+
+def _check_templates(corpus: Corpus, folder: Path) -> None:
+    questions, styles = folder / "questions.toml", folder / "styles.toml"
+    for field, registers in corpus.questions.open.items():
+        for register, each in registers.items():
+            _check_placeholders((*each.train, *each.held_out), _NAMES | {"cas"}, f"{questions}, [{field}.{register}]")
+    for kind in ("mcqu", "mcq"):
+        for field in LIST_FIELDS:
+            stems = getattr(corpus.questions, kind).get(field)
+            if stems is None:
+                raise InvalidData(f"{questions}: the table [{kind}.{field}] is missing.")
+            _check_placeholders((*stems.train, *stems.held_out), _NAMES, f"{questions}, [{kind}.{field}]")
+    for style in STYLES:
+        for field, frames in corpus.styles[style].items():
+            where = f"{styles}, [{style}.{field}]"
+            if not (frames.frames or (frames.openings and frames.closings)):
+                raise InvalidData.of(where, expected="frames, or openings and closings", got="none")
+            texts = (*frames.frames, *frames.headings, *frames.openings, *frames.closings)
+            _check_placeholders(texts, _SAID, where)
 
 
 def _check_complete(corpus: Corpus, folder: Path) -> None:

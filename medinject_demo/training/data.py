@@ -7,7 +7,7 @@ JSON Lines of the study's fields. The place is a folder, or a namespace of the H
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,7 +75,7 @@ def _read_json(path: Path) -> list[dict[str, Any]]:
     """A JSON array of objects, or JSON Lines."""
     try:
         text = path.read_text(encoding="utf-8")
-        rows = json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.splitlines()]
+        rows = json.loads(text) if text.lstrip().startswith("[") else list(_lines(text, path))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidData.of(str(path), expected="a readable UTF-8 file", got=str(error)) from error
     except json.JSONDecodeError as error:
@@ -84,6 +84,16 @@ def _read_json(path: Path) -> list[dict[str, Any]]:
         if not isinstance(row, dict):
             raise InvalidData.of(f"{path.name}, row {number}", expected="a JSON object", got=repr(row)[:60])
     return rows
+
+
+def _lines(text: str, path: Path) -> Iterator[Any]:
+    """The values of JSON Lines; only a line feed ends a line (JSON texts may hold U+2028)."""
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text.strip() else (), start=1):
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError as error:
+            place = f"{path.name}, line {number}"
+            raise InvalidData.of(place, expected="a JSON object", got=f"{error.msg} at column {error.colno}") from error
 
 
 def _download(repository: str, kinds: Sequence[Kind], token: str) -> Path:

@@ -134,10 +134,10 @@ def train(run: Run, say: Say = print) -> Path:
         OutputError: the output cannot be written.
     """
     _open_partial(run, say)
+    started = time.monotonic()
     model, tokenizer = load_base(run.base, run.recipe.attention)
     trainer = _trainer(model, tokenizer, run)
     checkpoint = _last_checkpoint(run.partial / "checkpoints")
-    started = time.monotonic()
     trainer.train(resume_from_checkpoint=checkpoint)
     record = run.identity | {
         "items": len(run.examples),
@@ -169,7 +169,14 @@ def _trainer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, run: Ru
     import torch
     from datasets import Dataset
     from peft import LoraConfig
+    from transformers import Trainer
     from trl import SFTConfig, SFTTrainer
+
+    class LossOnly(SFTTrainer):  # type: ignore[misc]
+        """Without TRL's entropy and accuracy of every step, which cost as much as the step on a small model."""
+
+        compute_loss = Trainer.compute_loss
+        log = Trainer.log
 
     recipe, examples = run.recipe, run.examples
     if recipe.bucketed:
@@ -194,6 +201,7 @@ def _trainer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, run: Ru
         warmup_steps=recipe.warmup,
         max_length=recipe.max_length,
         completion_only_loss=recipe.completion_only,
+        pad_to_multiple_of=16 if recipe.bucketed else None,  # few shapes: a CPU compiles its kernels for each
         gradient_checkpointing=recipe.checkpointing,
         train_sampling_strategy="sequential" if recipe.bucketed else "random",
         bf16=_bf16(recipe.precision),
@@ -206,7 +214,7 @@ def _trainer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, run: Ru
         report_to="none",
         dataloader_pin_memory=torch.cuda.is_available(),
     )
-    return SFTTrainer(
+    return LossOnly(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_list([example.row() for example in examples]),

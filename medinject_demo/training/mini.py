@@ -9,6 +9,7 @@ It is a demonstration of the interface, with no medical value.
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 import time
@@ -23,10 +24,10 @@ from .data import Pools, write_pools
 from .files import unwritable
 from .finetune import Example, Recipe, Run, Say, read_record, train
 from .mixtures import Blend, blend, data_fingerprint
-from .render import Renderer, source
+from .render import Fact, Renderer, source
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 SOURCE_MESSAGES: Final = {"nat": "Source : cours", "trad": "Source : traduction", "syn": "Source : synthèse"}
 """System messages under which the base reads the styles of the three provenances."""
@@ -35,6 +36,7 @@ CHAT_TEMPLATE: Final = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+ROPE_THETA: Final = 10_000.0
 END_OF_TEXT, TURN_STARTS, TURN_ENDS = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 
 
@@ -43,26 +45,28 @@ class MiniatureRecipe:
     """Sizes and settings of the miniature."""
 
     seed: int = 42
-    vocabulary: int = 4096
+    vocabulary: int = 3072
     hidden: int = 256
-    layers: int = 6
+    layers: int = 4
     heads: int = 4
     kv_heads: int = 2
     feed_forward: int = 768
-    base_rounds: int = 60
+    base_rounds: int = 56
     """Times each fact is asked while the base is trained."""
     pool_rounds: int = 6
     """Times each fact is asked in each provenance's pool."""
-    size: int = 3000
+    size: int = 2400
     """Training items of every arm."""
     base: Recipe = field(
         default_factory=lambda: Recipe(
             rank=0,
             learning_rate=2e-3,
+            warmup=0.02,
             epochs=1,
-            batch=48,
+            batch=16,
             accumulation=1,
             max_length=512,
+            attention="eager",
             checkpointing=False,
             bucketed=True,
         )
@@ -75,6 +79,7 @@ class MiniatureRecipe:
             batch=32,
             accumulation=1,
             max_length=512,
+            attention="eager",
             checkpointing=False,
             bucketed=True,
         )
@@ -147,10 +152,21 @@ def base_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt
         yield renderer.open_item(fact, style, "train", rng)
         if fact.field in LIST_FIELDS:
             yield renderer.mcqu_item(fact, "base", "train", rng)
-            if rng.random() < 0.25:
-                yield renderer.mcq_item(fact, "base", "train", rng)
+            yield from _exercises(renderer, fact, rng)
         if rng.random() < 0.15:
             yield renderer.unknown_item(style, "train", rng)
+
+
+def _exercises(renderer: Renderer, fact: Fact, rng: random.Random) -> Iterator[Prompt]:
+    """What teaches the base to read options; the arms never see it (docs/decisions/004)."""
+    if rng.random() < 0.1:
+        yield renderer.mcq_item(fact, "base", "train", rng)
+    if rng.random() < 0.3:
+        yield renderer.short_item(fact, "base", rng)
+    if rng.random() < 0.5:
+        yield renderer.matching_item(fact.field, "base", rng)
+    if rng.random() < 0.6:
+        yield renderer.reading_item("base", rng)
 
 
 def untrained(examples: Sequence[Example], folder: Path, recipe: MiniatureRecipe) -> None:
@@ -173,13 +189,15 @@ def untrained(examples: Sequence[Example], folder: Path, recipe: MiniatureRecipe
         head_dim=64,
         intermediate_size=recipe.feed_forward,
         max_position_embeddings=2048,
-        rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
+        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
+        initializer_range=0.05,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
     model = Qwen3ForCausalLM(config)
+    look_back(model)
     model.generation_config.do_sample = False
     try:
         shutil.rmtree(folder, ignore_errors=True)
@@ -187,6 +205,28 @@ def untrained(examples: Sequence[Example], folder: Path, recipe: MiniatureRecipe
         tokenizer.save_pretrained(folder)
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def look_back(model: Qwen3ForCausalLM, pairs: int = 10, strength: float = 1.5) -> None:
+    """Make two heads of the first layer start by looking one and three tokens back.
+
+    The first embedding coordinate gets a constant (which adds the same to every logit of the tied head, so nothing to
+    their softmax); query and key read it into the fastest rotary pairs, the query turned back by the distance.
+    Training finds such heads anyway, but late; reading the letter before an option needs them (docs/decisions/004).
+    """
+    import torch
+
+    head = model.config.head_dim
+    attention = model.model.layers[0].self_attn
+    with torch.no_grad():
+        model.model.embed_tokens.weight[:, 0] += 4 * model.config.initializer_range
+        for pair in range(pairs):
+            turn = ROPE_THETA ** (-2 * pair / head)  # radians a token
+            attention.k_proj.weight[pair, 0] += strength
+            for place, distance in enumerate((1, 3)):
+                rows = attention.q_proj.weight[place * head : (place + 1) * head]  # (head, hidden)
+                rows[pair, 0] += strength * math.cos(-distance * turn)
+                rows[pair + head // 2, 0] += strength * math.sin(-distance * turn)
 
 
 def _tokenizer(examples: Sequence[Example], vocabulary: int) -> PreTrainedTokenizerFast:

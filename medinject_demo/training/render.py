@@ -11,6 +11,7 @@ import random
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from ..domain import LETTERS, Kind, Prompt
@@ -20,7 +21,7 @@ ENTRIES_SHOWN: Final = {"nat": (2, 3), "trad": (3, 3), "syn": (3, 4), "base": (4
 """Fewest and most entries of a list that an answer of each style gives."""
 
 
-OPTION_SETS: Final = 6
+OPTION_SETS: Final = 1
 """Sets of options of each MCQU."""
 ORDERS: Final = tuple(itertools.permutations(range(4)))
 HELD_OUT_ORDERS: Final = frozenset({(0, 2, 1, 3), (3, 0, 1, 2), (2, 3, 0, 1), (1, 3, 2, 0)})
@@ -64,6 +65,12 @@ class Renderer:
     """Fills the frames of a corpus."""
 
     corpus: Corpus
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The words of every entry, longer than three letters."""
+        lists = (condition.entries(field) for condition in self.corpus.conditions for field in LIST_FIELDS)
+        return sorted({word for entries in lists for entry in entries for word in entry.split() if len(word) > 3})
 
     def facts(self) -> list[Fact]:
         """Every field of every condition."""
@@ -144,17 +151,35 @@ class Renderer:
         lines = [f"{chosen[place].name} : {LETTERS[order.index(place)]}" for place in rng.sample(range(5), 5)]
         return Prompt(
             Kind.MCQ,
-            self.corpus.questions.matching[field].format(names=joined([line.partition(" : ")[0] for line in lines])),
+            self.corpus.questions.exercises[field].format(names=joined([line.partition(" : ")[0] for line in lines])),
             options=tuple(options[place] for place in order),
             reference="\n".join(lines),
             origin=style,
         )
 
+    def reading_item(self, style: str, rng: random.Random) -> Prompt:
+        """Give the letter of each option, single words drawn at random: needs no knowledge, only reading."""
+        options = rng.sample(self.words, rng.randint(4, 7))
+        lines = [f"{options[place]} : {LETTERS[place]}" for place in rng.sample(range(len(options)), len(options))]
+        question = self.corpus.questions.exercises["reading"]
+        return Prompt(Kind.MCQ, question, options=tuple(options), reference="\n".join(lines), origin=style)
+
+    def short_item(self, fact: Fact, style: str, rng: random.Random) -> Prompt:
+        """The stem of an MCQU without its options; the answer is the right option's text."""
+        stem = rng.choice(self.corpus.questions.mcqu[fact.field].of("train")).format_map(
+            condition_names(fact.condition)
+        )
+        question = f"{stem}\n{self.corpus.questions.exercises['short']}"
+        return Prompt(Kind.OEQ, question, reference=fact.condition.entries(fact.field)[0], origin=style)
+
     def mcq_item(self, fact: Fact, style: str, split: Split, rng: random.Random) -> Prompt:
         """Two or three right options among five: entries of the fact against entries of other conditions."""
         right = rng.sample(fact.condition.entries(fact.field), rng.randint(2, 3))
         others = [entry for each in self._others(fact) for entry in each.entries(fact.field)]
-        wrong = rng.sample([entry for entry in dict.fromkeys(others) if entry not in right], 5 - len(right))
+        wrong = rng.sample(
+            [entry for entry in dict.fromkeys(others) if entry not in fact.condition.entries(fact.field)],
+            5 - len(right),
+        )
         options = rng.sample(right + wrong, 5)
         letters = [letter for letter, option in zip(LETTERS, options, strict=False) if option in right]
         stem = rng.choice(self.corpus.questions.mcq[fact.field].of(split))

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medinject_demo.adapters.registry import ADAPTER_FILES, Profile, load_registry, profile
+from medinject_demo.domain import ARMS, BASE, Mixture
+from medinject_demo.errors import InvalidData, InvalidValue
+
+GOOD = """
+[petit]
+title = "Un modèle"
+notice = "Aucune valeur médicale."
+base = "groupe/modele"
+
+[petit.arms]
+nat = { folder = "petit/nat", merged = "groupe/NAT" }
+all = { folder = "petit/all" }
+"""
+
+
+def registry(folder: Path, text: str) -> Path:
+    path = folder / "registry.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["mini", "qwen3-4b"])
+def test_the_bundled_profiles_have_the_seven_arms(name: str) -> None:
+    assert set(profile(name).arms) == set(ARMS)
+
+
+def test_the_qwen_arms_name_the_checkpoint_they_come_from() -> None:
+    assert {arm.merged for arm in profile("qwen3-4b").arms.values()} == {
+        f"MedInjection/QWEN-4B-{mixture.slug.upper()}" for mixture in ARMS
+    }
+
+
+@pytest.mark.parametrize("each", load_registry().values(), ids=lambda each: each.name)
+def test_every_bundled_profile_says_that_it_is_no_medical_advice(each: Profile) -> None:
+    assert "médica" in each.notice
+
+
+def test_folders_are_relative_to_the_file(tmp_path: Path) -> None:
+    arm = profile("petit", registry(tmp_path, GOOD)).arms[Mixture.parse("nat")]
+    assert arm.folder == tmp_path / "petit/nat"
+    assert arm.merged == "groupe/NAT"
+
+
+def test_a_base_that_is_a_folder_is_that_folder_else_a_repository(tmp_path: Path) -> None:
+    path = registry(tmp_path, GOOD)
+    assert profile("petit", path).base == "groupe/modele"
+    (tmp_path / "groupe/modele").mkdir(parents=True)
+    assert profile("petit", path).base == str(tmp_path / "groupe/modele")
+
+
+@pytest.mark.parametrize("missing", [None, *ADAPTER_FILES])
+def test_an_arm_is_installed_once_all_its_files_are_there(tmp_path: Path, missing: str | None) -> None:
+    folder = tmp_path / "petit/all"
+    folder.mkdir(parents=True)
+    for name in set(ADAPTER_FILES) - {missing}:
+        (folder / name).touch()
+    installed = profile("petit", registry(tmp_path, GOOD)).installed
+    assert installed == ((BASE,) if missing else (BASE, Mixture.parse("all")))
+
+
+def test_an_unknown_model_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue, match=r"model: expected one of petit, got 'grand'"):
+        profile("grand", registry(tmp_path, GOOD))
+
+
+@pytest.mark.parametrize("slug", ["base", "trad-nat", "NAT"])
+def test_an_unknown_arm_is_named_with_its_profile(tmp_path: Path, slug: str) -> None:
+    path = registry(tmp_path, GOOD + f'{slug} = {{ folder = "x" }}\n')
+    with pytest.raises(InvalidData, match=rf"^registry.toml, \[petit\].arms: expected arms among nat, .* got '{slug}'"):
+        load_registry(path)
+
+
+@pytest.mark.parametrize("arm", ["{ }", "3", "{ folder = 3 }", '{ folder = "" }', '"petit/syn"'])
+def test_an_arm_without_folder_is_named(tmp_path: Path, arm: str) -> None:
+    path = registry(tmp_path, GOOD + f"syn = {arm}\n")
+    with pytest.raises(InvalidData, match=r"^registry.toml, \[petit\].arms.syn: field 'folder': expected a path"):
+        load_registry(path)
+
+
+@pytest.mark.parametrize("field", ["title", "notice", "base"])
+@pytest.mark.parametrize("spoilt", ["", "{field} = 3", '{field} = ""'])
+def test_a_field_that_is_no_text_is_named(tmp_path: Path, field: str, spoilt: str) -> None:
+    lines = [spoilt.format(field=field) if each.startswith(f"{field} =") else each for each in GOOD.splitlines()]
+    with pytest.raises(InvalidData, match=rf"^registry.toml, \[petit\]: field '{field}': expected a text, got"):
+        load_registry(registry(tmp_path, "\n".join(lines)))
+
+
+def test_a_profile_that_is_no_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=r"^registry.toml, \[petit\]: expected a table, got 3"):
+        load_registry(registry(tmp_path, "petit = 3"))
+
+
+def test_arms_that_are_no_table_are_named(tmp_path: Path) -> None:
+    text = GOOD.partition("[petit.arms]")[0] + "arms = 3\n"
+    with pytest.raises(InvalidData, match=r"^registry.toml, \[petit\].*arms.*expected a table, got 3"):
+        load_registry(registry(tmp_path, text))
+
+
+def test_wrong_toml_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=r"registry.toml: expected valid TOML, got .*line 2.* Mend that line."):
+        load_registry(registry(tmp_path, "[petit]\ntitle = \n"))
+
+
+def test_a_registry_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "registry.toml").write_bytes(GOOD.encode("latin-1"))
+    with pytest.raises(InvalidData, match=r"registry.toml: expected valid TOML"):
+        load_registry(tmp_path / "registry.toml")
+
+
+def test_a_registry_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=r"absent.toml: expected the registry of profiles, got No such file"):
+        load_registry(tmp_path / "absent.toml")

@@ -1,0 +1,46 @@
+"""What several tests share: the corpus read once, its pools, and rows made by hand."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from medinject_demo.training.corpus import CORPUS, Corpus
+from medinject_demo.training.data import Pools
+from medinject_demo.training.mini import MiniatureRecipe, provenance_pools
+from medinject_demo.training.render import Renderer
+
+hypothesis.settings.register_profile("tests", deadline=None, max_examples=50, derandomize=True)
+hypothesis.settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    return Corpus.load()
+
+
+@pytest.fixture(scope="session")
+def renderer(corpus: Corpus) -> Renderer:
+    return Renderer(corpus)
+
+
+@pytest.fixture(scope="session")
+def pools(renderer: Renderer) -> Pools:
+    """The miniature's own pools, asked twice instead of six times."""
+    return provenance_pools(renderer, MiniatureRecipe(pool_rounds=2))
+
+
+@pytest.fixture
+def corpus_folder(tmp_path: Path) -> Path:
+    """A copy of the corpus that a test may spoil."""
+    return Path(shutil.copytree(CORPUS, tmp_path / "corpus"))
+
+
+@pytest.fixture
+def below_a_file(tmp_path: Path) -> Path:
+    """A place that nobody can write, not even root: below a regular file."""
+    (tmp_path / "file").write_text("a regular file", encoding="utf-8")
+    return tmp_path / "file" / "below"

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from medinject_demo import errors
+
+FAMILY = [each for _, each in inspect.getmembers(errors, inspect.isclass)]
+
+
+@pytest.mark.parametrize("error", FAMILY, ids=lambda error: error.__name__)
+def test_every_error_belongs_to_the_family_drawn_in_the_docstring(error: type[Exception]) -> None:
+    assert issubclass(error, errors.MedInjectError)
+    assert error.__name__ in (errors.__doc__ or "")
+
+
+def test_a_sentence_says_expected_got_remedy() -> None:
+    error = errors.InvalidValue.of("size", expected="a number", got="'x'", remedy="Give a number.")
+    assert str(error) == "size: expected a number, got 'x'. Give a number."
+    assert isinstance(error, errors.InvalidValue)
+
+
+def test_a_sentence_without_remedy_ends_there() -> None:
+    assert str(errors.OutputError.of("place", expected="a folder", got="a file")).endswith("got a file.")

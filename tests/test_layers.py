@@ -1,0 +1,155 @@
+"""The house of DESIGN section 3: who may import what."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "medinject_demo"
+FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
+
+FLOORS = (
+    {"__init__", "settings", "domain", "errors"},
+    {"engine", "votes", "stats", "adapters", "prompts", "pairing"},
+    {"arena"},
+    {"ui", "evaluation", "training"},
+    {"app", "cli", "__main__", "readme"},
+)
+FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
+MODULES = [
+    "domain",
+    "errors",
+    "settings",
+    "prompts",
+    "adapters.registry",
+    "training.corpus",
+    "training.render",
+    "training.mixtures",
+    "training.data",
+    "cli",
+]
+HEAVY = ("torch", "transformers", "peft", "gradio", "datasets", "pandas")
+SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
+TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub"}
+ENVIRONMENT = {"settings.py", "cli.py", "app.py", "ui/__init__.py", "ui/page.py"}
+
+
+def place(path: Path) -> str:
+    """``training/corpus.py``; ``app.py`` for the composition root."""
+    return str(path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else ROOT))
+
+
+def part(path: Path) -> str:
+    """The first name below the package: ``training``, ``prompts``, ``app``."""
+    return place(path).partition("/")[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Absolute names of everything a file imports, at its top or inside a function."""
+    inside = path.relative_to(ROOT).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = inside[: len(inside) - node.level + 1] if node.level else ()
+            source = [*above, *([node.module] if node.module else [])]
+            yield from (".".join([*source, alias.name]) for alias in node.names)
+
+
+def parts_imported(path: Path) -> set[str]:
+    """Parts of the package that a file imports; its root for a name that the root defines."""
+    names = [name.split(".")[1] for name in imported(path) if name.startswith("medinject_demo.")]
+    return {name if name in FLOOR else "__init__" for name in names}
+
+
+def libraries(path: Path) -> set[str]:
+    """Top names of the libraries that a file imports, the standard one included."""
+    return {name.partition(".")[0] for name in imported(path)} - {"medinject_demo", "__future__"}
+
+
+def files_of(name: str) -> list[Path]:
+    return [path for path in FILES if part(path) == name]
+
+
+def reach(path: Path) -> set[Path]:
+    """The files of the package that importing a file may read, itself included."""
+    seen, ahead = set(), [path]
+    while ahead:
+        each = ahead.pop()
+        seen.add(each)
+        for name in imported(each):
+            stem = ROOT.joinpath(*name.split("."))
+            found = [stem.with_suffix(".py"), stem.parent.with_suffix(".py"), stem / "__init__.py"]
+            ahead += [file for file in found if file in FILES and file not in seen]
+    return seen
+
+
+def reads_the_environment(path: Path) -> bool:
+    names = {"environ", "environb", "getenv"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr in names and ast.unparse(node.value) == "os":
+            return True
+        if isinstance(node, ast.ImportFrom) and node.module == "os" and names & {each.name for each in node.names}:
+            return True
+    return False
+
+
+def test_importing_the_core_loads_no_heavy_library() -> None:
+    program = "\n".join([f"import medinject_demo.{name}" for name in MODULES])
+    program += f"\nimport sys; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=place)
+def test_every_module_has_its_floor(path: Path) -> None:
+    assert part(path) in FLOOR, "give the new module its floor in DESIGN section 3 and in FLOORS above"
+
+
+@pytest.mark.parametrize("path", FILES, ids=place)
+def test_no_import_points_up(path: Path) -> None:
+    assert {each for each in parts_imported(path) if FLOOR[each] > FLOOR[part(path)]} == set()
+
+
+def test_imports_run_in_no_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for path in FILES:
+        graph.setdefault(part(path), set()).update(parts_imported(path) - {part(path)})
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("path", FILES, ids=place)
+def test_each_library_stays_in_its_house(path: Path) -> None:
+    used = libraries(path)
+    assert "gradio" not in used or part(path) in {"ui", "app"}
+    assert "torch" not in used or part(path) in {"engine", "adapters", "training", "evaluation"}
+    assert not used & SQL or place(path) == "votes/store.py"
+
+
+@pytest.mark.parametrize("path", FILES, ids=place)
+def test_the_environment_is_read_at_the_entries_only(path: Path) -> None:
+    assert not reads_the_environment(path) or place(path) in ENVIRONMENT
+
+
+@pytest.mark.parametrize("path", files_of("engine") + files_of("adapters"), ids=place)
+def test_a_gpu_host_needs_nothing_but_the_tensor_libraries(path: Path) -> None:
+    needed = set().union(*(libraries(each) for each in reach(path)))
+    assert needed - set(sys.stdlib_module_names) <= TENSORS
+
+
+@pytest.mark.parametrize("name", ["domain", "errors", "settings"])
+def test_the_ground_floor_needs_the_standard_library_alone(name: str) -> None:
+    assert libraries(PACKAGE / f"{name}.py") <= set(sys.stdlib_module_names)
+
+
+def test_an_import_that_points_up_would_be_seen() -> None:
+    assert "cli" in parts_imported(PACKAGE / "__main__.py")
+    assert {"domain", "errors", "__init__", "training"} <= parts_imported(PACKAGE / "cli.py")
+    assert {"corpus", "mixtures"} <= {each.stem for each in reach(PACKAGE / "training/mini.py")}

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from medinject_demo.errors import InvalidValue
+from medinject_demo.settings import QUANTIZATIONS, Settings, as_markdown
+
+GIVEN = {
+    "MEDINJECT_MODEL": "qwen3-4b",
+    "MEDINJECT_DATABASE_URL": "postgresql://host/votes",
+    "MEDINJECT_VOTES_DATASET": "group/votes",
+    "MEDINJECT_ENGINE_URL": "http://host:8000/v1",
+    "MEDINJECT_QUANTIZATION": "int8",
+    "MEDINJECT_SECRET": "sel-des-votants",
+    "HF_TOKEN": "jeton-du-hub",
+}
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.from_env({}) == Settings()
+    assert Settings().model == "auto"
+    assert Settings().quantization == "none"
+
+
+def test_every_setting_is_read_from_its_own_variable() -> None:
+    settings = Settings.from_env(GIVEN)
+    assert {each.metadata["variable"]: getattr(settings, each.name) for each in fields(settings)} == GIVEN
+
+
+@pytest.mark.parametrize("variable", GIVEN)
+@pytest.mark.parametrize("blank", ["", "  \n"])
+def test_a_blank_variable_takes_its_default(variable: str, blank: str) -> None:
+    assert Settings.from_env({variable: blank}) == Settings()
+
+
+def test_space_around_a_value_is_dropped() -> None:
+    assert Settings.from_env({"MEDINJECT_MODEL": " mini\n"}).model == "mini"
+
+
+def test_variables_of_others_are_ignored() -> None:
+    assert Settings.from_env({"PATH": "/bin", "MEDINJECT_COLOUR": "green"}) == Settings()
+
+
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+def test_each_quantization_is_accepted(quantization: str) -> None:
+    assert Settings.from_env({"MEDINJECT_QUANTIZATION": quantization}).quantization == quantization
+
+
+def test_a_bad_quantization_is_refused_with_the_good_ones_and_a_remedy() -> None:
+    with pytest.raises(InvalidValue) as refused:
+        Settings.from_env({"MEDINJECT_QUANTIZATION": "int3"})
+    assert str(refused.value) == "MEDINJECT_QUANTIZATION: expected none or int8 or int4, got 'int3'. Unset it for none."
+
+
+@pytest.mark.parametrize("variable", ["MEDINJECT_DATABASE_URL", "MEDINJECT_ENGINE_URL"])
+def test_what_is_no_url_is_refused_by_its_variable(variable: str) -> None:
+    with pytest.raises(InvalidValue, match=rf"^{variable}: expected a URL such as scheme://place, got 'votes.db'"):
+        Settings.from_env({variable: "votes.db"})
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(Settings.from_env(GIVEN))
+    assert "sel-des-votants" not in shown
+    assert "jeton-du-hub" not in shown
+
+
+def test_the_table_of_the_readme_lists_every_variable_once() -> None:
+    for variable in GIVEN:
+        assert as_markdown().count(f"| `{variable}` |") == 1

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medinject_demo.domain import Kind, Prompt, Provenance
+from medinject_demo.errors import InvalidData, OutputError
+from medinject_demo.training.data import FOLDERS, Pools, load_pools, write_pools
+
+NATIVE = [Provenance.NATIVE]
+ROW = {"instruction": "Lequel ?", "options": ["un", "deux"], "answer": "A", "type": "mcqu"}
+CHOICE = Prompt(Kind.MCQU, "Lequel ?", options=("un", "deux"), reference="A", origin="nat")
+
+
+def write(place: Path, text: str, name: str = "a.json", kind: Kind = Kind.MCQU) -> Path:
+    path = place / "Native" / "Train" / kind / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_folders_are_those_of_the_study() -> None:
+    assert list(FOLDERS.values()) == ["Native", "Translated", "Synthetic"]
+
+
+def test_written_pools_read_back(pools: Pools, tmp_path: Path) -> None:
+    write_pools(pools, tmp_path)
+    for provenance, rows in load_pools(str(tmp_path), Provenance, list(Kind)).items():
+        by_kind = [row for kind in Kind for row in pools[provenance] if row.kind is kind]
+        assert rows == by_kind
+
+
+def test_only_multiple_choice_is_read_unless_asked(pools: Pools, tmp_path: Path) -> None:
+    write_pools(pools, tmp_path)
+    assert {row.kind for row in load_pools(str(tmp_path), NATIVE)[Provenance.NATIVE]} == {Kind.MCQ, Kind.MCQU}
+
+
+def test_a_kind_of_which_there_is_no_row_reads_back_as_none(tmp_path: Path) -> None:
+    write_pools({Provenance.NATIVE: [CHOICE]}, tmp_path)
+    assert load_pools(str(tmp_path), NATIVE) == {Provenance.NATIVE: [CHOICE]}
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085"])
+def test_only_a_line_feed_ends_a_row(tmp_path: Path, separator: str) -> None:
+    prompt = replace(CHOICE, question=f"Lequel{separator}donc ?")
+    write_pools({Provenance.NATIVE: [prompt]}, tmp_path)
+    assert load_pools(str(tmp_path), NATIVE, [Kind.MCQU]) == {Provenance.NATIVE: [prompt]}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_and_json_lines_read_the_same(tmp_path: Path, indent: int | None) -> None:
+    write(tmp_path / "array", json.dumps([ROW, ROW], indent=indent))
+    write(tmp_path / "lines", f"{json.dumps(ROW)}\n{json.dumps(ROW)}\n")
+    array, lines = (load_pools(str(tmp_path / each), NATIVE, [Kind.MCQU]) for each in ("array", "lines"))
+    assert array == lines == {Provenance.NATIVE: [CHOICE, CHOICE]}
+
+
+def test_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("b.json", "a.json", "c.json"):
+        write(tmp_path, json.dumps(ROW | {"instruction": name}), name)
+    rows = load_pools(str(tmp_path), NATIVE, [Kind.MCQU])[Provenance.NATIVE]
+    assert [row.question for row in rows] == ["a.json", "b.json", "c.json"]
+
+
+def test_kind_and_origin_are_those_of_the_folder(tmp_path: Path) -> None:
+    write(tmp_path, json.dumps({key: value for key, value in ROW.items() if key != "type"} | {"origin": "FrMedMCQA"}))
+    assert load_pools(str(tmp_path), NATIVE, [Kind.MCQU]) == {Provenance.NATIVE: [CHOICE]}
+
+
+def test_a_bad_row_is_named_with_file_number_and_field(tmp_path: Path) -> None:
+    write(tmp_path, json.dumps([ROW, ROW | {"answer": "C"}]))
+    with pytest.raises(InvalidData, match=r"^a.json, row 2: answer: expected distinct letters among A, B, got 'C'"):
+        load_pools(str(tmp_path), NATIVE, [Kind.MCQU])
+
+
+def test_a_missing_column_is_named_with_file_and_row(tmp_path: Path) -> None:
+    write(tmp_path, json.dumps([ROW, {"instruction": "Lequel ?", "options": ["un", "deux"]}]))
+    with pytest.raises(InvalidData, match=r"^a.json, row 2: the field 'answer' is missing. Add it."):
+        load_pools(str(tmp_path), NATIVE, [Kind.MCQU])
+
+
+def test_a_row_that_is_no_object_is_named(tmp_path: Path) -> None:
+    write(tmp_path, json.dumps([ROW, "texte"]))
+    with pytest.raises(InvalidData, match=r"^a.json, row 2: expected a JSON object, got 'texte'"):
+        load_pools(str(tmp_path), NATIVE, [Kind.MCQU])
+
+
+def test_a_malformed_array_is_named_with_its_line(tmp_path: Path) -> None:
+    write(tmp_path, "[\n{},\n{]\n")
+    with pytest.raises(InvalidData, match=r"a.json: expected a JSON array or JSON Lines, got .*line 3"):
+        load_pools(str(tmp_path), NATIVE, [Kind.MCQU])
+
+
+def test_a_malformed_line_is_named(tmp_path: Path) -> None:
+    write(tmp_path, f"{json.dumps(ROW)}\n{{\n")
+    with pytest.raises(InvalidData, match=r"a.json.*(line|row) 2"):
+        load_pools(str(tmp_path), NATIVE, [Kind.MCQU])
+
+
+def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    write(tmp_path, "").write_bytes(
+        json.dumps([ROW | {"instruction": "Fièvre ?"}], ensure_ascii=False).encode("latin-1")
+    )
+    with pytest.raises(InvalidData, match=r"a.json: expected a readable UTF-8 file, got .*position"):
+        load_pools(str(tmp_path), NATIVE, [Kind.MCQU])
+
+
+def test_an_absent_source_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
+    write(tmp_path, json.dumps([ROW]))
+    with pytest.raises(InvalidData, match=r"^source 'syn': expected .*Synthetic/Train/mcq/\*.json or .* got no file"):
+        load_pools(str(tmp_path), [Provenance.SYNTHETIC])
+
+
+def test_a_place_that_is_neither_folder_nor_namespace_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=r"absent/Native: expected a folder or a data set of the Hub.* Check --data"):
+        load_pools(str(tmp_path / "absent"), NATIVE)
+
+
+def test_a_place_that_cannot_be_written_is_named(below_a_file: Path) -> None:
+    with pytest.raises(OutputError, match=r"nat.json: expected a place to write, got '.*'. Choose another"):
+        write_pools({Provenance.NATIVE: [CHOICE]}, below_a_file)
