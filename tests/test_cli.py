@@ -9,6 +9,7 @@ from medinject_demo import __version__
 from medinject_demo.cli import cli
 from medinject_demo.domain import ARMS
 from medinject_demo.training.data import Pools, write_pools
+from medinject_demo.training.mini import MiniatureRecipe
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +94,7 @@ def test_a_dry_run_of_the_miniature_lists_the_arms_and_writes_nothing(tmp_path: 
     result = run("train", "mini", "--output", tmp_path / "mini", "--work", tmp_path / "work", "--dry-run")
     assert result.exit_code == 0
     assert [line.partition(":")[0] for line in result.stdout.splitlines()] == [str(mixture) for mixture in ARMS]
-    assert result.stdout.count("= 3,000 items") == 7
+    assert result.stdout.count(f"= {MiniatureRecipe().size:,} items") == 7
     assert not list(tmp_path.iterdir())
 
 
