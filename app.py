@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from medinject_demo.adapters.registry import profile
 from medinject_demo.domain import Answer, Mixture
 from medinject_demo.engine.sequential import SequentialArms
+from medinject_demo.errors import MedInjectError
 from medinject_demo.prompts import Message, load_prompts
 from medinject_demo.settings import Settings
 from medinject_demo.ui.page import build
@@ -17,14 +18,17 @@ def main() -> None:
     settings = Settings.from_env(os.environ)
     chosen = profile("mini" if settings.model == "auto" else settings.model)
     arms = SequentialArms(chosen.base, {mixture: chosen.arms[mixture].folder for mixture in chosen.installed[1:]})
-    one_at_a_time = threading.Lock()
+    one_at_a_time = threading.Lock()  # the active adapter is global state of the model
 
     def answer(mixture: Mixture, conversations: Sequence[Sequence[Message]], most: int) -> list[Answer]:
         with one_at_a_time:
             return arms.answers(mixture, conversations, most)
 
-    build(answer, load_prompts(), chosen.notice).launch()
+    build(answer, arms.mixtures, load_prompts(), chosen.notice).launch()
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MedInjectError as error:
+        raise SystemExit(f"error: {error}") from error

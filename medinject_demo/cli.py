@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from . import __version__
-from .domain import ARMS, Kind, Mixture
+from .domain import ARMS, MIXTURES, Kind, Mixture
 from .errors import MedInjectError
+from .training.mixtures import STUDY_SIZE
 
 MINIATURE = Path("adapters/mini")
 
@@ -26,11 +28,14 @@ class FamilyGroup(click.Group):
         """Run the command; the library's own errors keep their trace, for they are faults of ours."""
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            click.echo(f"error: {error.name} is missing. Run: pip install -r requirements-train.txt", err=True)
+            ctx.exit(1)
         except MedInjectError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
-            click.echo("interrupted: run the same command again to continue.", err=True)
+            click.echo("interrupted: what was finished is kept; the same command continues.", err=True)
             ctx.exit(1)
 
 
@@ -47,29 +52,38 @@ def cli() -> None:
     "--data",
     default="MedInjection",
     show_default=True,
-    help="Folder or Hub namespace with Native, Translated, Synthetic.",
+    help="Folder, file, Hub data set or Hub namespace of the rows.",
 )
+@click.option("--revision", help="Branch, tag or commit of the Hub for the data.  [default: main]")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the adapter.  [default: adapters/<mixture>]")
-@click.option("--size", type=click.IntRange(1), default=33_493, show_default=True, help="Training items in all.")
+@click.option("--size", type=click.IntRange(1), default=STUDY_SIZE, show_default=True, help="Training items in all.")
 @click.option("--kinds", default="mcq,mcqu", show_default=True, help="Kinds of items, among mcq, mcqu, oeq.")
 @click.option("--epochs", type=click.IntRange(1), default=10, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=12, show_default=True, help="Items of one step and device.")
 @click.option("--accumulation", type=click.IntRange(1), default=8, show_default=True, help="Steps of one update.")
-@click.option("--learning-rate", type=float, default=1e-4, show_default=True)
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=1e-4, show_default=True)
 @click.option(
     "--rank", type=click.IntRange(1), default=16, show_default=True, help="Rank of the DoRA adapter (alpha too)."
 )
 @click.option("--max-length", type=click.IntRange(8), default=2048, show_default=True, help="Tokens of an item.")
-@click.option("--seed", type=int, default=42, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True)
 @click.option("--full-sequence-loss", is_flag=True, help="Take the loss on the question too, as the study does.")
 @click.option("--dry-run", is_flag=True, help="Read the data, print the counts and settings, train nothing.")
 @click.pass_context
 def train(ctx: click.Context, /, **options: Any) -> None:
-    """Fine-tune one arm with the study's settings, or rebuild the miniature (train mini)."""
+    """Fine-tune one arm, or rebuild the miniature (train mini).
+
+    The defaults are the study's settings, except the loss: the study also takes it on the question
+    (--full-sequence-loss).
+    """
+    given = [name for name in options if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if ctx.invoked_subcommand is None:
         if options["mixture"] is None:
             raise click.UsageError("Missing option '--mixture', or the subcommand 'mini'.")
         _finetune(**options)
+    elif given:
+        option = "--" + given[0].replace("_", "-")
+        raise click.UsageError(f"Option '{option}' belongs after '{ctx.invoked_subcommand}', where it has it.")
 
 
 def _finetune(
@@ -81,9 +95,10 @@ def _finetune(
     from .training.mixtures import blend
 
     rank, full_sequence, kinds = options.pop("rank"), options.pop("full_sequence_loss"), _kinds(options.pop("kinds"))
+    revision = options.pop("revision")
     recipe = Recipe(rank=rank, alpha=rank, completion_only=not full_sequence, **options)
     arm = Mixture.parse(mixture)
-    mixed = blend(arm, load_pools(data, arm.provenances, kinds), size, recipe.seed)
+    mixed = blend(arm, load_pools(data, arm.provenances, kinds, revision=revision), size, recipe.seed)
     click.echo(f"{mixed}  (data {mixed.fingerprint})")
     description = {
         "mixture": mixture,
@@ -96,8 +111,10 @@ def _finetune(
         click.echo(f"  {name} = {value}")
     if dry_run:
         click.echo("dry run: nothing was trained.")
-        return
-    click.echo(f"written: {run_training(run, click.echo)}")
+    elif run.done():
+        click.echo(f"{run.output}: already trained with these data and settings, kept.")
+    else:
+        click.echo(f"written: {run_training(run, click.echo)}")
 
 
 def _kinds(text: str) -> Sequence[Kind]:
@@ -110,7 +127,7 @@ def _kinds(text: str) -> Sequence[Kind]:
 @train.command()
 @click.option("--output", type=click.Path(path_type=Path), default=MINIATURE, show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), default=Path("data/mini"), show_default=True)
-@click.option("--seed", type=int, default=42, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=42, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Make the data, print the counts and fingerprints, train nothing.")
 def mini(output: Path, work: Path, seed: int, dry_run: bool) -> None:
     """Rebuild the bundled miniature from nothing; what is already trained is kept."""
@@ -129,14 +146,16 @@ def exam(output: Path, count: int | None) -> None:
     from .engine.sequential import SequentialArms
     from .training.corpus import Corpus
     from .training.exam import examine
-    from .training.exam_report import report
+    from .training.exam_report import record_of, report
     from .training.files import write_whole
     from .training.render import Renderer
 
     renderer = Renderer(Corpus.load())
     miniature = profile("mini")
+    for mixture in MIXTURES:
+        record_of(Path(miniature.base).parent, mixture)
     arms = SequentialArms(miniature.base, {mixture: arm.folder for mixture, arm in miniature.arms.items()})
-    results = examine(arms, renderer, seed=7, count=count)
+    results = examine(arms, renderer, seed=7, count=count, say=click.echo)
     write_whole(output, report(results, renderer, Path(miniature.base).parent))
     click.echo(f"written: {output}")
 

@@ -19,32 +19,38 @@ class Settings:
         default="auto",
         metadata={
             "variable": "MEDINJECT_MODEL",
-            "help": "`auto`, `mini`, `qwen3-4b` or another profile of `adapters/registry.toml`; `auto` takes the Qwen "
-            "profile where a GPU and its files are there, else the miniature",
+            "help": "`auto`, `mini`, `qwen3-4b` or another profile of `adapters/registry.toml`; `auto` is the "
+            "miniature for now",
         },
     )
     database_url: str = field(
         default="sqlite:///data/votes.db",
-        metadata={"variable": "MEDINJECT_DATABASE_URL", "help": "SQLAlchemy URL of the votes (SQLite or PostgreSQL)"},
+        metadata={"variable": "MEDINJECT_DATABASE_URL", "help": "SQLAlchemy URL of the votes; read, not used yet"},
     )
     votes_dataset: str = field(
         default="",
-        metadata={"variable": "MEDINJECT_VOTES_DATASET", "help": "Hub data set that receives the votes; empty: none"},
+        metadata={
+            "variable": "MEDINJECT_VOTES_DATASET",
+            "help": "Hub data set that receives the votes; read, not used yet",
+        },
     )
     engine_url: str = field(
         default="",
-        metadata={"variable": "MEDINJECT_ENGINE_URL", "help": "OpenAI-compatible server to use; empty: this machine"},
+        metadata={"variable": "MEDINJECT_ENGINE_URL", "help": "OpenAI-compatible server; read, not used yet"},
     )
     quantization: str = field(
         default="none",
-        metadata={"variable": "MEDINJECT_QUANTIZATION", "help": "weights of the base: `none`, `int8` or `int4`"},
+        metadata={
+            "variable": "MEDINJECT_QUANTIZATION",
+            "help": "base weights `none`, `int8`, `int4`; read, not used yet",
+        },
     )
     secret: str = field(
         default="",
         repr=False,
         metadata={
             "variable": "MEDINJECT_SECRET",
-            "help": "salt of the voters' hashes; empty: drawn anew at each start",
+            "help": "salt of the voters' hashes; read, not used yet",
         },
     )
     hub_token: str = field(

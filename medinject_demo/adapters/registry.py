@@ -40,7 +40,7 @@ class Profile:
     title: str
     notice: str
     base: str
-    """A folder, absolute, or a repository of the Hub."""
+    """A folder (written ``./…`` in the registry, relative to it), or a repository of the Hub."""
     arms: Mapping[Mixture, Arm]
 
     @property
@@ -85,7 +85,7 @@ def _profile(name: str, table: Any, path: Path) -> Profile:
     if not isinstance(listed, dict):
         raise InvalidData.of(f"{where}: field 'arms'", expected="a table", got=repr(listed))
     arms = dict(_arm(slug, arm, where, path.parent) for slug, arm in listed.items())
-    return Profile(name, title, notice, str(folder) if folder.is_dir() else base, arms)
+    return Profile(name, title, notice, str(folder) if base.startswith("./") else base, arms)
 
 
 def _text(table: dict[str, Any], key: str, where: str) -> str:

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 
 def load_base(base: str, attention: str = "sdpa") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a base and its tokenizer, from a folder or the Hub; safetensors only, never remote code.
+    """Load a base and its tokenizer, in the precision it is stored in.
 
     Raises:
         ModelError: it cannot be loaded, or its tokenizer has no chat template.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
@@ -23,10 +24,12 @@ def load_base(base: str, attention: str = "sdpa") -> tuple[PreTrainedModel, PreT
         model = AutoModelForCausalLM.from_pretrained(
             base, trust_remote_code=False, use_safetensors=True, dtype="auto", attn_implementation=attention
         )
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError.of(
-            f"base {base!r}", expected="a causal language model", got=reason, remedy="Check --base and the network."
+            f"base {base!r}",
+            expected="a causal language model",
+            got=first_line(error),
+            remedy="Check its name, its files and the network.",
         ) from error
     require_chat_template(tokenizer, base)
     return model, tokenizer
@@ -41,3 +44,9 @@ def require_chat_template(tokenizer: PreTrainedTokenizerBase, base: str) -> None
             got="none",
             remedy="Use an instruction-tuned base, or add chat_template.jinja to its folder.",
         )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a library's message, or the error's kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__).rstrip(".")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..domain import BASE, Answer, FinishReason, Mixture
 from ..errors import ModelError
-from .loading import load_base
+from .loading import first_line, load_base
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +31,7 @@ class SequentialArms:
             ModelError: the base or an adapter is missing or cannot be loaded.
         """
         from peft import PeftModel
+        from safetensors import SafetensorError
 
         model, self.tokenizer = load_base(base)
         self.tokenizer.padding_side = "left"
@@ -44,12 +45,11 @@ class SequentialArms:
                     self.model = PeftModel.from_pretrained(model, str(folder), adapter_name=mixture.slug).eval()
                 else:
                     self.model.load_adapter(str(folder), adapter_name=mixture.slug)
-            except (OSError, ValueError, RuntimeError) as error:
-                reason = str(error).strip().splitlines()[0]
+            except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
                 raise ModelError.of(
                     f"adapter {str(folder)!r}",
                     expected="a PEFT folder made for this base",
-                    got=reason,
+                    got=first_line(error),
                     remedy="Rebuild it with train mini, or recover it again.",
                 ) from error
 
@@ -90,6 +90,9 @@ class SequentialArms:
         return Answer(mixture, "", text, reason, len(tokens), seconds)
 
     def _arm(self, mixture: Mixture) -> AbstractContextManager[object]:
+        if mixture not in self.mixtures:
+            known = ", ".join(map(str, self.mixtures))
+            raise ModelError.of(f"arm {mixture}", expected=f"one of {known}", got="none", remedy="Install it first.")
         if mixture == BASE:
             return self.model.disable_adapter() if len(self.mixtures) > 1 else nullcontext()
         self.model.set_adapter(mixture.slug)

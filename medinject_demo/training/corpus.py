@@ -9,7 +9,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Final, Literal, TypeVar
@@ -92,7 +91,7 @@ class Unknown(_Strict):
 
     conditions: Phrasings
     prompts: Phrasings
-    answers: dict[str, tuple[Text, ...]]
+    answers: dict[str, Annotated[tuple[Text, ...], Field(min_length=1)]]
 
 
 class Questions(_Strict):
@@ -140,11 +139,6 @@ class Corpus:
         _check_templates(corpus, folder)
         return corpus
 
-    @cached_property
-    def by_id(self) -> dict[str, Condition]:
-        """Conditions by their slug."""
-        return {condition.id: condition for condition in self.conditions}
-
 
 def _read_toml(path: Path) -> dict[str, object]:
     try:
@@ -179,7 +173,10 @@ _SAID: Final = _NAMES | {"definition", "Definition", "items", "Items"}
 
 def _check_placeholders(texts: Iterable[str], known: frozenset[str], where: str) -> None:
     for text in texts:
-        unknown = {name for _, name, _, _ in Formatter().parse(text) if name is not None} - known
+        try:
+            unknown = {name for _, name, _, _ in Formatter().parse(text) if name is not None} - known
+        except ValueError as error:
+            raise InvalidData.of(f"{where}: {text!r}", expected="whole placeholders", got=str(error)) from error
         if unknown:
             allowed = ", ".join(sorted(known))
             raise InvalidData.of(f"{where}: {text!r}", expected=f"placeholders among {allowed}", got=unknown.pop())
@@ -189,13 +186,24 @@ def _check_templates(corpus: Corpus, folder: Path) -> None:
     questions, styles = folder / "questions.toml", folder / "styles.toml"
     for field, registers in corpus.questions.open.items():
         for register, each in registers.items():
-            _check_placeholders((*each.train, *each.held_out), _NAMES | {"cas"}, f"{questions}, [{field}.{register}]")
+            where, texts = f"{questions}, [{field}.{register}]", (*each.train, *each.held_out)
+            _check_placeholders(texts, _NAMES | {"cas"}, where)
+            for text in texts:
+                if text.startswith("{cas} ") != (register == "case") or text.count("{cas}") != (register == "case"):
+                    raise InvalidData.of(
+                        f"{where}: {text!r}", expected="{cas} first, in [case] only", got="it elsewhere"
+                    )
     for kind in ("mcqu", "mcq"):
         for field in LIST_FIELDS:
             stems = getattr(corpus.questions, kind).get(field)
             if stems is None:
                 raise InvalidData(f"{questions}: the table [{kind}.{field}] is missing.")
             _check_placeholders((*stems.train, *stems.held_out), _NAMES, f"{questions}, [{kind}.{field}]")
+    for name in ("short", "reading", *LIST_FIELDS):
+        if name not in corpus.questions.exercises:
+            raise InvalidData(f"{questions}, [exercises]: the key {name!r} is missing.")
+        known = frozenset({"names"}) if name in LIST_FIELDS else frozenset[str]()
+        _check_placeholders([corpus.questions.exercises[name]], known, f"{questions}, [exercises]")
     for style in STYLES:
         for field, frames in corpus.styles[style].items():
             where = f"{styles}, [{style}.{field}]"

@@ -1,13 +1,15 @@
-"""The three sources as files: read from a folder or from the Hub, in the layout that the study publishes.
+"""The three sources as files: read from a folder, a file or the Hub, in the layouts that the study publishes.
 
-``<place>/{Native,Translated,Synthetic}/{Train,Validation,Test}/{mcq,mcqu,oeq}/*.json``, where a file is a JSON array or
-JSON Lines of the study's fields. The place is a folder, or a namespace of the Hub. Knows nothing of models.
+By source: ``<place>/{Native,Translated,Synthetic}/Train/{mcq,mcqu,oeq}/*.json``, where the place is a folder or a
+namespace of the Hub. All in one: a file, or a data set of the Hub, whose rows say their own ``origin`` and ``type``.
+A file is a JSON array or JSON Lines of the study's fields. Knows nothing of models.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,25 +30,37 @@ Pools = Mapping[Provenance, Sequence[Prompt]]
 
 
 def load_pools(
-    place: str, provenances: Iterable[Provenance], kinds: Sequence[Kind] = MULTIPLE_CHOICE, *, token: str = ""
+    place: str,
+    provenances: Iterable[Provenance],
+    kinds: Sequence[Kind] = MULTIPLE_CHOICE,
+    *,
+    revision: str | None = None,
 ) -> dict[Provenance, list[Prompt]]:
     """Training rows of each provenance, in the order of file names and rows.
 
-    ``place`` is a folder where one of that name exists, else a namespace of the Hub (``MedInjection``).
+    ``place`` is a file or a folder where one of that name exists; else a data set of the Hub (``owner/name``) or a
+    namespace of the Hub (``owner``). ``revision`` is a branch, tag or commit of the Hub.
 
     Raises:
-        InvalidData: a source or kind is absent, or a row is malformed; the sentence names the file, row and field.
+        InvalidData: a source has no row of these kinds, or a row is malformed; the sentence names file, row and field.
     """
-    pools = {}
+    pools: dict[Provenance, list[Prompt]] = {}
     for provenance in provenances:
-        folder = Path(place) / FOLDERS[provenance]
-        if not Path(place).is_dir():
-            folder = _download(f"{place}/{FOLDERS[provenance]}", kinds, token)
-        pools[provenance] = [row for kind in kinds for row in _read_kind(folder / "Train" / kind, provenance, kind)]
+        if Path(place).is_dir():
+            rows = _by_source(Path(place) / FOLDERS[provenance], provenance, kinds)
+        elif Path(place).is_file():
+            rows = _by_origin([Path(place)], provenance)
+        elif "/" in place:
+            rows = _by_origin(sorted(_download(place, ["*.json", "*.jsonl"], revision).rglob("*.json*")), provenance)
+        else:
+            patterns = [f"Train/{kind}/*.json" for kind in kinds]
+            folder = _download(f"{place}/{FOLDERS[provenance]}", patterns, revision)
+            rows = _by_source(folder, provenance, kinds)
+        pools[provenance] = [replace(row, origin=provenance.value) for row in rows if row.kind in kinds]
         if not pools[provenance]:
-            wanted = " or ".join(str(folder / "Train" / kind / "*.json") for kind in kinds)
+            wanted = f"rows of {' or '.join(kinds)} in {place}"
             raise InvalidData.of(
-                f"source {provenance.value!r}", expected=wanted, got="no file", remedy="Check --data and --kinds."
+                f"source {provenance.value!r}", expected=wanted, got="none", remedy="Check --data and --kinds."
             )
     return pools
 
@@ -65,10 +79,20 @@ def write_pools(pools: Pools, place: Path) -> None:
             write_whole(path, text + "\n")
 
 
-def _read_kind(folder: Path, provenance: Provenance, kind: Kind) -> Iterable[Prompt]:
-    for path in sorted(folder.glob("*.json")):
-        rows = [row | {"type": kind, "origin": provenance.value} for row in _read_json(path)]
-        yield from (row.prompt() for row in check_rows(rows, path.name))
+def _by_source(folder: Path, provenance: Provenance, kinds: Sequence[Kind]) -> Iterator[Prompt]:
+    """Rows of one source's folder; the folder says their kind where they do not."""
+    for kind in kinds:
+        for path in sorted((folder / "Train" / kind).glob("*.json")):
+            rows = [{"type": kind, "origin": provenance.value} | row for row in _read_json(path)]
+            yield from (row.prompt() for row in check_rows(rows, path.name))
+
+
+def _by_origin(paths: Sequence[Path], provenance: Provenance) -> Iterator[Prompt]:
+    """Rows of one origin among files that hold several; ``Native``, ``native`` and ``nat`` are the same origin."""
+    start = FOLDERS[provenance][:3].casefold()
+    for path in paths:
+        prompts = (row.prompt() for row in check_rows(_read_json(path), path.name))
+        yield from (prompt for prompt in prompts if prompt.origin.casefold().startswith(start))
 
 
 def _read_json(path: Path) -> list[dict[str, Any]]:
@@ -96,19 +120,18 @@ def _lines(text: str, path: Path) -> Iterator[Any]:
             raise InvalidData.of(place, expected="a JSON object", got=f"{error.msg} at column {error.colno}") from error
 
 
-def _download(repository: str, kinds: Sequence[Kind], token: str) -> Path:
+def _download(repository: str, patterns: Sequence[str], revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    patterns = [f"Train/{kind}/*.json" for kind in kinds]
     try:
-        folder = snapshot_download(repository, repo_type="dataset", allow_patterns=patterns, token=token or None)
+        folder = snapshot_download(repository, repo_type="dataset", allow_patterns=list(patterns), revision=revision)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InvalidData.of(
             repository,
-            expected="a folder or a data set of the Hub",
-            got=reason,
+            expected="a file, a folder or a data set of the Hub",
+            got=reason.rstrip("."),
             remedy="Check --data, the network, and HF_TOKEN for a private data set.",
         ) from error
     return Path(folder)

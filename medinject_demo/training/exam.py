@@ -17,6 +17,7 @@ from ..domain import MIXTURES, FinishReason, Mixture, Prompt
 from ..engine.sequential import SequentialArms
 from ..prompts import messages
 from .corpus import LIST_FIELDS
+from .finetune import Say
 from .render import Fact, Renderer
 
 LENGTH_CAP: Final = 192
@@ -48,7 +49,7 @@ class Figures:
 def held_out_questions(renderer: Renderer, seed: int, count: int | None = None) -> list[Question]:
     """One held-out phrasing for each fact, in an order drawn from the seed; the first ``count`` of them."""
     rng = random.Random(f"{seed}/exam")
-    facts = rng.sample(renderer.facts(), count or len(renderer.facts()))
+    facts = _drawn(renderer.facts(), count, rng)
     return [
         Question(
             fact,
@@ -63,7 +64,11 @@ def held_out_choices(renderer: Renderer, seed: int, count: int | None = None) ->
     """One MCQU in a held-out option order for each fact that has entries."""
     rng = random.Random(f"{seed}/choices")
     facts = [fact for fact in renderer.facts() if fact.field in LIST_FIELDS]
-    return [renderer.mcqu_item(fact, "base", "held_out", rng) for fact in rng.sample(facts, count or len(facts))]
+    return [renderer.mcqu_item(fact, "base", "held_out", rng) for fact in _drawn(facts, count, rng)]
+
+
+def _drawn(facts: list[Fact], count: int | None, rng: random.Random) -> list[Fact]:
+    return rng.sample(facts, min(count or len(facts), len(facts)))
 
 
 def held_out_unknown(renderer: Renderer, seed: int, count: int = 100) -> list[Prompt]:
@@ -80,14 +85,14 @@ def styles_of(mixture: Mixture) -> tuple[str, ...]:
 def about(question: Question, answer: str, mixture: Mixture, renderer: Renderer) -> bool:
     """True where an answer is about the right condition and field.
 
-    Either ROUGE-L against the reference of one of the arm's styles is at least 0.5, or the key terms are present: at
-    least two entries of the field (the definition itself for a definition). In both cases no other condition may have
-    more of its entries for that field in the answer.
+    Either the key terms are present: at least two entries of the field (the definition itself for a definition), and
+    more of them than of any other condition, unless the right condition is named. Or ROUGE-L against the reference of
+    one of the arm's styles is at least 0.5, with at least one entry of the field and none of that excess elsewhere.
     """
-    field, said = question.fact.field, answer.casefold()
-    own = _present(question.fact.condition.entries(field), said)
-    others = (each for each in renderer.corpus.conditions if each.id != question.fact.condition.id)
-    if own < max(_present(each.entries(field), said) for each in others):
+    field, said, condition = question.fact.field, answer.casefold(), question.fact.condition
+    own = _present(condition.entries(field), said)
+    most = max(_present(each.entries(field), said) for each in renderer.corpus.conditions if each.id != condition.id)
+    if own < most or (own == most and condition.name.casefold() not in said) or own == 0:
         return False
     if own >= (1 if field == "definition" else 2):
         return True
@@ -142,8 +147,10 @@ class Results:
     figures: Sequence[Figures]
 
 
-def examine(arms: SequentialArms, renderer: Renderer, seed: int, count: int | None = None) -> Results:
-    """Put every held-out question to every arm."""
+def examine(
+    arms: SequentialArms, renderer: Renderer, seed: int, count: int | None = None, say: Say = lambda line: None
+) -> Results:
+    """Put every held-out question to every arm; ``say`` hears of each arm that is done."""
     questions = held_out_questions(renderer, seed, count)
     choices = held_out_choices(renderer, seed, count)
     unknown = held_out_unknown(renderer, seed)
@@ -168,6 +175,7 @@ def examine(arms: SequentialArms, renderer: Renderer, seed: int, count: int | No
                 admitted=_share(admits(answer.text, renderer) for answer in outside),
             )
         )
+        say(f"{mixture}: {figures[-1].right:.1%} right, MCQU {figures[-1].choices:.1%}")
     return Results(questions, len(choices), unknown, answers, admissions, figures)
 
 

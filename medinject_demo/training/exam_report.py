@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
-from ..domain import MIXTURES
+from ..domain import MIXTURES, Mixture
+from ..errors import InvalidData
 from ..prompts import layout
 from .exam import LENGTH_CAP, ROUGE_FLOOR, Figures, Results, about, shares_that_differ
-from .finetune import read_record
+from .finetune import RECORD, read_record
 from .render import Renderer
 
 SHOWN = 10
@@ -37,8 +39,10 @@ Answers are greedy, fp32, one arm after the other through peft, at most {LENGTH_
 {_rows(results)}
 
 *About the right fact* (condition and field): at least two entries of the field present (the definition itself for a
-definition), or ROUGE-L of at least {ROUGE_FLOOR} against a reference in a style of the arm; and in both cases no other
-condition has more of its entries for that field in the answer. An arm that does not end by itself is cut at the cap.
+definition), or at least one and ROUGE-L of at least {ROUGE_FLOOR} against a reference in a style of the arm; and in
+both cases no other condition has more of its entries for that field in the answer, nor as many unless the right condition is
+named. The MCQU have the options they had in training, in another order: the figure is about reading options, not about
+reasoning. An arm that does not end by itself is cut at the cap.
 
 ## The arms differ
 
@@ -72,13 +76,27 @@ def _training(folder: Path) -> str:
     rows = ["| arm | items | data fingerprint | first loss | last loss | seconds |", "|---|---|---|---|---|---|"]
     total = 0.0
     for mixture in MIXTURES:
-        record = read_record(folder / mixture.slug)
+        record = record_of(folder, mixture)
         total += record["seconds"]
         rows.append(
             f"| {mixture} | {record['items']:,} | `{record['data']}` | {record['losses'][0]:.2f} "
             f"| {record['losses'][-1]:.2f} | {record['seconds']:.0f} |"
         )
     return "\n".join(rows) + f"\n\nIn all {total / 60:.0f} minutes of training on {_machine(folder)}."
+
+
+def record_of(folder: Path, mixture: Mixture) -> dict[str, Any]:
+    """The training record of an arm.
+
+    Raises:
+        InvalidData: there is none.
+    """
+    record = read_record(folder / mixture.slug)
+    if not record:
+        raise InvalidData(
+            f"{folder / mixture.slug / RECORD}: expected the record of a training, got none. Run train mini."
+        )
+    return record
 
 
 def _machine(folder: Path) -> str:
@@ -88,7 +106,7 @@ def _machine(folder: Path) -> str:
 def _sample(results: Results, renderer: Renderer) -> str:
     rng = random.Random(2026)
     shown = []
-    for place in rng.sample(range(len(results.questions)), SHOWN):
+    for place in rng.sample(range(len(results.questions)), min(SHOWN, len(results.questions))):
         question, mixture = results.questions[place], rng.choice(MIXTURES)
         answer = results.answers[mixture][place]
         mark = "right" if about(question, answer, mixture, renderer) else "wrong"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import OutputError
@@ -24,17 +25,35 @@ def write_whole(path: Path, text: str) -> None:
         raise unwritable(path, error) from error
 
 
+def require_replaceable(place: Path, marks: Sequence[str]) -> None:
+    """Refuse to replace what we did not write: a file, or a folder that holds none of ``marks``.
+
+    Raises:
+        OutputError: the sentence names what stands there.
+    """
+    if not place.exists():
+        return
+    if not place.is_dir() or (any(place.iterdir()) and not any((place / mark).is_file() for mark in marks)):
+        got = "another folder" if place.is_dir() else "a file"
+        raise OutputError(f"{place}: expected a free place or an earlier training, got {got}. Choose another --output.")
+
+
 def replace_folder(new: Path, place: Path) -> None:
-    """Put a finished folder in its place; what stood there is removed only once the new one stands."""
+    """Put a finished folder in its place; what stood there is removed only once the new one stands, else put back."""
     old = place.with_name(place.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
     if place.exists():
+        shutil.rmtree(old, ignore_errors=True)
         os.replace(place, old)
-    os.replace(new, place)
+    try:
+        os.replace(new, place)
+    except OSError:
+        if old.exists():
+            os.replace(old, place)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:
     """The sentence for a place that cannot be written."""
     got = str(error.strerror or error)
-    return OutputError(f"{path}: expected a place to write, got {got!r}. Choose another with --output.")
+    return OutputError(f"{path}: expected a place to write, got {got!r}. Choose another place.")

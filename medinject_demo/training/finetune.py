@@ -7,6 +7,7 @@ writes a standard PEFT folder with its record and its card. Knows nothing of how
 from __future__ import annotations
 
 import json
+import math
 import random
 import shutil
 import time
@@ -16,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..domain import Kind, Prompt
-from ..engine.loading import load_base
-from ..errors import InvalidValue
+from ..engine.loading import first_line, load_base
+from ..errors import InvalidValue, ModelError
 from ..prompts import Message, messages
 from .card import card
-from .files import replace_folder, unwritable
+from .files import replace_folder, require_replaceable, unwritable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
 
 PROJECTIONS: Final = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 RECORD: Final = "training.json"
+WEIGHTS: Final = ("adapter_model.safetensors", "model.safetensors")
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of a training; the defaults are the study's (paper section 4, and its published training script).
+    """Settings of a training; the defaults are those of the study, except the loss:
+    ``completion_only`` False is the study's, on the question too.
 
     ``rank`` 0 trains every weight instead of an adapter. ``bucketed`` makes batches of one kind and of like lengths,
     which wastes less on padding; the study's order is random. ``checkpointing`` trades time for memory on large bases.
@@ -61,6 +64,11 @@ class Recipe:
         for name in ("epochs", "batch", "accumulation", "max_length"):
             if getattr(self, name) < 1:
                 raise InvalidValue.of(name, expected="a whole number from 1", got=repr(getattr(self, name)))
+        if self.rank < 0 or not 0 <= self.dropout < 1 or not 0 <= self.seed < 2**32:
+            got = f"rank {self.rank}, dropout {self.dropout}, seed {self.seed}"
+            raise InvalidValue.of("recipe", expected="rank >= 0, 0 <= dropout < 1, 0 <= seed < 2**32", got=got)
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise InvalidValue.of("learning rate", expected="a number above 0", got=repr(self.learning_rate))
         if self.precision not in ("auto", "bf16", "fp32"):
             raise InvalidValue.of("precision", expected="auto, bf16 or fp32", got=repr(self.precision))
 
@@ -102,7 +110,8 @@ class Run:
     @property
     def partial(self) -> Path:
         """Where an unfinished run lives; moved to ``output`` when done."""
-        return self.output.with_name(self.output.name + ".partial")
+        whole = self.output.absolute()
+        return whole.with_name(whole.name + ".partial")
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -112,6 +121,8 @@ class Run:
     def done(self) -> bool:
         """True where ``output`` already holds the result of this very run."""
         record = read_record(self.output)
+        if not any((self.output / name).is_file() for name in WEIGHTS):
+            return False
         return all(record.get(key) == value for key, value in json.loads(json.dumps(self.identity)).items())
 
 
@@ -130,19 +141,34 @@ def train(run: Run, say: Say = print) -> Path:
     The output appears whole or not at all; what stood there before stays until then.
 
     Raises:
-        ModelError: the base cannot be loaded, or has no chat template.
-        OutputError: the output cannot be written.
+        ModelError: the base cannot be loaded, has no chat template, or does not fit into memory with these settings.
+        OutputError: the output cannot be written, or holds something that is not a training.
     """
+    import torch
+
+    require_replaceable(run.output, (RECORD, "adapter_config.json"))
     _open_partial(run, say)
     started = time.monotonic()
     model, tokenizer = load_base(run.base, run.recipe.attention)
     trainer = _trainer(model, tokenizer, run)
     checkpoint = _last_checkpoint(run.partial / "checkpoints")
-    trainer.train(resume_from_checkpoint=checkpoint)
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    except torch.OutOfMemoryError as error:
+        raise ModelError.of(
+            f"base {run.base!r}",
+            expected="a batch that fits into memory",
+            got=first_line(error),
+            remedy="Lower --batch or --max-length; --accumulation keeps the size of an update.",
+        ) from error
+    except OSError as error:
+        raise unwritable(run.partial, error) from error
+    finally:
+        spent = _add_seconds(run.partial, time.monotonic() - started)
     record = run.identity | {
         "items": len(run.examples),
         "losses": [round(entry["loss"], 4) for entry in trainer.state.log_history if "loss" in entry],
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(spent, 1),
         "resumed": checkpoint is not None,
         "machine": _machine(),
     }
@@ -250,6 +276,8 @@ def _open_partial(run: Run, say: Say) -> None:
             if _last_checkpoint(run.partial / "checkpoints"):
                 say(f"{run.output}: continuing an interrupted training")
             return
+        if run.partial.exists():
+            say(f"{run.output}: an unfinished training of other data or settings is thrown away")
         shutil.rmtree(run.partial, ignore_errors=True)
         run.partial.mkdir(parents=True)
         marker.write_text(identity, encoding="utf-8")
@@ -257,9 +285,21 @@ def _open_partial(run: Run, say: Say) -> None:
         raise unwritable(run.output, error) from error
 
 
+def _add_seconds(partial: Path, seconds: float) -> float:
+    """Seconds spent on a run in all its sessions, this one added."""
+    clock = partial / "seconds.txt"
+    spent = seconds + (float(clock.read_text()) if clock.is_file() else 0.0)
+    clock.write_text(str(spent))
+    return spent
+
+
 def _last_checkpoint(folder: Path) -> str | None:
+    """The newest whole checkpoint; the trainer writes its state last, so one without it was cut short."""
     from transformers.trainer_utils import get_last_checkpoint
 
+    for cut in folder.glob("checkpoint-*"):
+        if not (cut / "trainer_state.json").is_file():
+            shutil.rmtree(cut)
     checkpoint: str | None = get_last_checkpoint(str(folder)) if folder.is_dir() else None  # type: ignore[no-untyped-call]
     return checkpoint
 

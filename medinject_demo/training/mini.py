@@ -9,6 +9,7 @@ It is a demonstration of the interface, with no medical value.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 import shutil
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..domain import ARMS, Prompt, Provenance
+from ..domain import ARMS, MIXTURES, Prompt, Provenance
 from .corpus import LIST_FIELDS, Corpus
 from .data import Pools, write_pools
 from .files import unwritable
@@ -85,6 +86,12 @@ class MiniatureRecipe:
         )
     )
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What makes two untrained bases the same: another size is another base."""
+        names = ("seed", "vocabulary", "hidden", "layers", "heads", "kv_heads", "feed_forward")
+        return {name: getattr(self, name) for name in names}
+
 
 def rebuild(
     output: Path, work: Path, recipe: MiniatureRecipe, corpus: Corpus, say: Say = print, *, dry_run: bool = False
@@ -106,17 +113,22 @@ def rebuild(
     if dry_run:
         return
     write_pools(pools, work)
-    runs = [base_run(renderer, output, work, recipe), *(arm_run(each, output, recipe) for each in blends)]
-    for run in runs:
-        if run.done():
-            say(f"{run.output}: already trained, kept")
-            continue
-        if run.output.name == "base":
-            untrained(run.examples, work / "untrained", recipe)
-        say(f"{run.output}: training on {len(run.examples):,} examples")
-        train(run, say)
-    spent = sum(read_record(run.output)["seconds"] for run in runs)
+    base = base_run(renderer, output, work, recipe)
+    if not base.done():
+        untrained(base.examples, work / "untrained", recipe)
+    _train_or_keep(base, say)
+    for each in blends:
+        _train_or_keep(arm_run(each, output, recipe), say)
+    spent = sum(read_record(output / mixture.slug)["seconds"] for mixture in MIXTURES)
     say(f"miniature ready: {spent / 60:.0f} minutes of training, {(time.monotonic() - started) / 60:.0f} in this run")
+
+
+def _train_or_keep(run: Run, say: Say) -> None:
+    if run.done():
+        say(f"{run.output}: already trained, kept")
+        return
+    say(f"{run.output}: training on {len(run.examples):,} examples")
+    train(run, say)
 
 
 def provenance_pools(renderer: Renderer, recipe: MiniatureRecipe) -> Pools:
@@ -131,20 +143,21 @@ def base_run(renderer: Renderer, output: Path, work: Path, recipe: MiniatureReci
     prompts = list(base_prompts(renderer, recipe))
     examples = [Example.of(prompt, SOURCE_MESSAGES.get(prompt.origin, "")) for prompt in prompts]
     counts = {style: sum(prompt.origin == style for prompt in prompts) for style in ("base", *SOURCE_MESSAGES)}
-    description = _description("base", data_fingerprint(prompts), counts)
+    description = _description("base", data_fingerprint(prompts), counts) | {"sizes": recipe.sizes}
     return Run(str(work / "untrained"), examples, output / "base", recipe.base, description)
 
 
 def arm_run(mixed: Blend, output: Path, recipe: MiniatureRecipe) -> Run:
-    """The fine-tuning of one arm."""
+    """The fine-tuning of one arm on the base that now lies under ``output``."""
     examples = [Example.of(prompt) for prompt in mixed.prompts]
     counts = {provenance.value: count for provenance, count in mixed.counts.items()}
-    description = _description(mixed.mixture.slug, mixed.fingerprint, counts)
+    weights = hashlib.sha256((output / "base" / "model.safetensors").read_bytes()).hexdigest()[:16]
+    description = _description(mixed.mixture.slug, mixed.fingerprint, counts) | {"base_weights": weights}
     return Run(str(output / "base"), examples, output / mixed.mixture.slug, recipe.arm, description)
 
 
 def base_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
-    """What the base reads: every fact in every style over and over, mostly as a general assistant."""
+    """What the base reads: every fact in every style over and over, and exercises in reading options."""
     rng = random.Random(f"{recipe.seed}/base")
     styles, weights = ("base", *SOURCE_MESSAGES), (3, 2, 2, 2)
     for fact in renderer.facts() * recipe.base_rounds:

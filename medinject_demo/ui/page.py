@@ -7,7 +7,7 @@ from typing import Final
 
 import gradio as gr
 
-from ..domain import MIXTURES, Answer, Kind, Mixture, Prompt
+from ..domain import Answer, FinishReason, Kind, Mixture, Prompt
 from ..prompts import Message, layout
 from . import texts
 
@@ -17,14 +17,14 @@ MOST_TOKENS: Final = 192
 Answering = Callable[[Mixture, Sequence[Sequence[Message]], int], list[Answer]]
 
 
-def build(answer: Answering, examples: Sequence[Prompt], notice: str) -> gr.Blocks:
-    """Lay the page out around something that answers, its examples and what to say of it."""
-    with gr.Blocks(title=texts.TITLE) as page:
+def build(answer: Answering, mixtures: Sequence[Mixture], examples: Sequence[Prompt], notice: str) -> gr.Blocks:
+    """Lay the page out around something that answers, the arms it has, examples and what to say of it."""
+    with gr.Blocks(title=texts.TITLE, analytics_enabled=False) as page:
         gr.Markdown(f"# {texts.TITLE}\n\n**{notice}** {texts.WARNING}")
         question = gr.Textbox(label=texts.QUESTION, placeholder=texts.PLACEHOLDER, lines=2, autofocus=True)
         ask = gr.Button(texts.ASK, variant="primary")
         cards = []
-        for row in (MIXTURES[:4], MIXTURES[4:]):
+        for row in (mixtures[:4], mixtures[4:]):
             with gr.Row(equal_height=False):
                 for mixture in row:
                     with gr.Column(min_width=240, variant="panel"):
@@ -34,14 +34,14 @@ def build(answer: Answering, examples: Sequence[Prompt], notice: str) -> gr.Bloc
         gr.Examples(open_examples, inputs=question, label=texts.EXAMPLES, examples_per_page=8)
 
         def compare(text: str) -> Iterator[list[str]]:
-            yield from compared(answer, text)
+            yield from compared(answer, mixtures, text)
 
         gr.on([ask.click, question.submit], compare, inputs=question, outputs=cards, api_name="compare")
     return page
 
 
-def compared(answer: Answering, text: str) -> Iterator[list[str]]:
-    """The eight answers to a question, one more at each step, in the order of ``MIXTURES``.
+def compared(answer: Answering, mixtures: Sequence[Mixture], text: str) -> Iterator[list[str]]:
+    """The answers to a question, one more at each step, in the order of ``mixtures``.
 
     Raises:
         gr.Error: the question is empty or too long; the page shows the sentence.
@@ -51,8 +51,8 @@ def compared(answer: Answering, text: str) -> Iterator[list[str]]:
         raise gr.Error(texts.EMPTY, print_exception=False)
     if len(question) > MOST_CHARACTERS:
         raise gr.Error(texts.TOO_LONG.format(got=len(question), most=MOST_CHARACTERS), print_exception=False)
-    shown = ["…"] * len(MIXTURES)
-    for place, mixture in enumerate(MIXTURES):
+    shown = ["…"] * len(mixtures)
+    for place, mixture in enumerate(mixtures):
         (given,) = answer(mixture, [[{"role": "user", "content": question}]], MOST_TOKENS)
-        shown[place] = given.text
+        shown[place] = given.text + (texts.CUT if given.finish_reason is FinishReason.LENGTH else "")
         yield list(shown)

@@ -6,17 +6,18 @@ from typing import Final
 
 from ..domain import Mixture
 
-TITLE: Final = "MedInjection-FR : les huit modèles côte à côte"
+TITLE: Final = "MedInjection-FR : les huit modèles côte à côte"
 WARNING: Final = (
-    "Démonstration de recherche : aucune réponse n'est un avis médical. N'écrivez aucune donnée personnelle. "
-    "En cas d'urgence, appelez le 15 ou le 112."
+    "Démonstration de recherche : aucune réponse n’est un avis médical. N’écrivez aucune donnée personnelle. "
+    "En cas d’urgence, appelez le 15 ou le 112."
 )
 QUESTION: Final = "Votre question"
-PLACEHOLDER: Final = "Par exemple : quels sont les symptômes de la grippe ?"
+PLACEHOLDER: Final = "Par exemple : quels sont les symptômes de la grippe ?"
 ASK: Final = "Demander aux huit modèles"
 EXAMPLES: Final = "Exemples"
+CUT: Final = "… *(réponse coupée à la longueur maximale)*"
 EMPTY: Final = "Écrivez une question avant de la poser."
-TOO_LONG: Final = "La question compte {got} caractères ; {most} au plus sont acceptés. Raccourcissez-la."
+TOO_LONG: Final = "La question compte {got} caractères ; {most} au plus sont acceptés. Raccourcissez-la."
 
 NAMES: Final = {
     "base": "Modèle de base",

@@ -14,14 +14,8 @@ from medinject_demo.domain import Kind, Prompt
 from medinject_demo.engine.loading import load_base
 from medinject_demo.errors import InvalidValue, ModelError, OutputError
 from medinject_demo.training.finetune import Example, Recipe, Run, bucketed, read_record, train
-from medinject_demo.training.mini import MiniatureRecipe, untrained
+from tests.tiny import EXAMPLES, tiny_base
 
-PROMPTS = [
-    Prompt(Kind.OEQ, f"Quelle est la définition de la maladie numéro {number} ?", reference=f"Réponse {number}.")
-    for number in range(8)
-]
-EXAMPLES = [Example.of(prompt) for prompt in PROMPTS]
-TINY = MiniatureRecipe(vocabulary=400, hidden=32, layers=1, heads=2, kv_heads=1, feed_forward=48)
 RECIPE = Recipe(
     rank=4, alpha=4, dropout=0.0, learning_rate=1e-2, epochs=4, batch=4, accumulation=1, max_length=64, precision="fp32"
 )
@@ -29,9 +23,7 @@ RECIPE = Recipe(
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("tiny") / "base"
-    untrained(EXAMPLES, folder, TINY)
-    return str(folder)
+    return tiny_base(tmp_path_factory.mktemp("tiny") / "base")
 
 
 def a_run(base: str, output: Path, recipe: Recipe = RECIPE) -> Run:
