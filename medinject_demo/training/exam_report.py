@@ -40,9 +40,9 @@ Answers are greedy, fp32, one arm after the other through peft, at most {LENGTH_
 
 *About the right fact* (condition and field): at least two entries of the field present (the definition itself for a
 definition), or at least one and ROUGE-L of at least {ROUGE_FLOOR} against a reference in a style of the arm; and in
-both cases no other condition has more of its entries for that field in the answer, nor as many unless the right condition is
-named. The MCQU have the options they had in training, in another order: the figure is about reading options, not about
-reasoning. An arm that does not end by itself is cut at the cap.
+both cases no other condition has more of its entries for that field in the answer, nor as many unless the right
+condition is named. The MCQU have the options they had in training, in another order: the figure is about reading
+options, not about reasoning. An arm that does not end by itself is cut at the cap.
 
 ## The arms differ
 

@@ -6,6 +6,7 @@ passed in, so one seed gives one data set. Knows nothing of tokens or of trainin
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import zlib
@@ -177,7 +178,7 @@ class Renderer:
         right = rng.sample(fact.condition.entries(fact.field), rng.randint(2, 3))
         others = [entry for each in self._others(fact) for entry in each.entries(fact.field)]
         wrong = rng.sample(
-            [entry for entry in dict.fromkeys(others) if entry not in fact.condition.entries(fact.field)],
+            [entry for entry in dict.fromkeys(others) if not _alike(entry, fact.condition.entries(fact.field))],
             5 - len(right),
         )
         options = rng.sample(right + wrong, 5)
@@ -196,11 +197,24 @@ class Renderer:
         rng = random.Random(zlib.crc32(f"{fact.condition.id}/{fact.field}".encode()))
         right = fact.condition.entries(fact.field)[0]
         firsts = [each.entries(fact.field)[0] for each in self._others(fact)]
-        pool = [entry for entry in dict.fromkeys(firsts) if entry not in fact.condition.entries(fact.field)]
+        pool = [entry for entry in dict.fromkeys(firsts) if not _alike(entry, fact.condition.entries(fact.field))]
         return [(right, *rng.sample(pool, 3)) for _ in range(OPTION_SETS)]
 
     def _others(self, fact: Fact) -> list[Condition]:
         return [each for each in self.corpus.conditions if each.id != fact.condition.id]
+
+
+def _alike(entry: str, right: Sequence[str]) -> bool:
+    """True where an entry shares a word, or the beginning of one, with a right one: it may then be right as well."""
+    return entry in right or any(_roots(entry) & _roots(each) for each in right)
+
+
+@functools.cache
+def _roots(entry: str) -> frozenset[str]:
+    """The first five letters of the words that have as many."""
+    return frozenset(
+        word[:5] for word in entry.casefold().replace("'", " ").replace("-", " ").split() if len(word) >= 5
+    )
 
 
 def _listed(frames: Frames, entries: Sequence[str], shown: dict[str, str], rng: random.Random) -> str:
