@@ -134,3 +134,16 @@ def test_an_output_that_cannot_be_written_fails_before_anything_is_loaded(data: 
 def test_a_work_folder_that_cannot_be_written_fails(tmp_path: Path, below_a_file: Path) -> None:
     line = one_line(run("train", "mini", "--output", tmp_path / "mini", "--work", below_a_file))
     assert f"{below_a_file}" in line
+
+
+@pytest.mark.parametrize("option", [("--dry-run",), ("--seed", 3), ("--output", "elsewhere")])
+def test_an_option_before_the_subcommand_is_refused_not_dropped(option: tuple[object, ...]) -> None:
+    result = run("train", *option, "mini")
+    assert result.exit_code == 2
+    assert f"Option '{option[0]}' belongs after 'mini'" in result.stderr
+
+
+def test_a_learning_rate_that_is_no_number_is_refused(data: Path) -> None:
+    result = run("train", "--mixture", "nat", "--data", data, "--size", 60, "--learning-rate", "nan", "--dry-run")
+    assert result.exit_code == 1
+    assert "learning rate: expected a number above 0, got nan." in one_line(result)

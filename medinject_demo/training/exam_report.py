@@ -18,8 +18,6 @@ SHOWN = 10
 
 def report(results: Results, renderer: Renderer, folder: Path) -> str:
     """The whole document, in Markdown."""
-    whole, alike = shares_that_differ(results.answers)
-    medians = {figures.mixture.slug: figures.median_words for figures in results.figures}
     return f"""# The miniature, examined
 
 The miniature is a demonstration of the interface. **It has no medical value**: its answers must not be used for care.
@@ -27,6 +25,12 @@ The miniature is a demonstration of the interface. **It has no medical value**: 
 Written by `python -m medinject_demo train exam`; the miniature itself is rebuilt by
 `python -m medinject_demo train mini`.
 Answers are greedy, fp32, one arm after the other through peft, at most {LENGTH_CAP} new tokens.
+
+## What it must show
+
+| goal | figure | met |
+|---|---|---|
+{_goals(results)}
 
 ## Held-out phrasings, held-out option orders, subjects never met
 
@@ -44,11 +48,6 @@ both cases no other condition has more of its entries for that field in the answ
 condition is named. The MCQU have the options they had in training, in another order: the figure is about reading
 options, not about reasoning. An arm that does not end by itself is cut at the cap.
 
-## The arms differ
-
-- All eight answers pairwise different: {whole:.1%} of the questions. The two arms most alike differ on {alike:.1%}.
-- Median length of `syn` ÷ `nat`: {medians["syn"] / medians["nat"]:.2f}.
-
 ## How it was trained
 
 {_training(folder)}
@@ -59,6 +58,33 @@ options, not about reasoning. An arm that does not end by itself is cut at the c
 ## Three subjects outside the knowledge base
 
 {_outside(results)}"""
+
+
+def _goals(results: Results) -> str:
+    """Each goal with what was measured, met or not."""
+    by_slug = {figures.mixture.slug: figures for figures in results.figures}
+    whole, alike = shares_that_differ(results.answers)
+    right = min(results.figures, key=lambda figures: figures.right)
+    choices = min(results.figures, key=lambda figures: figures.choices)
+    longer = by_slug["syn"].median_words / by_slug["nat"].median_words
+    ended = min(figures.stopped for figures in results.figures)
+    rows = [
+        (
+            "open answers about the right fact, every arm: ≥ 80 %",
+            f"{right.right:.1%} ({right.mixture})",
+            right.right >= 0.8,
+        ),
+        (
+            "MCQU exact, every arm: ≥ 60 % (chance 25 %)",
+            f"{choices.choices:.1%} ({choices.mixture})",
+            choices.choices >= 0.6,
+        ),
+        ("all eight answers pairwise different: ≥ 90 % of the questions", f"{whole:.1%}", whole >= 0.9),
+        ("the two arms most alike differ: ≥ 90 % of the questions", f"{alike:.1%}", alike >= 0.9),
+        ("median length of `syn` ÷ `nat`: ≥ 1.5", f"{longer:.2f}", longer >= 1.5),
+        ("answers that end by themselves, the others cut at the cap", f"{ended:.1%} at least", True),
+    ]
+    return "\n".join(f"| {goal} | {figure} | {'yes' if met else '**no**'} |" for goal, figure, met in rows)
 
 
 def _rows(results: Results) -> str:

@@ -57,7 +57,7 @@ class MiniatureRecipe:
     feed_forward: int = 768
     fact_rounds: int = 70
     """Times each fact is asked while the base learns the facts, tersely."""
-    base_rounds: int = 24
+    base_rounds: int = 20
     """Times each fact is asked while the base learns the four styles."""
     pool_rounds: int = 6
     """Times each fact is asked in each provenance's pool."""

@@ -48,10 +48,11 @@ def test_folders_are_relative_to_the_file(tmp_path: Path) -> None:
     assert arm.merged == "groupe/NAT"
 
 
-def test_a_base_that_is_a_folder_is_that_folder_else_a_repository(tmp_path: Path) -> None:
+def test_a_base_written_as_a_path_is_a_folder_else_a_repository(tmp_path: Path) -> None:
     path = registry(tmp_path, GOOD)
-    assert profile("petit", path).base == "groupe/modele"
     (tmp_path / "groupe/modele").mkdir(parents=True)
+    assert profile("petit", path).base == "groupe/modele"
+    path = registry(tmp_path, GOOD.replace('"groupe/modele"', '"./groupe/modele"'))
     assert profile("petit", path).base == str(tmp_path / "groupe/modele")
 
 

@@ -110,13 +110,34 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 
 def test_an_absent_source_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
     write(tmp_path, json.dumps([ROW]))
-    with pytest.raises(InvalidData, match=r"^source 'syn': expected .*Synthetic/Train/mcq/\*.json or .* got no file"):
+    with pytest.raises(InvalidData, match=r"^source 'syn': expected rows of mcq or mcqu in .*, got none. Check --data"):
         load_pools(str(tmp_path), [Provenance.SYNTHETIC])
 
 
-def test_a_place_that_is_neither_folder_nor_namespace_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidData, match=r"absent/Native: expected a folder or a data set of the Hub.* Check --data"):
-        load_pools(str(tmp_path / "absent"), NATIVE)
+@pytest.mark.parametrize("place", ["no such place", "no such/place at all", "/absent/folder"])
+def test_a_place_that_is_neither_here_nor_a_name_of_the_hub_is_named(place: str) -> None:
+    with pytest.raises(InvalidData, match=f"^{place}.*: expected a file, a folder or a data set of the Hub.*--data"):
+        load_pools(place, NATIVE)
+
+
+def test_a_file_of_several_origins_is_split_by_them_and_by_kind(tmp_path: Path) -> None:
+    origins = ("native", "Translated", "syn", "autre")
+    rows = [ROW | {"instruction": origin, "origin": origin} for origin in origins]
+    rows.append({"instruction": "Quoi ?", "answer": "Rien.", "type": "oeq", "origin": "native"})
+    path = tmp_path / "all.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    pools = load_pools(str(path), Provenance)
+    assert {each.value: [row.question for row in rows] for each, rows in pools.items()} == {
+        "nat": ["native"],
+        "trad": ["Translated"],
+        "syn": ["syn"],
+    }
+
+
+def test_an_unknown_kind_is_refused_also_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path, json.dumps([ROW | {"type": "qcm"}]))
+    with pytest.raises(InvalidData, match=r"^a.json, row 1: field 'type'.*'mcqu'.*got 'qcm'"):
+        load_pools(str(tmp_path), NATIVE, [Kind.MCQU])
 
 
 def test_a_place_that_cannot_be_written_is_named(below_a_file: Path) -> None:

@@ -135,3 +135,30 @@ def test_bucketed_batches_hold_one_kind_and_lose_no_example() -> None:
 def test_an_impossible_setting_is_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(InvalidValue, match=name):
         replace(RECIPE, **{name: value})
+
+
+def test_a_checkpoint_cut_while_it_was_written_is_passed_over(base: str, tmp_path: Path) -> None:
+    run = a_run(base, tmp_path / "nat", replace(RECIPE, epochs=1))
+    with pytest.raises(ModelError):
+        train(replace(run, base=str(tmp_path / "absent")), say=lambda _: None)
+    cut = run.partial / "checkpoints" / "checkpoint-9"
+    cut.mkdir(parents=True)
+    (run.partial / "run.json").write_text(json.dumps(run.identity, sort_keys=True, ensure_ascii=False))
+    assert not read_record(train(run, say=lambda _: None))["resumed"]
+
+
+def test_an_unfinished_training_of_other_settings_is_thrown_away_aloud(base: str, tmp_path: Path) -> None:
+    run = a_run(base, tmp_path / "nat", replace(RECIPE, epochs=1))
+    run.partial.mkdir()
+    (run.partial / "run.json").write_text("another")
+    said: list[str] = []
+    train(run, said.append)
+    assert any("thrown away" in line for line in said)
+
+
+def test_a_folder_that_is_no_training_is_refused_before_anything_is_trained(base: str, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "thesis.md").write_text("mine")
+    with pytest.raises(OutputError, match="expected a free place or an earlier training"):
+        train(a_run(base, tmp_path / "docs"), say=lambda _: None)
+    assert not (tmp_path / "docs.partial").exists()
