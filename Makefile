@@ -6,7 +6,7 @@ endif
 BIN := .venv/bin
 PYTEST_ARGS ?=
 
-.PHONY: run test check docs format clean
+.PHONY: run test check docs miniature format clean
 
 run: .venv/.run
 	$(BIN)/python app.py
@@ -23,6 +23,10 @@ check: .venv/.dev
 
 docs: .venv/.dev
 	$(BIN)/python -m medinject_demo.readme
+
+miniature: .venv/.dev
+	$(BIN)/python -m medinject_demo train mini
+	$(BIN)/python -m medinject_demo train exam
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix .

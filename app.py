@@ -17,6 +17,7 @@ def main() -> None:
     """Serve the page."""
     settings = Settings.from_env(os.environ)
     chosen = profile("mini" if settings.model == "auto" else settings.model)
+    chosen.require_base()
     arms = SequentialArms(chosen.base, {mixture: chosen.arms[mixture].folder for mixture in chosen.installed[1:]})
     one_at_a_time = threading.Lock()  # the active adapter is global state of the model
 

@@ -152,6 +152,7 @@ def exam(output: Path, count: int | None) -> None:
 
     renderer = Renderer(Corpus.load())
     miniature = profile("mini")
+    miniature.require_base()
     for mixture in MIXTURES:
         record_of(Path(miniature.base).parent, mixture)
     arms = SequentialArms(miniature.base, {mixture: arm.folder for mixture, arm in miniature.arms.items()})

@@ -112,7 +112,7 @@ def test_a_kind_asked_for_twice_is_read_once(data: Path) -> None:
 def test_an_absent_source_fails_with_a_remedy(tmp_path: Path) -> None:
     line = one_line(run("train", "--mixture", "nat", "--data", tmp_path, "--dry-run"))
     assert "source 'nat': expected " in line
-    assert line.endswith("got no file. Check --data and --kinds.")
+    assert line.endswith("got none. Check --data and --kinds.")
 
 
 def test_a_malformed_row_fails_with_its_place(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_an_output_that_cannot_be_written_fails_before_anything_is_loaded(data: 
         run("train", "--mixture", "nat", "--data", data, "--size", 9, "--base", "absent", "--output", below_a_file)
     )
     assert f"{below_a_file}: expected a place to write, got " in line
-    assert line.endswith("Choose another with --output.")
+    assert line.endswith("Choose another place.")
 
 
 def test_a_work_folder_that_cannot_be_written_fails(tmp_path: Path, below_a_file: Path) -> None:

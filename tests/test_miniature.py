@@ -22,6 +22,11 @@ MINI = profile("mini")
 FOLDER = Path(MINI.base).parent
 SAMPLE = 48
 
+pytestmark = pytest.mark.skipif(
+    MINI.installed != MIXTURES or not (Path(MINI.base) / "config.json").is_file(),
+    reason="the miniature is not built yet; `make miniature` builds it",
+)
+
 
 @pytest.fixture(scope="module")
 def arms() -> SequentialArms:
@@ -31,10 +36,6 @@ def arms() -> SequentialArms:
 @pytest.fixture(scope="module")
 def results(arms: SequentialArms) -> Results:
     return examine(arms, Renderer(Corpus.load()), seed=11, count=SAMPLE)
-
-
-def test_every_arm_is_installed() -> None:
-    assert MINI.installed == MIXTURES
 
 
 def test_the_miniature_is_small_enough_to_bundle() -> None:
@@ -57,11 +58,12 @@ def test_every_adapter_is_the_dora_of_the_study(mixture: Mixture) -> None:
     assert len(config["target_modules"]) == 7
 
 
-@pytest.mark.parametrize("mixture", ARMS, ids=str)
-def test_the_committed_adapter_comes_from_this_corpus_and_seed(mixture: Mixture) -> None:
+def test_the_committed_arms_come_from_this_corpus_and_seed(corpus: Corpus) -> None:
     recipe = MiniatureRecipe()
-    mixed = blend(mixture, provenance_pools(Renderer(Corpus.load()), recipe), recipe.size, recipe.seed)
-    assert read_record(MINI.arms[mixture].folder)["data"] == mixed.fingerprint
+    pools = provenance_pools(Renderer(corpus), recipe)
+    for mixture in ARMS:
+        mixed = blend(mixture, pools, recipe.size, recipe.seed)
+        assert read_record(MINI.arms[mixture].folder)["data"] == mixed.fingerprint
 
 
 @pytest.mark.parametrize("mixture", MIXTURES, ids=str)
@@ -70,8 +72,15 @@ def test_held_out_phrasings_are_answered_about_the_right_fact(results: Results, 
     assert figures.right >= 0.8
 
 
+@pytest.mark.parametrize("mixture", MIXTURES, ids=str)
+def test_held_out_option_orders_are_read(results: Results, mixture: Mixture) -> None:
+    (figures,) = (each for each in results.figures if each.mixture == mixture)
+    assert figures.choices >= 0.6
+
+
 def test_the_arms_differ(results: Results) -> None:
-    _, alike = shares_that_differ(results.answers)
+    whole, alike = shares_that_differ(results.answers)
+    assert whole >= 0.9
     assert alike >= 0.9
 
 
@@ -100,6 +109,6 @@ def test_whatever_is_asked_the_answer_is_whole_text_and_ends(arms: SequentialArm
 
 
 def test_the_document_shows_the_committed_miniature() -> None:
-    text = Path("docs/miniature.md").read_text(encoding="utf-8")
+    text = (FOLDER.parents[1] / "docs/miniature.md").read_text(encoding="utf-8")
     for mixture in MIXTURES:
         assert f"`{read_record(FOLDER / mixture.slug)['data']}`" in text

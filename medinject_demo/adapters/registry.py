@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..domain import ARMS, BASE, MIXTURES, Mixture
-from ..errors import InvalidData, InvalidValue
+from ..errors import InvalidData, InvalidValue, ModelError
 
 REGISTRY: Final = Path(__file__).parents[2] / "adapters" / "registry.toml"
 ADAPTER_FILES: Final = ("adapter_config.json", "adapter_model.safetensors")
@@ -47,6 +47,20 @@ class Profile:
     def installed(self) -> tuple[Mixture, ...]:
         """The arms that can answer now, the base first."""
         return (BASE, *(mixture for mixture in ARMS if mixture in self.arms and self.arms[mixture].installed))
+
+    def require_base(self) -> None:
+        """Check that a base written as a folder is there.
+
+        Raises:
+            ModelError: it is not; the sentence says how to get it.
+        """
+        if Path(self.base).is_absolute() and not (Path(self.base) / "config.json").is_file():
+            raise ModelError.of(
+                f"profile {self.name!r}",
+                expected=f"its base in {self.base}",
+                got="none",
+                remedy="Build it with: make miniature (about an hour and a half on two cores).",
+            )
 
 
 def load_registry(path: Path = REGISTRY) -> dict[str, Profile]:

@@ -10,7 +10,7 @@ import functools
 import itertools
 import random
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -177,10 +177,7 @@ class Renderer:
         """Two or three right options among five: entries of the fact against entries of other conditions."""
         right = rng.sample(fact.condition.entries(fact.field), rng.randint(2, 3))
         others = [entry for each in self._others(fact) for entry in each.entries(fact.field)]
-        wrong = rng.sample(
-            [entry for entry in dict.fromkeys(others) if not _alike(entry, fact.condition.entries(fact.field))],
-            5 - len(right),
-        )
+        wrong = rng.sample(_wrong(others, fact.condition.entries(fact.field)), 5 - len(right))
         options = rng.sample(right + wrong, 5)
         letters = [letter for letter, option in zip(LETTERS, options, strict=False) if option in right]
         stem = rng.choice(self.corpus.questions.mcq[fact.field].of(split))
@@ -197,16 +194,17 @@ class Renderer:
         rng = random.Random(zlib.crc32(f"{fact.condition.id}/{fact.field}".encode()))
         right = fact.condition.entries(fact.field)[0]
         firsts = [each.entries(fact.field)[0] for each in self._others(fact)]
-        pool = [entry for entry in dict.fromkeys(firsts) if not _alike(entry, fact.condition.entries(fact.field))]
+        pool = _wrong(firsts, fact.condition.entries(fact.field))
         return [(right, *rng.sample(pool, 3)) for _ in range(OPTION_SETS)]
 
     def _others(self, fact: Fact) -> list[Condition]:
         return [each for each in self.corpus.conditions if each.id != fact.condition.id]
 
 
-def _alike(entry: str, right: Sequence[str]) -> bool:
-    """True where an entry shares a word, or the beginning of one, with a right one: it may then be right as well."""
-    return entry in right or any(_roots(entry) & _roots(each) for each in right)
+def _wrong(entries: Iterable[str], right: Sequence[str]) -> list[str]:
+    """The entries that share no word, nor the beginning of one, with a right one: those might be right as well."""
+    taken = frozenset[str]().union(*map(_roots, right))
+    return [entry for entry in dict.fromkeys(entries) if entry not in right and not taken & _roots(entry)]
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from medinject_demo.domain import ARMS, BASE, MIXTURES, FinishReason
+from medinject_demo.domain import ARMS, BASE, FinishReason, Mixture
 from medinject_demo.engine.loading import load_base
 from medinject_demo.engine.sequential import SequentialArms
 from medinject_demo.errors import ModelError
@@ -20,14 +20,23 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def arms(base: str, tmp_path_factory: pytest.TempPathFactory) -> SequentialArms:
-    folder = tmp_path_factory.mktemp("adapters")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("adapters")
+
+
+@pytest.fixture(scope="module")
+def arms(base: str, folder: Path) -> SequentialArms:
     return SequentialArms(base, {mixture: tiny_adapter(base, folder / mixture.slug, mixture) for mixture in ARMS})
 
 
-def test_each_arm_answers_with_its_own_adapter(arms: SequentialArms) -> None:
-    texts = [arms.answers(mixture, ASKED[:1], 12)[0].text for mixture in MIXTURES]
-    assert len(set(texts)) == len(MIXTURES)
+def said(arms: SequentialArms, mixture: Mixture) -> list[str]:
+    return [answer.text for answer in arms.answers(mixture, ASKED, 12)]
+
+
+def test_each_arm_answers_as_its_adapter_alone_on_the_base(arms: SequentialArms, base: str, folder: Path) -> None:
+    alone = [said(SequentialArms(base, {mixture: folder / mixture.slug}), mixture) for mixture in ARMS]
+    assert [said(arms, mixture) for mixture in ARMS] == alone
+    assert len(set(map(tuple, alone))) > len(ARMS) // 2
 
 
 def test_the_base_among_its_arms_answers_as_the_base_alone(arms: SequentialArms, base: str) -> None:
@@ -68,5 +77,5 @@ def test_an_adapter_of_another_shape_is_refused(base: str, tmp_path: Path) -> No
 
 
 def test_a_base_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"base .*absent.*Check --base"):
+    with pytest.raises(ModelError, match=r"base .*absent.*Check its name"):
         load_base(str(tmp_path / "absent"))

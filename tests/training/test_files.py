@@ -23,7 +23,7 @@ def test_a_good_file_stays_when_the_new_one_cannot_be_written(tmp_path: Path) ->
 
 
 def test_a_place_below_a_file_is_refused_with_a_remedy(below_a_file: Path) -> None:
-    with pytest.raises(OutputError, match=r"below: expected a place to write, got '.*'. Choose another with --output."):
+    with pytest.raises(OutputError, match=r"below: expected a place to write, got '.*'. Choose another place."):
         write_whole(below_a_file, "x")
 
 

@@ -106,7 +106,7 @@ def test_a_base_without_a_chat_template_is_refused_with_the_remedy(base: str, tm
 
 def test_an_unwritable_output_is_refused_before_anything_is_trained(base: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="Choose another with --output"):
+    with pytest.raises(OutputError, match="Choose another place"):
         train(a_run(base, tmp_path / "file" / "nat"), say=lambda _: None)
 
 
