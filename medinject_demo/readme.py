@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +36,8 @@ def refreshed(text: str) -> str:
         start, end = f"<!-- {name}: generated -->", f"<!-- {name}: end -->"
         if start not in text or end not in text:
             raise SystemExit(f"README.md: expected the markers {start} and {end}, got neither or one. Put them back.")
-        text = re.sub(f"{start}.*?{end}", lambda _, new=f"{start}\n{part}\n{end}": new, text, flags=re.DOTALL)
+        before, _, rest = text.partition(start)
+        text = f"{before}{start}\n{part}\n{end}{rest.partition(end)[2]}"
     return text
 
 

@@ -19,7 +19,8 @@ Answering = Callable[[Mixture, Sequence[Sequence[Message]], int], list[Answer]]
 
 def build(answer: Answering, mixtures: Sequence[Mixture], examples: Sequence[Prompt], notice: str) -> gr.Blocks:
     """Lay the page out around something that answers, the arms it has, examples and what to say of it."""
-    with gr.Blocks(title=texts.TITLE, analytics_enabled=False) as page:
+    page = gr.Blocks(title=texts.TITLE, analytics_enabled=False)
+    with page:
         gr.Markdown(f"# {texts.TITLE}\n\n**{notice}** {texts.WARNING}")
         question = gr.Textbox(label=texts.QUESTION, placeholder=texts.PLACEHOLDER, lines=2, autofocus=True)
         ask = gr.Button(texts.ASK, variant="primary")
