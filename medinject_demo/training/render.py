@@ -34,6 +34,15 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def in_turn(entries: Sequence[str], count: int, rng: random.Random) -> list[str]:
+    """``count`` entries in their order from a drawn one on, around the end: each says which comes next.
+
+    In random order a small model, decoded greedily, says its favourite entry again and again.
+    """
+    start = rng.randrange(len(entries))
+    return [entries[(start + place) % len(entries)] for place in range(min(count, len(entries)))]
+
+
 def joined(entries: Sequence[str]) -> str:
     """French enumeration: "a, b et c"."""
     return ", ".join(entries[:-1]) + " et " + entries[-1] if len(entries) > 1 else entries[0]
@@ -93,7 +102,7 @@ class Renderer:
         shown = condition_names(condition) | {"definition": definition, "Definition": capitalised(definition)}
         entries = condition.symptoms if fact.field == "definition" else condition.entries(fact.field)
         fewest, most = ENTRIES_SHOWN[style]
-        drawn = rng.sample(entries, min(len(entries), rng.randint(fewest, most)))
+        drawn = in_turn(entries, rng.randint(fewest, most), rng)
         if frames.frames:
             items = joined(drawn)
             return rng.choice(frames.frames).format_map(shown | {"items": items, "Items": capitalised(items)})

@@ -25,6 +25,7 @@ from medinject_demo.training.render import (
     Renderer,
     capitalised,
     condition_names,
+    in_turn,
     joined,
     names,
 )
@@ -98,6 +99,14 @@ def test_an_acronym_stays_one() -> None:
 )
 def test_a_french_enumeration_closes_with_et(entries: list[str], said: str) -> None:
     assert joined(entries) == said
+
+
+@given(seeds, st.integers(1, 7), st.integers(1, 9))
+def test_each_entry_is_followed_by_the_next_around_the_end(seed: int, length: int, count: int) -> None:
+    entries = [str(number) for number in range(length)]
+    drawn = in_turn(entries, count, random.Random(seed))
+    assert len(drawn) == min(count, length) == len(set(drawn))
+    assert all((int(first) + 1) % length == int(second) for first, second in itertools.pairwise(drawn))
 
 
 def test_every_field_of_every_condition_is_a_fact(renderer: Renderer) -> None:
