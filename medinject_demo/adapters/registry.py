@@ -59,7 +59,7 @@ class Profile:
                 f"profile {self.name!r}",
                 expected=f"its base in {self.base}",
                 got="none",
-                remedy="Build it with: make miniature (about an hour and a half on two cores).",
+                remedy="Build it with: make miniature (about an hour on two cores).",
             )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from medinject_demo.adapters.registry import ADAPTER_FILES, Profile, load_registry, profile
 from medinject_demo.domain import ARMS, BASE, Mixture
-from medinject_demo.errors import InvalidData, InvalidValue
+from medinject_demo.errors import InvalidData, InvalidValue, ModelError
 
 GOOD = """
 [petit]
@@ -118,3 +118,13 @@ def test_a_registry_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 def test_a_registry_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match=r"absent.toml: expected the registry of profiles, got No such file"):
         load_registry(tmp_path / "absent.toml")
+
+
+def test_a_profile_whose_base_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
+    absent = profile("petit", registry(tmp_path, GOOD.replace('"groupe/modele"', '"./groupe/modele"')))
+    with pytest.raises(ModelError, match=r"profile 'petit': expected its base in .*groupe/modele, got none\. Build it"):
+        absent.require_base()
+
+
+def test_a_base_on_the_hub_is_not_looked_for_on_this_machine(tmp_path: Path) -> None:
+    profile("petit", registry(tmp_path, GOOD)).require_base()
