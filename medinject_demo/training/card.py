@@ -10,6 +10,8 @@ _MINIATURE = (
     "> réponses ne sont pas des informations de santé.\n\n"
 )
 
+_RESEARCH = "> Modèle de recherche : ses réponses ne sont pas des avis médicaux.\n\n"
+
 
 def card(record: Mapping[str, Any]) -> str:
     """The README.md of a base or an adapter: what it is, on what data, with which settings, and its losses."""
@@ -20,7 +22,7 @@ def card(record: Mapping[str, Any]) -> str:
     losses = " → ".join(f"{loss:.3f}" for loss in _thinned(record["losses"]))
     return f"""{_front_matter(record, adapter)}# {title}
 
-{_MINIATURE if record.get("miniature") else ""}Base : `{record["base"]}`.
+{_MINIATURE if record.get("miniature") else _RESEARCH}Base : `{record["base"]}`.
 Données : empreinte `{record["data"]}`, {record["items"]} exemples.
 
 | source | exemples |
@@ -36,7 +38,9 @@ Perte au fil de l'entraînement : {losses}. Durée : {record["seconds"]:.0f} s{"
 
 
 def _front_matter(record: Mapping[str, Any], adapter: bool) -> str:
-    lines = ["language: fr", "license: mit", "tags: [medical, french, medinjection-fr]"]
+    lines = ["language: fr", "tags: [medical, french, medinjection-fr]"]
+    if record.get("miniature"):
+        lines.append("license: mit")  # of another base and data, the licence is not ours to choose
     if adapter:
         lines += [f"base_model: {record['base']}", "library_name: peft"]
     return "---\n" + "\n".join(lines) + "\n---\n\n"
