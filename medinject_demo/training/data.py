@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..domain import Kind, Prompt, Provenance
+from ..engine.loading import first_line
 from ..errors import InvalidData
 from ..prompts import check_rows, row_of
 from .files import write_whole
@@ -127,11 +128,10 @@ def _download(repository: str, patterns: Sequence[str], revision: str | None) ->
     try:
         folder = snapshot_download(repository, repo_type="dataset", allow_patterns=list(patterns), revision=revision)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InvalidData.of(
             repository,
             expected="a file, a folder or a data set of the Hub",
-            got=reason.rstrip("."),
+            got=first_line(error),
             remedy="Check --data, the network, and HF_TOKEN for a private data set.",
         ) from error
     return Path(folder)

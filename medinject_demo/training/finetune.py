@@ -199,7 +199,7 @@ def _trainer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, run: Ru
     from trl import SFTConfig, SFTTrainer
 
     class LossOnly(SFTTrainer):  # type: ignore[misc]
-        """Without TRL's entropy and accuracy of every step, which cost as much as the step on a small model."""
+        """Without TRL's entropy and accuracy of every step, a sixth of a small model's time (56 s, 47 s without)."""
 
         compute_loss = Trainer.compute_loss
         log = Trainer.log

@@ -153,7 +153,7 @@ class Renderer:
     def matching_item(self, field: str, style: str, rng: random.Random) -> Prompt:
         """Match each condition to its entry of one field: five letters learnt from one list of options.
 
-        A small model learns from these, far sooner than from single letters, that a letter stands for its option.
+        Meant to teach a small model that a letter stands for its option; not yet shown to (docs/miniature.md).
         """
         chosen = rng.sample(self.corpus.conditions, 5)
         options = [condition.entries(field)[0] for condition in chosen]
