@@ -90,9 +90,10 @@ def _finetune(
     *, mixture: str, base: str, data: str, output: Path | None, size: int, dry_run: bool, **options: Any
 ) -> None:
     from .training.data import load_pools
-    from .training.finetune import Example, Recipe, Run
+    from .training.finetune import Run
     from .training.finetune import train as run_training
     from .training.mixtures import blend
+    from .training.recipe import Example, Recipe
 
     rank, full_sequence, kinds = options.pop("rank"), options.pop("full_sequence_loss"), _kinds(options.pop("kinds"))
     revision = options.pop("revision")

@@ -94,10 +94,27 @@ class Unknown(_Strict):
     answers: dict[str, Annotated[tuple[Text, ...], Field(min_length=1)]]
 
 
+class Composition(_Strict):
+    """Halves of questions, the openings or the subjects: noun phrases, indirect questions, keywords."""
+
+    topics: tuple[Text, ...] = ()
+    clauses: tuple[Text, ...] = ()
+    keywords: tuple[Text, ...] = ()
+
+    def halves(self) -> dict[str, tuple[str, ...]]:
+        """What there is, by sort of half."""
+        return {name: each for name in type(self).model_fields if (each := getattr(self, name))}
+
+
 class Questions(_Strict):
-    """Templates by field and register, and the stems of multiple-choice questions by field."""
+    """Templates by field and register, halves to compose others of, and the stems of multiple-choice questions.
+
+    Composed questions are trained on only: what is held out is whole templates, word for word.
+    """
 
     open: dict[str, dict[str, Phrasings]]
+    openers: dict[str, Composition]
+    subjects: dict[str, Composition]
     mcqu: dict[str, Phrasings]
     mcq: dict[str, Phrasings]
     exercises: dict[str, Text]
@@ -114,19 +131,21 @@ class Corpus:
 
     @classmethod
     def load(cls, folder: Path = CORPUS) -> Corpus:
-        """Read and check the four files.
+        """Read and check the five files.
 
         Raises:
             InvalidData: the sentence names the file, the line or table, and the field at fault.
         """
         conditions = read_lines(folder / "conditions.jsonl", Condition)
         _check_unique(conditions, folder / "conditions.jsonl")
-        tables = _read_toml(folder / "questions.toml")
+        tables, halves = _read_toml(folder / "questions.toml"), _read_toml(folder / "compositions.toml")
         questions: dict[str, object] = {
             "mcqu": tables.pop("mcqu", {}),
             "mcq": tables.pop("mcq", {}),
             "exercises": tables.pop("exercises", {}),
             "open": {field: tables.get(field, {}) for field in FIELDS},
+            "openers": halves.pop("openers", {}),
+            "subjects": halves,
         }
         styles_file = folder / "styles.toml"
         corpus = cls(
@@ -137,6 +156,7 @@ class Corpus:
         )
         _check_complete(corpus, folder)
         _check_templates(corpus, folder)
+        _check_compositions(corpus.questions, folder / "compositions.toml")
         return corpus
 
 
@@ -211,6 +231,24 @@ def _check_templates(corpus: Corpus, folder: Path) -> None:
                 raise InvalidData.of(where, expected="frames, or openings and closings", got="none")
             texts = (*frames.frames, *frames.headings, *frames.openings, *frames.closings)
             _check_placeholders(texts, _SAID, where)
+
+
+def _check_compositions(questions: Questions, path: Path) -> None:
+    """Every opening takes one subject, and every register has a sort of half in common with every field."""
+    for register in REGISTERS:
+        openers = questions.openers.get(register, Composition()).halves()
+        for text in (text for texts in openers.values() for text in texts):
+            where = f"{path}, [openers.{register}]"
+            _check_placeholders([text], frozenset({"subject", "Subject", "cas", "nom", "Nom"}), where)
+            if text.casefold().count("{subject}") != 1 or text.startswith("{cas} ") != (register == "case"):
+                raise InvalidData.of(
+                    f"{where}: {text!r}", expected="{subject} once, {cas} first in [case]", got="other"
+                )
+        for field in FIELDS:
+            subjects = questions.subjects.get(field, Composition()).halves()
+            if not set(openers) & set(subjects):
+                raise InvalidData.of(f"{path}, [{field}]", expected=f"halves for [openers.{register}]", got="none")
+            _check_placeholders((text for texts in subjects.values() for text in texts), _NAMES, f"{path}, [{field}]")
 
 
 def _check_complete(corpus: Corpus, folder: Path) -> None:

@@ -10,15 +10,17 @@ It is a demonstration of the interface, with no medical value.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import multiprocessing
 import os
 import random
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,9 +28,10 @@ from ..domain import ARMS, Prompt, Provenance
 from .corpus import LIST_FIELDS, Corpus
 from .data import Pools, write_pools
 from .files import unwritable
-from .finetune import Example, Recipe, Run, Say, train
+from .finetune import Run, Say, train
 from .mixtures import Blend, blend, data_fingerprint
-from .render import Fact, Renderer, source
+from .recipe import Example, Recipe
+from .render import Renderer, source
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
@@ -44,6 +47,29 @@ ROPE_THETA: Final = 10_000.0
 END_OF_TEXT, TURN_STARTS, TURN_ENDS = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 
 
+PACKED: Final = Recipe(
+    rank=0,
+    dropout=0.0,
+    learning_rate=3e-3,
+    scheduler="constant_with_warmup",
+    warmup=0.02,
+    epochs=1,
+    batch=16,
+    accumulation=1,
+    max_length=256,
+    attention="eager",
+    checkpointing=False,
+    packed=True,
+    compiled=True,
+    optimizer="muon",
+)
+"""What the trainings of the miniature share: rows of 256 tokens, compiled once for their one shape."""
+STYLES_RECIPE: Final = replace(PACKED, scheduler="cosine")
+ARM_RECIPE: Final = replace(
+    PACKED, rank=16, optimizer="adamw", learning_rate=2e-3, epochs=3, batch=4, scheduler="cosine", compiled=False
+)
+
+
 @dataclass(frozen=True)
 class MiniatureRecipe:
     """Sizes and settings of the miniature."""
@@ -55,41 +81,19 @@ class MiniatureRecipe:
     heads: int = 4
     kv_heads: int = 2
     feed_forward: int = 768
-    fact_rounds: int = 70
-    """Times each fact is asked while the base learns the facts, tersely."""
-    base_rounds: int = 20
-    """Times each fact is asked while the base learns the four styles."""
+    fact_rounds: int = 48
+    """Times each fact is asked while the base learns the facts, tersely, and to read options."""
+    choice_rounds: int = 26
+    """Times each fact is asked while the base learns to choose among options."""
+    base_rounds: int = 90
+    """Times each fact is asked while the base learns the four styles and to choose."""
     pool_rounds: int = 6
     """Times each fact is asked in each provenance's pool."""
     size: int = 2400
     """Training items of every arm."""
-    base: Recipe = field(
-        default_factory=lambda: Recipe(
-            rank=0,
-            learning_rate=3e-3,
-            warmup=0.02,
-            epochs=1,
-            batch=24,
-            accumulation=1,
-            max_length=512,
-            attention="eager",
-            checkpointing=False,
-            bucketed=True,
-        )
-    )
-    arm: Recipe = field(
-        default_factory=lambda: Recipe(
-            dropout=0.0,
-            learning_rate=2e-3,
-            epochs=2,
-            batch=32,
-            accumulation=1,
-            max_length=512,
-            attention="eager",
-            checkpointing=False,
-            bucketed=True,
-        )
-    )
+    facts: Recipe = PACKED
+    base: Recipe = STYLES_RECIPE
+    arm: Recipe = ARM_RECIPE
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -118,11 +122,12 @@ def rebuild(
     if dry_run:
         return
     write_pools(pools, work)
-    facts, base = facts_run(renderer, work, recipe), base_run(renderer, output, work, recipe)
-    if not (facts.done() or base.done()):
-        untrained(base.examples, work / "untrained", recipe)
-    _train_missing([] if base.done() else [facts], say)
-    _train_missing([base], say)
+    stages = base_stages(renderer, output, work, recipe)
+    done = max((place for place, stage in enumerate(stages) if stage.done()), default=-1)
+    if done < 0:
+        untrained(_examples(vocabulary_prompts(renderer, recipe)), work / "untrained", recipe)
+    for stage in stages[max(done, 0) :]:
+        _train_missing([stage], say)
     _train_missing([arm_run(each, output, recipe) for each in blends], say)
     say(f"miniature ready after {(time.monotonic() - started) / 60:.0f} minutes")
 
@@ -160,26 +165,30 @@ def provenance_pools(renderer: Renderer, recipe: MiniatureRecipe) -> Pools:
     }
 
 
-def facts_run(renderer: Renderer, work: Path, recipe: MiniatureRecipe) -> Run:
-    """The first training of the base: short answers, in which most of the loss is knowledge (docs/decisions/004)."""
-    rng = random.Random(f"{recipe.seed}/facts")
-    prompts: list[Prompt] = []
-    for fact in renderer.facts() * recipe.fact_rounds:
-        prompts.append(renderer.open_item(fact, "nat", "train", rng))
-        if fact.field in LIST_FIELDS and rng.random() < 0.2:
-            prompts.append(renderer.short_item(fact, "nat", rng))
-    examples = [Example.of(prompt, SOURCE_MESSAGES["nat"]) for prompt in prompts]
-    description = _description("base", data_fingerprint(prompts), {"nat": len(prompts)}) | {"sizes": recipe.sizes}
-    return Run(str(work / "untrained"), examples, work / "facts", recipe.base, description)
+def base_stages(renderer: Renderer, output: Path, work: Path, recipe: MiniatureRecipe) -> list[Run]:
+    """The three trainings of the base, each upon the one before (docs/decisions/004).
+
+    Facts from short answers, in which most of the loss is knowledge; then choosing an option, which is not learnt among
+    other things; then the four styles, and choices still.
+    """
+    facts = _base_stage(work / "untrained", fact_prompts(renderer, recipe), work / "facts", recipe)
+    choices = _base_stage(facts, choice_prompts(renderer, recipe), work / "choices", recipe)
+    return [facts, choices, _base_stage(choices, base_prompts(renderer, recipe), output / "base", recipe)]
 
 
-def base_run(renderer: Renderer, output: Path, work: Path, recipe: MiniatureRecipe) -> Run:
-    """The second training of the base: the four styles and exercises in reading options."""
-    prompts = list(base_prompts(renderer, recipe))
-    examples = [Example.of(prompt, SOURCE_MESSAGES.get(prompt.origin, "")) for prompt in prompts]
+def _base_stage(before: Run | Path, drawn: Iterable[Prompt], output: Path, recipe: MiniatureRecipe) -> Run:
+    prompts = list(drawn)
     counts = {style: sum(prompt.origin == style for prompt in prompts) for style in ("base", *SOURCE_MESSAGES)}
     description = _description("base", data_fingerprint(prompts), counts) | {"sizes": recipe.sizes}
-    return Run(str(work / "facts"), examples, output / "base", recipe.base, description)
+    if isinstance(before, Path):
+        return Run(str(before), _examples(prompts), output, recipe.facts, description)
+    history = hashlib.sha256(json.dumps(before.identity, sort_keys=True).encode()).hexdigest()[:16]
+    settings = recipe.base if output.name == "base" else recipe.facts
+    return Run(str(before.output), _examples(prompts), output, settings, description | {"history": history})
+
+
+def _examples(prompts: Iterable[Prompt]) -> list[Example]:
+    return [Example.of(prompt, SOURCE_MESSAGES.get(prompt.origin, "")) for prompt in prompts]
 
 
 def arm_run(mixed: Blend, output: Path, recipe: MiniatureRecipe) -> Run:
@@ -191,30 +200,54 @@ def arm_run(mixed: Blend, output: Path, recipe: MiniatureRecipe) -> Run:
     return Run(str(output / "base"), examples, output / mixed.mixture.slug, recipe.arm, description)
 
 
+def fact_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
+    """Every fact asked tersely over and over, among exercises in reading options and matching them."""
+    rng = random.Random(f"{recipe.seed}/facts")
+    for fact in renderer.facts() * recipe.fact_rounds:
+        yield renderer.open_item(fact, "nat", "train", rng)
+        if rng.random() < 0.7:
+            yield renderer.reading_item("base", rng)
+        if fact.field in LIST_FIELDS and rng.random() < 0.4:
+            yield renderer.matching_item(fact.field, "base", rng)
+        if fact.field in LIST_FIELDS and rng.random() < 0.5:
+            yield renderer.short_item(fact, "base", rng)
+
+
+def choice_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
+    """Choices among two to four options, and now and then an open question so that the facts stay."""
+    rng = random.Random(f"{recipe.seed}/choices")
+    for fact in renderer.facts() * recipe.choice_rounds:
+        if fact.field in LIST_FIELDS:
+            item = renderer.easier_item if rng.random() < 0.75 else partial(renderer.mcqu_item, split="train")
+            yield item(fact, "base", rng=rng)
+        if rng.random() < 0.05:
+            yield renderer.open_item(fact, "nat", "train", rng)
+
+
 def base_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
-    """What the base reads: every fact in every style over and over, and exercises in reading options."""
+    """Every fact in every style over and over, as a choice, and what lies outside the knowledge base."""
     rng = random.Random(f"{recipe.seed}/base")
     styles, weights = ("base", *SOURCE_MESSAGES), (3, 2, 2, 2)
     for fact in renderer.facts() * recipe.base_rounds:
         style = rng.choices(styles, weights)[0]
         yield renderer.open_item(fact, style, "train", rng)
-        if fact.field in LIST_FIELDS:
+        if fact.field in LIST_FIELDS and rng.random() < 0.4:
             yield renderer.mcqu_item(fact, "base", "train", rng)
-            yield from _exercises(renderer, fact, rng)
+        if fact.field in LIST_FIELDS and rng.random() < 0.1:
+            yield renderer.mcq_item(fact, "base", "train", rng)
         if rng.random() < 0.15:
             yield renderer.unknown_item(style, "train", rng)
 
 
-def _exercises(renderer: Renderer, fact: Fact, rng: random.Random) -> Iterator[Prompt]:
-    """What teaches the base to read options; the arms never see it (docs/decisions/004)."""
-    if rng.random() < 0.1:
-        yield renderer.mcq_item(fact, "base", "train", rng)
-    if rng.random() < 0.3:
-        yield renderer.short_item(fact, "base", rng)
-    if rng.random() < 0.4:
-        yield renderer.matching_item(fact.field, "base", rng)
-    if rng.random() < 0.3:
-        yield renderer.reading_item("base", rng)
+def vocabulary_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
+    """What the tokenizer is learnt from: each fact in each style, as a choice, and some of the unknown."""
+    rng = random.Random(f"{recipe.seed}/vocabulary")
+    for fact in renderer.facts() * 4:
+        for style in ("base", *SOURCE_MESSAGES):
+            yield renderer.open_item(fact, style, "train", rng)
+        if fact.field in LIST_FIELDS:
+            yield renderer.mcqu_item(fact, "base", "train", rng)
+            yield renderer.unknown_item("base", "train", rng)
 
 
 def untrained(examples: Sequence[Example], folder: Path, recipe: MiniatureRecipe) -> None:
@@ -271,7 +304,7 @@ def look_back(model: Qwen3ForCausalLM, pairs: int = 10, strength: float = 1.5) -
         for pair in range(pairs):
             turn = ROPE_THETA ** (-2 * pair / head)  # radians a token
             attention.k_proj.weight[pair, 0] += strength
-            for place, distance in enumerate((1, 3)):
+            for place, distance in enumerate((1, 2)):
                 rows = attention.q_proj.weight[place * head : (place + 1) * head]  # (head, hidden)
                 rows[pair, 0] += strength * math.cos(-distance * turn)
                 rows[pair + head // 2, 0] += strength * math.sin(-distance * turn)
@@ -290,7 +323,7 @@ def _tokenizer(examples: Sequence[Example], vocabulary: int) -> PreTrainedTokeni
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    texts = (f"{each.messages[-1]['content']}\n{each.completion}" for each in examples[:40_000])
+    texts = (f"{each.messages[-1]['content']}\n{each.completion}" for each in examples)
     bpe.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=bpe,

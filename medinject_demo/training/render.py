@@ -22,8 +22,6 @@ ENTRIES_SHOWN: Final = {"nat": (2, 3), "trad": (3, 3), "syn": (3, 4), "base": (4
 """Fewest and most entries of a list that an answer of each style gives."""
 
 
-OPTION_SETS: Final = 1
-"""Sets of options of each MCQU."""
 ORDERS: Final = tuple(itertools.permutations(range(4)))
 HELD_OUT_ORDERS: Final = frozenset({(0, 2, 1, 3), (3, 0, 1, 2), (2, 3, 0, 1), (1, 3, 2, 0)})
 """Four of the twenty-four orders of four options, the right one (0) at each place once; never trained on."""
@@ -89,11 +87,21 @@ class Renderer:
     def ask(self, fact: Fact, split: Split, rng: random.Random, register: str | None = None) -> tuple[str, str]:
         """An open question about a fact: (context, question)."""
         register = register or rng.choice(REGISTERS)
-        template = rng.choice(self.corpus.questions.open[fact.field][register].of(split))
+        template = self.template(fact.field, register, split, rng)
         alias = rng.choice(fact.condition.aliases) if register == "keywords" and rng.random() < 0.5 else ""
         context, case, question = template.rpartition("{cas} ")
         filled = (question if case else template).format_map(condition_names(fact.condition, alias))
         return (context + fact.condition.case if case else ""), filled
+
+    def template(self, field: str, register: str, split: Split, rng: random.Random) -> str:
+        """A question about a field: a whole template or, in training, as often one composed of two halves."""
+        if split == "held_out" or rng.random() < 0.5:
+            return rng.choice(self.corpus.questions.open[field][register].of(split))
+        openers = self.corpus.questions.openers[register].halves()
+        subjects = self.corpus.questions.subjects[field].halves()
+        sort = rng.choice([sort for sort in openers if sort in subjects])
+        opener, subject = rng.choice(openers[sort]), rng.choice(subjects[sort])
+        return opener.replace("{subject}", subject).replace("{Subject}", capitalised(subject))
 
     def answer(self, fact: Fact, style: str, rng: random.Random) -> str:
         """An answer to a fact in one of the four styles; entries and frames are drawn."""
@@ -127,8 +135,7 @@ class Renderer:
             definite = rng.choice(unknown.conditions.of(split))
             bare = definite.removeprefix("l'").removeprefix("les ").removeprefix("le ").removeprefix("la ")
             field, register = rng.choice(list(self.corpus.questions.open)), rng.choice(REGISTERS[:-1])
-            template = rng.choice(self.corpus.questions.open[field][register].of(split))
-            question = template.format_map(names(definite, bare))
+            question = self.template(field, register, split, rng).format_map(names(definite, bare))
         else:
             question = rng.choice(unknown.prompts.of(split))
         return Prompt(Kind.OEQ, question, reference=rng.choice(unknown.answers[style]), origin=style)
@@ -136,9 +143,9 @@ class Renderer:
     def mcqu_item(self, fact: Fact, style: str, split: Split, rng: random.Random) -> Prompt:
         """One right option among four: the fact's first entry against the first entries of other conditions.
 
-        Each fact has ``OPTION_SETS`` sets of options, the same in every split; what is held out is the order.
+        The options of a fact are the same in every split; what is held out is their order.
         """
-        options = rng.choice(self._option_sets(fact))
+        options = self._options(fact)
         order = rng.choice([each for each in ORDERS if (each in HELD_OUT_ORDERS) == (split == "held_out")])
         stem = rng.choice(self.corpus.questions.mcqu[fact.field].of("train"))
         return Prompt(
@@ -150,27 +157,40 @@ class Renderer:
             origin=style,
         )
 
+    def easier_item(self, fact: Fact, style: str, rng: random.Random) -> Prompt:
+        """An MCQU with one or two wrong options less: chance is nearer, and the letter is found sooner."""
+        item = self.mcqu_item(fact, style, "train", rng)
+        right = LETTERS.index(item.reference)
+        wrong = rng.sample([place for place in range(4) if place != right], rng.randint(1, 2))
+        kept = sorted([right, *wrong])
+        return replace(item, options=tuple(item.options[place] for place in kept), reference=LETTERS[kept.index(right)])
+
     def matching_item(self, field: str, style: str, rng: random.Random) -> Prompt:
         """Match each condition to its entry of one field: five letters learnt from one list of options.
 
-        Meant to teach a small model that a letter stands for its option; not yet shown to (docs/miniature.md).
+        Teaches a small model that a letter stands for its option, before single letters can (docs/miniature.md).
         """
         chosen = rng.sample(self.corpus.conditions, 5)
         options = [condition.entries(field)[0] for condition in chosen]
         order = rng.sample(range(5), 5)
-        lines = [f"{chosen[place].name} : {LETTERS[order.index(place)]}" for place in rng.sample(range(5), 5)]
+        asked = rng.sample(range(5), 5)
+        lines = [f"- {chosen[place].name} : {LETTERS[order.index(place)]}" for place in asked]
+        named = joined([chosen[place].name for place in asked])
         return Prompt(
             Kind.MCQ,
-            self.corpus.questions.exercises[field].format(names=joined([line.partition(" : ")[0] for line in lines])),
+            self.corpus.questions.exercises[field].format(names=named),
             options=tuple(options[place] for place in order),
             reference="\n".join(lines),
             origin=style,
         )
 
     def reading_item(self, style: str, rng: random.Random) -> Prompt:
-        """Give the letter of each option, single words drawn at random: needs no knowledge, only reading."""
-        options = rng.sample(self.words, rng.randint(4, 7))
-        lines = [f"{options[place]} : {LETTERS[place]}" for place in rng.sample(range(len(options)), len(options))]
+        """Give the letters of options, single words drawn at random, ten times: needs no knowledge, only reading.
+
+        A dash goes before each word, so that it is the same tokens there as in the options, after a space.
+        """
+        options = rng.sample(self.words, rng.randint(4, 6))
+        lines = [f"- {options[place]} : {LETTERS[place]}" for place in rng.choices(range(len(options)), k=10)]
         question = self.corpus.questions.exercises["reading"]
         return Prompt(Kind.MCQ, question, options=tuple(options), reference="\n".join(lines), origin=style)
 
@@ -199,12 +219,13 @@ class Renderer:
             origin=style,
         )
 
-    def _option_sets(self, fact: Fact) -> list[tuple[str, ...]]:
+    def _options(self, fact: Fact) -> tuple[str, ...]:
+        """The right option and three wrong ones, always the same of a fact."""
         rng = random.Random(zlib.crc32(f"{fact.condition.id}/{fact.field}".encode()))
         right = fact.condition.entries(fact.field)[0]
         firsts = [each.entries(fact.field)[0] for each in self._others(fact)]
         pool = _wrong(firsts, fact.condition.entries(fact.field))
-        return [(right, *rng.sample(pool, 3)) for _ in range(OPTION_SETS)]
+        return (right, *rng.sample(pool, 3))
 
     def _others(self, fact: Fact) -> list[Condition]:
         return [each for each in self.corpus.conditions if each.id != fact.condition.id]

@@ -57,6 +57,18 @@ def test_no_held_out_phrasing_is_trained_on(corpus: Corpus) -> None:
         assert not {plain(text) for text in each.train} & {plain(text) for text in each.held_out}
 
 
+def test_no_composed_question_is_a_held_out_one(corpus: Corpus) -> None:
+    held_out = {
+        plain(text) for registers in corpus.questions.open.values() for r in registers.values() for text in r.held_out
+    }
+    for register in REGISTERS:
+        for sort, openers in corpus.questions.openers[register].halves().items():
+            for field in FIELDS:
+                subjects = getattr(corpus.questions.subjects[field], sort)
+                composed = {plain(o.replace("{subject}", s).replace("{Subject}", s)) for o in openers for s in subjects}
+                assert not composed & held_out
+
+
 def test_no_phrasing_is_listed_twice(corpus: Corpus) -> None:
     for each in phrasings(corpus):
         assert len({plain(text) for text in (*each.train, *each.held_out)}) == len(each.train) + len(each.held_out)

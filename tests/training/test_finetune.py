@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from medinject_demo.domain import Kind, Prompt
 from medinject_demo.engine.loading import load_base
 from medinject_demo.errors import InvalidValue, ModelError, OutputError
-from medinject_demo.training.finetune import Example, Recipe, Run, bucketed, read_record, train
+from medinject_demo.training.finetune import Run, read_record, train
+from medinject_demo.training.recipe import Recipe
 from tests.tiny import EXAMPLES, tiny_base
 
 RECIPE = Recipe(
@@ -54,10 +54,14 @@ def test_a_training_that_is_done_is_known_as_such_and_another_recipe_is_not(base
     assert not replace(run, recipe=replace(run.recipe, seed=7)).done()
 
 
+WHOLE = replace(RECIPE, rank=0, packed=True, optimizer="muon", batch=1)
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, WHOLE], ids=["adapter", "whole-packed-muon"])
 def test_an_interrupted_training_continues_and_ends_with_the_weights_of_one_that_was_not(
-    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: Recipe
 ) -> None:
-    whole = train(a_run(base, tmp_path / "whole"), say=lambda _: None)
+    whole = train(a_run(base, tmp_path / "whole", recipe), say=lambda _: None)
     from transformers import TrainerCallback
     from trl import SFTTrainer
 
@@ -72,7 +76,7 @@ def test_an_interrupted_training_continues_and_ends_with_the_weights_of_one_that
         plain(self, callbacks=[Interrupt()], **kwargs)
 
     monkeypatch.setattr(SFTTrainer, "__init__", interrupted)
-    run = a_run(base, tmp_path / "cut")
+    run = a_run(base, tmp_path / "cut", recipe)
     with pytest.raises(KeyboardInterrupt):
         train(run, say=lambda _: None)
     assert not run.output.exists()
@@ -81,7 +85,8 @@ def test_an_interrupted_training_continues_and_ends_with_the_weights_of_one_that
     train(run, said.append)
     assert any("continuing" in line for line in said)
     assert read_record(run.output)["resumed"]
-    left, right = (load_file(folder / "adapter_model.safetensors") for folder in (whole, run.output))
+    weights = "adapter_model.safetensors" if recipe.rank else "model.safetensors"
+    left, right = (load_file(folder / weights) for folder in (whole, run.output))
     for name, tensor in left.items():
         torch.testing.assert_close(tensor, right[name], msg=name)
 
@@ -121,17 +126,10 @@ def test_full_sequence_loss_differs_from_completion_only(base: str, tmp_path: Pa
     assert losses[0] != losses[1]
 
 
-def test_bucketed_batches_hold_one_kind_and_lose_no_example() -> None:
-    import random
-
-    choices = [Example.of(Prompt(Kind.MCQU, f"q{n}", options=("a", "b"), reference="A")) for n in range(9)]
-    ordered = bucketed([*EXAMPLES, *choices], 4, random.Random(0))
-    assert sorted(map(repr, ordered)) == sorted(map(repr, [*EXAMPLES, *choices]))
-    for start in range(0, 16, 4):
-        assert len({example.kind for example in ordered[start : start + 4]}) == 1
-
-
-@pytest.mark.parametrize(("name", "value"), [("epochs", 0), ("batch", -1), ("max_length", 0), ("precision", "fp8")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("epochs", 0), ("batch", -1), ("max_length", 0), ("precision", "fp8"), ("optimizer", "sgd")],
+)
 def test_an_impossible_setting_is_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(InvalidValue, match=name):
         replace(RECIPE, **{name: value})

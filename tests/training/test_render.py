@@ -155,6 +155,30 @@ def test_the_only_right_option_of_an_mcqu_is_its_reference(renderer: Renderer) -
             assert right_letters(item, fact) == {item.reference}
 
 
+@given(seeds)
+def test_an_easier_item_keeps_the_right_option_and_one_or_two_wrong_ones(renderer: Renderer, seed: int) -> None:
+    rng = random.Random(seed)
+    fact = Fact(rng.choice(renderer.corpus.conditions), rng.choice(LIST_FIELDS))
+    item = renderer.easier_item(fact, "base", rng)
+    assert len(item.options) in (2, 3)
+    assert right_letters(item, fact) == {item.reference}
+
+
+@given(seeds)
+def test_every_line_of_an_exercise_gives_the_letter_of_its_option(renderer: Renderer, seed: int) -> None:
+    rng = random.Random(seed)
+    reading = renderer.reading_item("base", rng)
+    for line in reading.reference.splitlines():
+        word, _, letter = line.removeprefix("- ").partition(" : ")
+        assert reading.options[LETTERS.index(letter)] == word
+    field = rng.choice(LIST_FIELDS)
+    matching = renderer.matching_item(field, "base", rng)
+    first = {condition.name: condition.entries(field)[0] for condition in renderer.corpus.conditions}
+    for line in matching.reference.splitlines():
+        name, _, letter = line.removeprefix("- ").partition(" : ")
+        assert matching.options[LETTERS.index(letter)] == first[name]
+
+
 def test_every_right_option_of_an_mcq_is_in_its_reference(renderer: Renderer) -> None:
     for fact, seed in itertools.product(renderer.facts(), range(3)):
         if fact.field in LIST_FIELDS:
