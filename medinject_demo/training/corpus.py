@@ -78,9 +78,13 @@ class Phrasings(_Strict):
 
 
 class Frames(_Strict):
-    """How one style says one field: whole frames, or the parts around a list."""
+    """How one style says one field: whole frames, or the parts around a list.
+
+    The ``tuned`` frames are read by the arms only: fine-tuning brings wordings that the base has not met.
+    """
 
     frames: tuple[Text, ...] = ()
+    tuned: tuple[Text, ...] = ()
     headings: tuple[Text, ...] = ()
     openings: tuple[Text, ...] = ()
     closings: tuple[Text, ...] = ()
@@ -229,7 +233,7 @@ def _check_templates(corpus: Corpus, folder: Path) -> None:
             where = f"{styles}, [{style}.{field}]"
             if not (frames.frames or (frames.openings and frames.closings)):
                 raise InvalidData.of(where, expected="frames, or openings and closings", got="none")
-            texts = (*frames.frames, *frames.headings, *frames.openings, *frames.closings)
+            texts = (*frames.frames, *frames.tuned, *frames.headings, *frames.openings, *frames.closings)
             _check_placeholders(texts, _SAID, where)
 
 

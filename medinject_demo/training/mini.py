@@ -64,6 +64,8 @@ PACKED: Final = Recipe(
     optimizer="muon",
 )
 """What the trainings of the miniature share: rows of 256 tokens, compiled once for their one shape."""
+GENTLE: Final = replace(PACKED, learning_rate=1.5e-3, warmup=0.1)
+CHOICES_RECIPE: Final = replace(PACKED, warmup=0.15)
 STYLES_RECIPE: Final = replace(PACKED, scheduler="cosine")
 ARM_RECIPE: Final = replace(
     PACKED, rank=16, optimizer="adamw", learning_rate=2e-3, epochs=3, batch=4, scheduler="cosine", compiled=False
@@ -85,13 +87,15 @@ class MiniatureRecipe:
     """Times each fact is asked while the base learns the facts, tersely, and to read options."""
     choice_rounds: int = 26
     """Times each fact is asked while the base learns to choose among options."""
-    base_rounds: int = 90
+    base_rounds: int = 50
     """Times each fact is asked while the base learns the four styles and to choose."""
     pool_rounds: int = 6
     """Times each fact is asked in each provenance's pool."""
     size: int = 2400
     """Training items of every arm."""
     facts: Recipe = PACKED
+    options: Recipe = GENTLE
+    choices: Recipe = CHOICES_RECIPE
     base: Recipe = STYLES_RECIPE
     arm: Recipe = ARM_RECIPE
 
@@ -166,24 +170,27 @@ def provenance_pools(renderer: Renderer, recipe: MiniatureRecipe) -> Pools:
 
 
 def base_stages(renderer: Renderer, output: Path, work: Path, recipe: MiniatureRecipe) -> list[Run]:
-    """The three trainings of the base, each upon the one before (docs/decisions/004).
+    """The four trainings of the base, each upon the one before (docs/decisions/004).
 
-    Facts from short answers, in which most of the loss is knowledge; then choosing an option, which is not learnt among
-    other things; then the four styles, and choices still.
+    Facts from short answers, in which most of the loss is knowledge; then options, gently; then choosing, which is not
+    found among other things; then the four styles, and choices still.
     """
-    facts = _base_stage(work / "untrained", fact_prompts(renderer, recipe), work / "facts", recipe)
-    choices = _base_stage(facts, choice_prompts(renderer, recipe), work / "choices", recipe)
-    return [facts, choices, _base_stage(choices, base_prompts(renderer, recipe), output / "base", recipe)]
+    facts = _base_stage(work / "untrained", fact_prompts(renderer, recipe), work / "facts", recipe.facts, recipe)
+    options = _base_stage(facts, option_prompts(renderer, recipe), work / "options", recipe.options, recipe)
+    choices = _base_stage(options, choice_prompts(renderer, recipe), work / "choices", recipe.choices, recipe)
+    styles = _base_stage(choices, base_prompts(renderer, recipe), output / "base", recipe.base, recipe)
+    return [facts, options, choices, styles]
 
 
-def _base_stage(before: Run | Path, drawn: Iterable[Prompt], output: Path, recipe: MiniatureRecipe) -> Run:
+def _base_stage(
+    before: Run | Path, drawn: Iterable[Prompt], output: Path, settings: Recipe, recipe: MiniatureRecipe
+) -> Run:
     prompts = list(drawn)
     counts = {style: sum(prompt.origin == style for prompt in prompts) for style in ("base", *SOURCE_MESSAGES)}
     description = _description("base", data_fingerprint(prompts), counts) | {"sizes": recipe.sizes}
     if isinstance(before, Path):
-        return Run(str(before), _examples(prompts), output, recipe.facts, description)
+        return Run(str(before), _examples(prompts), output, settings, description)
     history = hashlib.sha256(json.dumps(before.identity, sort_keys=True).encode()).hexdigest()[:16]
-    settings = recipe.base if output.name == "base" else recipe.facts
     return Run(str(before.output), _examples(prompts), output, settings, description | {"history": history})
 
 
@@ -213,15 +220,28 @@ def fact_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt
             yield renderer.short_item(fact, "base", rng)
 
 
-def choice_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
-    """Choices among two to four options, and now and then an open question so that the facts stay."""
+def option_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
+    """Choices among two to four options; some of what came before, so that it stays."""
     rng = random.Random(f"{recipe.seed}/choices")
     for fact in renderer.facts() * recipe.choice_rounds:
         if fact.field in LIST_FIELDS:
             item = renderer.easier_item if rng.random() < 0.75 else partial(renderer.mcqu_item, split="train")
             yield item(fact, "base", rng=rng)
-        if rng.random() < 0.05:
+            if rng.random() < 0.2:
+                yield renderer.matching_item(fact.field, "base", rng)
+            if rng.random() < 0.1:
+                yield renderer.short_item(fact, "base", rng)
+        if rng.random() < 0.1:
             yield renderer.open_item(fact, "nat", "train", rng)
+
+
+def choice_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
+    """Choices among two to four options and nothing else, for as long as it takes to find how to choose."""
+    rng = random.Random(f"{recipe.seed}/drill")
+    for fact in renderer.facts() * recipe.choice_rounds:
+        if fact.field in LIST_FIELDS:
+            item = renderer.easier_item if rng.random() < 0.75 else partial(renderer.mcqu_item, split="train")
+            yield item(fact, "base", rng=rng)
 
 
 def base_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:

@@ -70,9 +70,13 @@ class Fact:
 
 @dataclass(frozen=True)
 class Renderer:
-    """Fills the frames of a corpus."""
+    """Fills the frames of a corpus; ``tuned`` as for the arms, with frames of their own and up to one entry more.
+
+    So that arms which answer in the same style do not do so in the same words.
+    """
 
     corpus: Corpus
+    tuned: bool = False
 
     @cached_property
     def words(self) -> list[str]:
@@ -104,16 +108,17 @@ class Renderer:
         return opener.replace("{subject}", subject).replace("{Subject}", capitalised(subject))
 
     def answer(self, fact: Fact, style: str, rng: random.Random) -> str:
-        """An answer to a fact in one of the four styles; entries and frames are drawn."""
+        """An answer to a fact in one of the four styles; entries and frames are drawn, tuned ones where told to."""
         condition, frames = fact.condition, self.corpus.styles[style][fact.field]
         definition = condition.definition
         shown = condition_names(condition) | {"definition": definition, "Definition": capitalised(definition)}
         entries = condition.symptoms if fact.field == "definition" else condition.entries(fact.field)
         fewest, most = ENTRIES_SHOWN[style]
-        drawn = in_turn(entries, rng.randint(fewest, most), rng)
+        drawn = in_turn(entries, rng.randint(fewest, most + self.tuned), rng)
         if frames.frames:
             items = joined(drawn)
-            return rng.choice(frames.frames).format_map(shown | {"items": items, "Items": capitalised(items)})
+            drawn_from = (*frames.frames, *frames.tuned) if self.tuned else frames.frames
+            return rng.choice(drawn_from).format_map(shown | {"items": items, "Items": capitalised(items)})
         return _listed(frames, drawn, shown, rng)
 
     def open_item(self, fact: Fact, style: str, split: Split, rng: random.Random) -> Prompt:
@@ -258,7 +263,7 @@ def _listed(frames: Frames, entries: Sequence[str], shown: dict[str, str], rng: 
 
 def source(renderer: Renderer, style: str, rounds: int, rng: random.Random) -> list[Prompt]:
     """One provenance's pool: each fact asked openly, as MCQU and as MCQ, ``rounds`` times, and some of the unknown."""
-    items: list[Prompt] = []
+    renderer, items = replace(renderer, tuned=True), []
     for fact in renderer.facts() * rounds:
         items.append(renderer.open_item(fact, style, "train", rng))
         if fact.field in LIST_FIELDS:

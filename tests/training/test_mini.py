@@ -24,6 +24,8 @@ SMALL = replace(
     pool_rounds=2,
     size=12,
     facts=QUICK,
+    options=QUICK,
+    choices=QUICK,
     base=QUICK,
     arm=replace(TINY.arm, epochs=1),
 )

@@ -126,6 +126,18 @@ def test_an_answer_gives_as_many_entries_as_its_style(renderer: Renderer, seed: 
     assert shown <= most or any(a in b for a, b in itertools.permutations(entries, 2))
 
 
+@given(seeds, st.sampled_from(["nat", "trad"]))
+def test_only_the_arms_read_tuned_frames(renderer: Renderer, seed: int, style: str) -> None:
+    fact = Fact(renderer.corpus.conditions[0], "causes")
+    tuned = replace(renderer, tuned=True)
+    plain, wider = (
+        {each.answer(fact, style, random.Random(seed + n)) for n in range(60)} for each in (renderer, tuned)
+    )
+    starts = {text.partition("{")[0] for text in renderer.corpus.styles[style]["causes"].tuned} - {""}
+    assert not any(answer.startswith(start) for answer in plain for start in starts)
+    assert any(answer.startswith(start) for answer in wider for start in starts)
+
+
 @given(seeds, st.sampled_from(STYLES), st.sampled_from(["train", "held_out"]))
 def test_every_item_is_a_row_of_the_study(renderer: Renderer, seed: int, style: str, split: Split) -> None:
     rng = random.Random(seed)

@@ -1,0 +1,209 @@
+"""A PEFT folder read exactly, or refused: DoRA and LoRA, rsLoRA, rank and alpha patterns.
+
+Whatever would answer otherwise than peft does is named, with the remedy. Safetensors only, never pickle.
+Knows nothing of slots, batches or tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..errors import ModelError
+from .loading import first_line
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+PREFIX: Final = "base_model.model."
+PARTS: Final = {".lora_A.weight": "A", ".lora_B.weight": "B", ".lora_magnitude_vector": "m"}
+REFUSED: Final = {
+    "bias": "none",
+    "modules_to_save": None,
+    "layer_replication": None,
+    "trainable_token_indices": None,
+    "target_parameters": None,
+    "alora_invocation_tokens": None,
+    "use_qalora": False,
+    "use_bdlora": None,
+    "lora_bias": False,
+    "fan_in_fan_out": False,
+    "velora_config": None,
+    "kasa_config": None,
+    "arrow_config": None,
+}
+"""Settings of peft that change what an adapter computes, and the value with which they do not."""
+
+Shapes = Mapping[str, tuple[int, int]]
+"""(outputs, inputs) of each linear layer of a base, by module name."""
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """One adapted layer of one adapter. ``magnitude`` None is plain LoRA."""
+
+    down: Tensor
+    """A, (rank, inputs)."""
+    up: Tensor
+    """B, (outputs, rank)."""
+    scaling: float
+    """alpha / r, or alpha / sqrt(r) for rsLoRA."""
+    magnitude: Tensor | None
+    """m, (outputs)."""
+
+    @property
+    def rank(self) -> int:
+        """Rows of A."""
+        return int(self.down.shape[0])
+
+    def scale(self, weight: Tensor) -> Tensor:
+        """``s = m / ||W + k B A||`` by output row, (outputs), in fp32 from the unquantised weight (outputs, inputs)."""
+        if self.magnitude is None:
+            return torch.ones(self.up.shape[0])
+        where = weight.device
+        adapted = weight.float() + self.scaling * (self.up.float().to(where) @ self.down.float().to(where))
+        return self.magnitude.float() / torch.linalg.vector_norm(adapted, dim=1).cpu()
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What a folder holds, by module name, and the hash of it."""
+
+    layers: Mapping[str, LayerWeights]
+    fingerprint: str
+
+    @property
+    def rank(self) -> int:
+        """The highest of its ranks."""
+        return max(layer.rank for layer in self.layers.values())
+
+
+def read_adapter(folder: Path, shapes: Shapes) -> Adapter:
+    """Read an adapter for a base of these shapes.
+
+    Raises:
+        ModelError: the folder is not whole, holds what cannot be honoured exactly, or is for another base.
+    """
+    config = _config(folder)
+    _refuse(folder, config)
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(folder, f"{WEIGHTS}: {first_line(error)}") from error
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        module, part = _place(folder, name)
+        if not torch.isfinite(tensor).all():
+            raise _unreadable(folder, f"numbers that are not finite in {name}")
+        parts.setdefault(module, {})[part] = tensor
+    layers = {module: _layer(folder, module, found, config, shapes) for module, found in parts.items()}
+    if not layers:
+        raise _unreadable(folder, "no adapted layer")
+    return Adapter(layers, _fingerprint(tensors, layers))
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise _unreadable(folder, f"{CONFIG}: {first_line(error)}") from error
+    return config
+
+
+def _refuse(folder: Path, config: Mapping[str, Any]) -> None:
+    kind = config.get("peft_type")
+    if kind != "LORA":
+        raise ModelError.of(
+            f"adapter {str(folder)!r}",
+            expected="a LoRA or DoRA adapter",
+            got=f"the type {kind!r}",
+            remedy="Merge it into its base, and recover a DoRA adapter from that.",
+        )
+    for name, harmless in REFUSED.items():
+        value = config.get(name, harmless)
+        if value != harmless and value:
+            raise ModelError.of(
+                f"adapter {str(folder)!r}",
+                expected=f"{name} = {harmless!r}",
+                got=repr(value),
+                remedy="It would not be served exactly; merge it into its base instead.",
+            )
+
+
+def _place(folder: Path, name: str) -> tuple[str, str]:
+    """Module name and part of a tensor."""
+    for ending, part in PARTS.items():
+        stem = name.removesuffix(".weight") if part == "m" else name
+        if stem.startswith(PREFIX) and stem.endswith(ending):
+            return stem.removeprefix(PREFIX).removesuffix(ending), part
+    raise ModelError.of(
+        f"adapter {str(folder)!r}",
+        expected="tensors of linear layers (lora_A, lora_B, lora_magnitude_vector)",
+        got=name,
+        remedy="It would not be served exactly; merge it into its base instead.",
+    )
+
+
+def _layer(
+    folder: Path, module: str, found: Mapping[str, Tensor], config: Mapping[str, Any], shapes: Shapes
+) -> LayerWeights:
+    wanted = {"A", "B", "m"} if config.get("use_dora") else {"A", "B"}
+    if set(found) != wanted:
+        raise _unreadable(folder, f"the parts {sorted(found)} of {module}, where {sorted(wanted)} belong")
+    if module not in shapes:
+        raise _another_base(folder, f"the layer {module}, which the base does not have")
+    outputs, inputs = shapes[module]
+    rank = _of_pattern(config.get("rank_pattern"), module, config["r"])
+    got = {part: tuple(tensor.shape) for part, tensor in found.items()}
+    expected = {"A": (rank, inputs), "B": (outputs, rank), "m": (outputs,)}
+    for part, shape in got.items():
+        if shape != expected[part]:
+            raise _another_base(
+                folder, f"{part} of {module} with the shape {shape} where the base has {expected[part]}"
+            )
+    alpha = _of_pattern(config.get("alpha_pattern"), module, config["lora_alpha"])
+    scaling = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    return LayerWeights(found["A"], found["B"], scaling, found.get("m"))
+
+
+def _of_pattern(patterns: Mapping[str, Any] | None, module: str, default: Any) -> Any:
+    """A rank or an alpha: that of the first pattern that matches the end of the module's name, as in peft."""
+    for pattern, value in (patterns or {}).items():
+        if re.match(rf"(.*\.)?({pattern})$", module):
+            return value
+    return default
+
+
+def _fingerprint(tensors: Mapping[str, Tensor], layers: Mapping[str, LayerWeights]) -> str:
+    """SHA-256 over names, scalings and values, in the order of names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    for module, layer in sorted(layers.items()):
+        digest.update(f"{module} {layer.scaling}".encode())
+    return digest.hexdigest()
+
+
+def _unreadable(folder: Path, got: str) -> ModelError:
+    return ModelError.of(
+        f"adapter {str(folder)!r}", expected="a whole PEFT folder", got=got, remedy="Fetch or recover it again."
+    )
+
+
+def _another_base(folder: Path, got: str) -> ModelError:
+    return ModelError.of(
+        f"adapter {str(folder)!r}",
+        expected="an adapter of this base",
+        got=got,
+        remedy="Check which base it was made on.",
+    )

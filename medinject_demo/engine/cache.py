@@ -1,0 +1,84 @@
+"""Keys and values of the rows in flight: one line of a store for each row, grown as needed.
+
+Has the two methods that transformers' attention layers call on a cache. Knows nothing of requests or adapters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SMALLEST = 64
+"""Tokens for which a store is first made; it doubles from there."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which lines a forward reads and writes, and where: token ``t`` of row ``n`` goes to ``positions[n, t]``."""
+
+    lines: slice | Tensor
+    positions: Tensor
+    """(rows, tokens)."""
+    longest: int
+    """Tokens of the longest row, those of this forward included."""
+
+    def mask(self, dtype: torch.dtype) -> Tensor:
+        """(rows, 1, tokens, longest), 0 where a token may look and the least number elsewhere."""
+        places = torch.arange(self.longest, device=self.positions.device)
+        hidden = places > self.positions[:, None, :, None]
+        return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, torch.finfo(dtype).min)
+
+
+class RowCache:
+    """Lines of keys and values by layer, (lines, heads, tokens, width); nobody looks past a row's end."""
+
+    def __init__(self, lines: int, longest: int) -> None:
+        self._lines, self._longest = lines, longest
+        self._keys: dict[int, Tensor] = {}
+        self._values: dict[int, Tensor] = {}
+        self._span: Span | None = None
+
+    def at(self, span: Span) -> RowCache:
+        """The cache of one forward over these lines and positions."""
+        self._span = span
+        return self
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Write a forward's keys and values, (rows, heads, tokens, width), and give back all that its rows have."""
+        span = self._span
+        assert span is not None, "at() comes first"
+        stored = []
+        for store, new in ((self._keys, keys), (self._values, values)):
+            lines = self._room(store, layer, new, span)
+            index = torch.arange(lines.shape[0], device=new.device)[span.lines]
+            lines[index[:, None], :, span.positions] = new.transpose(1, 2)
+            stored.append(lines[span.lines][:, :, : span.longest])
+        return stored[0], stored[1]
+
+    def get_seq_length(self, layer: int = 0) -> int:
+        """Tokens before this forward's, of its longest row."""
+        return 0 if self._span is None else self._span.longest - self._span.positions.shape[1]
+
+    def move(self, source: int, target: int) -> None:
+        """Copy a line over another."""
+        for store in (self._keys, self._values):
+            for lines in store.values():
+                lines[target].copy_(lines[source])
+
+    def _room(self, store: dict[int, Tensor], layer: int, like: Tensor, span: Span) -> Tensor:
+        """The layer's lines, made or grown so that the span fits."""
+        held = store.get(layer)
+        if held is not None and held.shape[2] >= span.longest:
+            return held
+        tokens = held.shape[2] if held is not None else SMALLEST
+        while tokens < span.longest:
+            tokens *= 2
+        tokens = max(span.longest, min(tokens, self._longest))
+        grown = like.new_zeros(self._lines, like.shape[1], tokens, like.shape[3])
+        if held is not None:
+            grown[:, :, : held.shape[2]] = held
+        store[layer] = grown
+        return grown

@@ -1,0 +1,108 @@
+"""From logits to tokens and from tokens to text, row by row. Knows nothing of models, caches or adapters.
+
+Rows are independent: a row's tokens depend on its own logits, settings and seed only, whoever shares the batch.
+``transformers``' processors are the oracle, in their order: repetition penalty, temperature, top-k, top-p, min-p.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..domain import Sampling
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+NEVER = float("-inf")
+
+
+@dataclass
+class Draw:
+    """How one row draws its tokens: its settings, its own generator, and the tokens it has seen, prompt included."""
+
+    sampling: Sampling
+    seen: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._generator = torch.Generator().manual_seed(self.sampling.seed)
+
+    def uniform(self) -> float:
+        """The row's next number between 0 and 1."""
+        return torch.rand((), generator=self._generator, dtype=torch.float64).item()
+
+
+def next_tokens(logits: Tensor, rows: Sequence[Draw]) -> list[int]:
+    """One token a row, from logits (rows, vocabulary); a greedy row takes its best, another draws from its own."""
+    scores = penalised(logits.float(), rows)
+    if all(row.sampling.greedy for row in rows):
+        return [int(token) for token in scores.argmax(-1)]
+    drawing = [place for place, row in enumerate(rows) if not row.sampling.greedy]
+    tokens = [int(token) for token in scores.argmax(-1)]
+    drawn = draw(
+        kept(scores[drawing], [rows[place].sampling for place in drawing]), [rows[p].uniform() for p in drawing]
+    )
+    for place, token in zip(drawing, drawn, strict=True):
+        tokens[place] = token
+    return tokens
+
+
+def penalised(scores: Tensor, rows: Sequence[Draw]) -> Tensor:
+    """Logits of seen tokens divided (or multiplied, where negative) by the row's repetition penalty."""
+    if all(row.sampling.repetition_penalty == 1 for row in rows):
+        return scores
+    scores = scores.clone()
+    for place, row in enumerate(rows):
+        if row.sampling.repetition_penalty != 1 and row.seen:
+            seen = torch.tensor(sorted(row.seen), device=scores.device)
+            own, penalty = scores[place, seen], row.sampling.repetition_penalty
+            scores[place, seen] = torch.where(own < 0, own * penalty, own / penalty)
+    return scores
+
+
+def kept(scores: Tensor, settings: Sequence[Sampling]) -> Tensor:
+    """Logits (rows, vocabulary) over the row's temperature, -inf where top-k, top-p or min-p leave a token out."""
+
+    def column(name: str) -> Tensor:
+        values = [getattr(each, name) for each in settings]
+        return torch.tensor(values, device=scores.device, dtype=scores.dtype)[:, None]
+
+    scores = scores / column("temperature")
+    ordered, order = scores.sort(dim=-1, descending=True)
+    place = torch.arange(scores.shape[-1], device=scores.device)[None]
+    top_k = column("top_k")
+    smallest = ordered.gather(-1, (top_k.long() - 1).clamp(0, scores.shape[-1] - 1))
+    ordered = ordered.masked_fill((top_k > 0) & (ordered < smallest), NEVER)  # ties with the k-th stay, as there
+    # top-p: what lies beyond the mass, the first token that crosses it kept; a share of 1 leaves nothing out
+    before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
+    top_p = column("top_p")
+    ordered = ordered.masked_fill((top_p < 1) & (before >= top_p) & (place > 0), NEVER)
+    chances = ordered.softmax(-1)
+    ordered = ordered.masked_fill(chances < column("min_p") * chances[:, :1], NEVER)
+    return torch.full_like(scores, NEVER).scatter(-1, order, ordered)
+
+
+def draw(scores: Tensor, uniforms: Sequence[float]) -> list[int]:
+    """One token a row by inverting the cumulative distribution at the row's uniform number."""
+    mass = scores.double().softmax(-1).cumsum(-1)
+    wanted = torch.tensor(uniforms, device=scores.device, dtype=torch.float64)[:, None] * mass[:, -1:]
+    tokens = torch.searchsorted(mass, wanted, right=True).clamp(max=scores.shape[-1] - 1)
+    return [int(token) for token in tokens[:, 0]]
+
+
+class Transcript:
+    """The text of one row as its tokens come: never half a character, and no special token."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        from tokenizers.decoders import DecodeStream
+
+        self._tokenizer: Any = tokenizer
+        self._stream = DecodeStream(skip_special_tokens=True)
+
+    def add(self, token: int) -> str:
+        """What can be shown now that this token is there; "" while a character is not whole."""
+        return self._stream.step(self._tokenizer.backend_tokenizer, token) or ""

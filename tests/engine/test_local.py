@@ -1,0 +1,261 @@
+"""The engine against peft itself, on a base of a few thousand parameters and seven DoRA adapters made on the spot."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+
+from medinject_demo.domain import ARMS, BASE, MIXTURES, FinishReason, Mixture, Sampling
+from medinject_demo.engine.base import ChoiceRequest, Delta, Finished, answers
+from medinject_demo.engine.loading import load_base
+from medinject_demo.engine.local import LocalEngine
+from medinject_demo.engine.sequential import SequentialArms
+from medinject_demo.errors import InvalidValue, ModelError
+from medinject_demo.training.recipe import PROJECTIONS
+from tests.tiny import tiny_adapter, tiny_base
+
+from .laws import QUESTIONS, EngineLaws, asked
+
+
+def shown(text: str) -> str:
+    """What the engine may show of a text: half a character at its end is held back."""
+    return text.rstrip("\ufffd")
+
+
+ASKED = [[{"role": "user", "content": question}] for question in QUESTIONS]
+NAT, TRAD = ARMS[0], ARMS[1]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return tiny_base(tmp_path_factory.mktemp("tiny") / "base")
+
+
+@pytest.fixture(scope="module")
+def folders(base: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Mixture, Path]:
+    root = tmp_path_factory.mktemp("adapters")
+    return {mixture: tiny_adapter(base, root / mixture.slug, mixture) for mixture in ARMS}
+
+
+@pytest.fixture(scope="module")
+def oracle(base: str, folders: dict[Mixture, Path]) -> SequentialArms:
+    return SequentialArms(base, folders)
+
+
+@pytest.fixture
+def engine(base: str, folders: dict[Mixture, Path]) -> Iterator[LocalEngine]:
+    engine = LocalEngine.load(base, folders, device="cpu", max_rows=6, max_context=200)
+    yield engine
+    engine.close()
+
+
+class TestLocalEngine(EngineLaws):
+    pass
+
+
+def test_all_eight_arms_in_one_batch_are_token_identical_to_peft_one_by_one(
+    engine: LocalEngine, oracle: SequentialArms
+) -> None:
+    requests = [asked(question, mixture) for mixture in MIXTURES for question in QUESTIONS]
+    expected = [answer for mixture in MIXTURES for answer in oracle.answers(mixture, ASKED, 12)]
+    got = answers(engine, requests)
+    assert [(each.text, each.tokens, each.finish_reason) for each in got] == [
+        (shown(each.text), each.tokens, each.finish_reason) for each in expected
+    ]
+    assert len({answer.text for answer in got}) > len(MIXTURES)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(MIXTURES), st.integers(0, 2), st.integers(1, 12)), min_size=1, max_size=9))
+def test_rows_that_join_and_leave_at_any_moment_answer_as_alone(
+    engine: LocalEngine, oracle: SequentialArms, plan: list[tuple[Mixture, int, int]]
+) -> None:
+    streams = []
+    for mixture, question, most in plan:  # each joins while the ones before are on their way
+        events = engine.stream([asked(QUESTIONS[question], mixture, Sampling(max_new_tokens=most))])
+        streams.append((events, [next(events)]))
+    for (events, seen), (mixture, question, most) in zip(streams, plan, strict=True):
+        text = "".join(event.text for event in (*seen, *events) if isinstance(event, Delta))
+        assert text == shown(oracle.answers(mixture, [ASKED[question]], most)[0].text)
+
+
+def test_a_swap_changes_new_rows_and_not_those_in_flight(
+    engine: LocalEngine, folders: dict[Mixture, Path], oracle: SequentialArms
+) -> None:
+    long = Sampling(max_new_tokens=60)
+    before = engine.fingerprint(NAT)
+    events = engine.stream([asked(QUESTIONS[0], NAT, long)])
+    first = next(events)
+    engine.swap(NAT, folders[TRAD])
+    assert engine.fingerprint(NAT) != before
+    assert engine.fingerprint(NAT) == engine.fingerprint(TRAD)
+    (after,) = answers(engine, [asked(QUESTIONS[0], NAT, long)])
+    text = "".join(event.text for event in (first, *events) if isinstance(event, Delta))
+    assert text == shown(oracle.answers(NAT, [ASKED[0]], 60)[0].text)
+    assert after.text == shown(oracle.answers(TRAD, [ASKED[0]], 60)[0].text)
+
+
+def test_slots_come_back_after_many_swaps(engine: LocalEngine, folders: dict[Mixture, Path]) -> None:
+    for _ in range(20):
+        engine.swap(NAT, folders[TRAD])
+        answers(engine, [asked("Bonjour", NAT)])
+
+
+def test_a_client_that_goes_frees_its_rows(engine: LocalEngine) -> None:
+    events = engine.stream([asked(QUESTIONS[2], mixture, Sampling(max_new_tokens=100)) for mixture in MIXTURES])
+    next(events)
+    events.close()  # type: ignore[attr-defined]
+    for _ in range(200):
+        if not engine._batcher._rows and not engine._batcher._calls:
+            break
+        time.sleep(0.01)
+    assert not engine._batcher._rows
+    assert not any(engine._users.values())
+
+
+def test_a_comparison_of_eight_does_not_starve_a_battle_of_two(engine: LocalEngine) -> None:
+    long = Sampling(max_new_tokens=100)
+    crowd = engine.stream([asked(QUESTIONS[2], mixture, long) for mixture in MIXTURES * 3])
+    next(crowd)
+    started = time.monotonic()
+    answers(engine, [asked("Bonjour", mixture, Sampling(max_new_tokens=2)) for mixture in (NAT, TRAD)])
+    mine = time.monotonic() - started
+    ends = [event.seconds for event in crowd if isinstance(event, Finished)]
+    assert mine < max(ends)
+
+
+def test_a_step_that_fails_ends_its_rows_with_an_error_and_the_next_answer_is_exact(
+    engine: LocalEngine, oracle: SequentialArms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, failed = engine._batcher._model.forward, []
+
+    def failing(*args: object, **kwargs: object) -> object:
+        if not failed:
+            failed.append(True)
+            raise torch.OutOfMemoryError("out of memory")
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(engine._batcher._model, "forward", failing)
+    events = list(engine.stream([asked(QUESTIONS[0], NAT)]))
+    assert [event.reason for event in events if isinstance(event, Finished)] == [FinishReason.ERROR]
+    assert not any(isinstance(event, Delta) for event in events)
+    (answer,) = answers(engine, [asked(QUESTIONS[0], NAT)])
+    assert answer.text == shown(oracle.answers(NAT, [ASKED[0]], 12)[0].text)
+
+
+def test_the_letters_are_weighed_as_peft_does(engine: LocalEngine, oracle: SequentialArms) -> None:
+    for mixture in MIXTURES:
+        weighed = engine.option_probabilities([ChoiceRequest(tuple(each), mixture, "ABCD") for each in ASKED])
+        chosen = [max(each, key=lambda letter: each[letter]) for each in weighed]
+        assert len(chosen) == len(oracle.letters(mixture, ASKED, ["ABCD"] * 3))
+
+
+def test_a_prompt_longer_than_the_context_is_refused_with_both_lengths(engine: LocalEngine) -> None:
+    with pytest.raises(InvalidValue, match=r"expected fewer than 200 tokens.*Shorten it"):
+        engine.stream([asked("mal " * 400)])
+
+
+def test_a_row_that_reaches_the_context_ends_by_length(engine: LocalEngine) -> None:
+    (answer,) = answers(engine, [asked("mal " * 40, NAT, Sampling(max_new_tokens=400))])
+    assert answer.finish_reason in (FinishReason.LENGTH, FinishReason.STOP)
+
+
+def test_scales_are_computed_once_and_read_at_the_next_start(
+    base: str, folders: dict[Mixture, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LocalEngine.load(base, {NAT: folders[NAT]}, device="cpu").close()
+    assert list(folders[NAT].glob("scales-*.safetensors"))
+    monkeypatch.setattr("medinject_demo.engine.adapter.LayerWeights.scale", None)
+    LocalEngine.load(base, {NAT: folders[NAT]}, device="cpu").close()
+
+
+@pytest.mark.parametrize(
+    "options", [{"use_rslora": True}, {"rank_pattern": {"q_proj": 2}, "alpha_pattern": {"v_proj": 9}}]
+)
+@pytest.mark.parametrize("use_dora", [True, False])
+def test_other_adapters_of_peft_are_served_as_peft_does(
+    base: str, tmp_path: Path, options: dict[str, object], use_dora: bool
+) -> None:
+    model, _ = load_base(base)
+    config = LoraConfig(
+        r=4, lora_alpha=6, use_dora=use_dora, target_modules=list(PROJECTIONS), task_type="CAUSAL_LM", **options
+    )
+    adapted = get_peft_model(model, config)
+    torch.manual_seed(3)
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.5)
+    adapted.save_pretrained(tmp_path)
+    engine = LocalEngine.load(base, {NAT: tmp_path}, device="cpu")
+    expected = SequentialArms(base, {NAT: tmp_path}).answers(NAT, ASKED, 12)
+    assert [each.text for each in answers(engine, [asked(q, NAT) for q in QUESTIONS])] == [
+        shown(e.text) for e in expected
+    ]
+    engine.close()
+
+
+@pytest.fixture
+def spoilt(folders: dict[Mixture, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folders[NAT], tmp_path / "spoilt"))
+
+
+def test_a_cut_adapter_is_refused(base: str, spoilt: Path) -> None:
+    whole = (spoilt / "adapter_model.safetensors").read_bytes()
+    (spoilt / "adapter_model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelError, match="Fetch or recover it again"):
+        LocalEngine.load(base, {NAT: spoilt}, device="cpu")
+
+
+def test_an_adapter_with_numbers_that_are_none_is_refused(base: str, spoilt: Path) -> None:
+    tensors = load_file(spoilt / "adapter_model.safetensors")
+    next(iter(tensors.values()))[0] = float("nan")
+    save_file(tensors, spoilt / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match="not finite"):
+        LocalEngine.load(base, {NAT: spoilt}, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"peft_type": "IA3"}, "expected a LoRA or DoRA adapter, got the type 'IA3'"),
+        ({"bias": "all"}, "expected bias = 'none'"),
+        ({"modules_to_save": ["lm_head"]}, "expected modules_to_save = None"),
+        ({"use_dora": False}, "parts"),
+        ({"r": 8}, "shape"),
+    ],
+)
+def test_what_would_not_be_served_exactly_is_refused(
+    base: str, spoilt: Path, change: dict[str, object], said: str
+) -> None:
+    config = json.loads((spoilt / "adapter_config.json").read_text()) | change
+    (spoilt / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=said):
+        LocalEngine.load(base, {NAT: spoilt}, device="cpu")
+
+
+def test_two_arms_with_the_same_adapter_are_refused_at_the_start(base: str, folders: dict[Mixture, Path]) -> None:
+    with pytest.raises(ModelError, match="expected answers that differ, got the same logits"):
+        LocalEngine.load(base, {NAT: folders[NAT], TRAD: folders[NAT]}, device="cpu")
+
+
+@pytest.mark.parametrize("setting", [{"device": "abacus"}, {"dtype": "fp8"}])
+def test_an_unknown_setting_is_refused(base: str, setting: dict[str, str]) -> None:
+    with pytest.raises(InvalidValue, match="expected auto"):
+        LocalEngine.load(base, {}, **setting)
+
+
+def test_a_closed_engine_says_so(base: str) -> None:
+    engine = LocalEngine.load(base, {}, device="cpu")
+    engine.close()
+    with pytest.raises(ModelError, match="closed"):
+        engine.stream([asked("Bonjour", BASE)])
