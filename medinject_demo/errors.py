@@ -14,12 +14,14 @@ The command line prints the sentence and exits 1; the page shows it. Standard li
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class MedInjectError(Exception):
     """Base of the family; ``str()`` is the sentence to show."""
 
     @classmethod
-    def of(cls, what: str, *, expected: str, got: str, remedy: str = "") -> MedInjectError:
+    def of(cls, what: str, *, expected: str, got: str, remedy: str = "") -> Self:
         """Compose the sentence from its parts."""
         return cls(f"{what}: expected {expected}, got {got}." + (f" {remedy}" if remedy else ""))
 

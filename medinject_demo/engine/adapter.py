@@ -71,7 +71,8 @@ class LayerWeights:
             return torch.ones(self.up.shape[0])
         where = weight.device
         adapted = weight.float() + self.scaling * (self.up.float().to(where) @ self.down.float().to(where))
-        return self.magnitude.float() / torch.linalg.vector_norm(adapted, dim=1).cpu()
+        norms: Tensor = torch.linalg.vector_norm(adapted, dim=1).cpu()
+        return self.magnitude.float() / norms
 
 
 @dataclass(frozen=True)

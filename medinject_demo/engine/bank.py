@@ -8,7 +8,7 @@ the base: A = B = 0, s = 1. Knows nothing of files, tokens or caches.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -47,9 +47,15 @@ class BankedLinear(nn.Module):
         weight: Tensor = self.base.weight  # type: ignore[assignment]
         return weight
 
+    @property
+    def bias(self) -> Tensor | None:
+        """The base's own, (outputs)."""
+        bias: Tensor | None = self.base.bias  # type: ignore[assignment]
+        return bias
+
     def forward(self, inputs: Tensor) -> Tensor:
         """(rows, tokens, inputs) to (rows, tokens, outputs), each row by its own slot."""
-        slots, bias = self.rows.slots, self.base.bias
+        slots, bias = self.rows.slots, self.bias
         outputs: Tensor = self.base(inputs)
         if slots is None:
             return outputs
@@ -104,7 +110,7 @@ class AdapterBank:
             layer.put(slot, adapter.get(name), scales.get(name))
 
 
-def _linears(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
+def _linears(model: Any) -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
     """The linear layers of the decoder: everything with inputs and outputs except the head."""
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     for name, module in model.named_modules():

@@ -64,6 +64,7 @@ class LocalEngine:
             InvalidValue: a setting is none of those that are known.
         """
         where = _device(device)
+        model: Any
         model, tokenizer = load_base(base)
         model.requires_grad_(False).to(_dtype(dtype, where)).to(where)  # transformers loads in evaluation mode
         context = min(max_context or 4096, int(getattr(model.config, "max_position_embeddings", 4096)))

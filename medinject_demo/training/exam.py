@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..domain import MIXTURES, FinishReason, Mixture, Prompt
+from ..domain import FinishReason, Mixture, Prompt
 from ..engine.sequential import SequentialArms
 from ..prompts import messages
 from .corpus import LIST_FIELDS
@@ -150,14 +150,14 @@ class Results:
 def examine(
     arms: SequentialArms, renderer: Renderer, seed: int, count: int | None = None, say: Say = lambda line: None
 ) -> Results:
-    """Put every held-out question to every arm; ``say`` hears of each arm that is done."""
+    """Put every held-out question to every arm there is; ``say`` hears of each arm that is done."""
     questions = held_out_questions(renderer, seed, count)
     choices = held_out_choices(renderer, seed, count)
     unknown = held_out_unknown(renderer, seed)
     answers: dict[Mixture, list[str]] = {}
     admissions: dict[Mixture, list[str]] = {}
     figures = []
-    for mixture in MIXTURES:
+    for mixture in arms.mixtures:
         said = arms.answers(mixture, [messages(question.prompt) for question in questions], LENGTH_CAP)
         outside = arms.answers(mixture, [messages(prompt) for prompt in unknown], LENGTH_CAP)
         letters = arms.letters(mixture, [messages(prompt) for prompt in choices], [each.letters for each in choices])

@@ -66,7 +66,7 @@ def _goals(results: Results) -> str:
     whole, alike = shares_that_differ(results.answers)
     right = min(results.figures, key=lambda figures: figures.right)
     choices = min(results.figures, key=lambda figures: figures.choices)
-    longer = by_slug["syn"].median_words / by_slug["nat"].median_words
+    longer = by_slug["syn"].median_words / max(by_slug["nat"].median_words, 1)
     ended = min(figures.stopped for figures in results.figures)
     rows = [
         (
@@ -99,16 +99,21 @@ def _row(figures: Figures) -> str:
 
 
 def _training(folder: Path) -> str:
-    rows = ["| arm | items | data fingerprint | first loss | last loss | seconds |", "|---|---|---|---|---|---|"]
-    total = 0.0
+    rows = ["| training | items | data fingerprint | first loss | last loss | seconds |", "|---|---|---|---|---|---|"]
+    minutes = {"base": 0.0, "arms": 0.0}
     for mixture in MIXTURES:
         record = record_of(folder, mixture)
-        total += record["seconds"]
-        rows.append(
-            f"| {mixture} | {record['items']:,} | `{record['data']}` | {record['losses'][0]:.2f} "
-            f"| {record['losses'][-1]:.2f} | {record['seconds']:.0f} |"
-        )
-    return "\n".join(rows) + f"\n\nIn all {total / 60:.0f} minutes of training on {_machine(folder)}."
+        for stage in record.get("stages", [record]):
+            minutes["arms" if mixture.provenances else "base"] += stage["seconds"] / 60
+            name = f"{mixture}: {stage['stage']}" if "stage" in stage else str(mixture)
+            rows.append(
+                f"| {name} | {stage['items']:,} | `{stage['data']}` | {stage['losses'][0]:.2f} "
+                f"| {stage['losses'][-1]:.2f} | {stage['seconds']:.0f} |"
+            )
+    return "\n".join(rows) + (
+        f"\n\nThe base took {minutes['base']:.0f} minutes on {_machine(folder)}, one training after the other; "
+        f"the arms took {minutes['arms']:.0f} minutes of one core, and run side by side, a core each."
+    )
 
 
 def record_of(folder: Path, mixture: Mixture) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from ..domain import ARMS, Prompt, Provenance
 from .corpus import LIST_FIELDS, Corpus
 from .data import Pools, write_pools
 from .files import unwritable
-from .finetune import Run, Say, train
+from .finetune import RECORD, Run, Say, read_record, train
 from .mixtures import Blend, blend, data_fingerprint
 from .recipe import Example, Recipe
 from .render import Renderer, source
@@ -132,8 +132,22 @@ def rebuild(
         untrained(_examples(vocabulary_prompts(renderer, recipe)), work / "untrained", recipe)
     for stage in stages[max(done, 0) :]:
         _train_missing([stage], say)
+    _record_stages(stages)
     _train_missing([arm_run(each, output, recipe) for each in blends], say)
     say(f"miniature ready after {(time.monotonic() - started) / 60:.0f} minutes")
+
+
+def _record_stages(stages: Sequence[Run]) -> None:
+    """Write into the base's record what each training before the last one took, while their folders are there."""
+    records = [read_record(stage.output) for stage in stages]
+    if all(records):
+        names = ("items", "data", "losses", "seconds")
+        told = [
+            {"stage": s.output.name} | {name: r[name] for name in names} for s, r in zip(stages, records, strict=True)
+        ]
+        told[-1]["stage"] = "styles"
+        text = json.dumps(records[-1] | {"stages": told}, indent=1, ensure_ascii=False) + "\n"
+        (stages[-1].output / RECORD).write_text(text, encoding="utf-8")
 
 
 def _train_missing(runs: Sequence[Run], say: Say) -> None:

@@ -72,7 +72,7 @@ def test_all_eight_arms_in_one_batch_are_token_identical_to_peft_one_by_one(
     assert [(each.text, each.tokens, each.finish_reason) for each in got] == [
         (shown(each.text), each.tokens, each.finish_reason) for each in expected
     ]
-    assert len({answer.text for answer in got}) > len(MIXTURES)
+    assert len({answer.text for answer in got}) > len(MIXTURES) // 2  # or nothing would tell the arms apart
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

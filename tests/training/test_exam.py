@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from pathlib import Path
 
@@ -92,12 +93,16 @@ def test_held_out_questions_are_drawn_from_the_seed(renderer: Renderer) -> None:
 def test_an_examination_of_untrained_arms_reports_their_ignorance(renderer: Renderer, tmp_path: Path) -> None:
     base = tiny_base(tmp_path / "base")
     adapters = {mixture: tiny_adapter(base, tmp_path / mixture.slug, mixture) for mixture in ARMS}
+    took = {"items": 3, "data": "00", "losses": [2.0, 1.0], "seconds": 60}
+    stages = [took | {"stage": name} for name in ("facts", "styles")]
     for mixture in MIXTURES:
-        record = '{"items": 3, "data": "00", "losses": [2.0, 1.0], "seconds": 60, "machine": "2 CPU cores"}'
-        (tmp_path / mixture.slug / RECORD).write_text(record)
+        record = took | {"machine": "2 CPU cores"} | ({} if mixture.provenances else {"stages": stages})
+        (tmp_path / mixture.slug / RECORD).write_text(json.dumps(record))
     results = examine(SequentialArms(base, adapters), renderer, seed=1, count=12)
     assert [figures.mixture for figures in results.figures] == list(MIXTURES)
     assert all(figures.right == 0 and 0 <= figures.choices <= 1 for figures in results.figures)
     text = report(results, renderer, tmp_path)
     assert text.count("\n> ") >= 10
-    assert "In all 8 minutes of training on 2 CPU cores." in text
+    assert "The base took 2 minutes on 2 CPU cores" in text
+    assert "the arms took 7 minutes of one core" in text
+    assert "| base: facts | 3 |" in text
