@@ -34,8 +34,9 @@ def build(answer: Answering, mixtures: Sequence[Mixture], examples: Sequence[Pro
         open_examples = [[layout(prompt)] for prompt in examples if prompt.kind is Kind.OEQ]
         gr.Examples(open_examples, inputs=question, label=texts.EXAMPLES, examples_per_page=8)
 
-        def compare(text: str) -> Iterator[list[str]]:
-            yield from compared(answer, mixtures, text)
+        def compare(text: str) -> Iterator[dict[gr.Markdown, str]]:
+            for shown in compared(answer, mixtures, text):
+                yield dict(zip(cards, shown, strict=True))  # a list would not do where there is one card
 
         gr.on([ask.click, question.submit], compare, inputs=question, outputs=cards, api_name="compare")
     return page

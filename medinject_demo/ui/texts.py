@@ -13,7 +13,7 @@ WARNING: Final = (
 )
 QUESTION: Final = "Votre question"
 PLACEHOLDER: Final = "Par exemple : quels sont les symptômes de la grippe ?"
-ASK: Final = "Demander aux huit modèles"
+ASK: Final = "Poser la question"
 EXAMPLES: Final = "Exemples"
 CUT: Final = "… *(réponse coupée à la longueur maximale)*"
 EMPTY: Final = "Écrivez une question avant de la poser."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import gradio as gr
 import pytest
@@ -18,14 +19,25 @@ def echo(mixture: Mixture, conversations: Sequence[Sequence[Message]], most: int
     ]
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    page = build(echo, MIXTURES, load_prompts(), "Notice de la miniature.")
+@contextmanager
+def served(mixtures: Sequence[Mixture]) -> Iterator[Client]:
+    page = build(echo, mixtures, load_prompts(), "Notice de la miniature.")
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True)
     client = Client(url, verbose=False)
     yield client
     client.close()
     page.close()
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with served(MIXTURES) as client:
+        yield client
+
+
+def test_a_base_without_arms_answers_alone() -> None:
+    with served(MIXTURES[:1]) as client:
+        assert client.predict("Bonjour", api_name="/compare") == "base: Bonjour"
 
 
 def test_every_arm_answers_once_in_the_order_of_the_study(client: Client) -> None:
