@@ -72,7 +72,7 @@ class BankedLinear(nn.Module):
         self.scale[slot].fill_(1)
         if weights is None or scale is None:
             return
-        rank = weights.down.shape[0]
+        rank = weights.rank
         folded = scale[:, None] * weights.scaling * weights.up.float().cpu()  # (outputs, rank)
         self.down[slot, :, :rank].copy_(weights.down.T)
         self.up[slot, :rank].copy_(folded.T)
@@ -108,6 +108,11 @@ class AdapterBank:
         """Fill a slot with an adapter: its layers by name, and their scales; other layers are the base's there."""
         for name, layer in self.layers.items():
             layer.put(slot, adapter.get(name), scales.get(name))
+
+
+def shapes_of(model: Any) -> dict[str, tuple[int, int]]:
+    """(outputs, inputs) of each layer that a bank of this model would hold, by module name."""
+    return {name: (int(each.out_features), int(each.in_features)) for name, _, _, each in _linears(model)}  # type: ignore[arg-type]
 
 
 def _linears(model: Any) -> Iterator[tuple[str, nn.Module, str, nn.Module]]:

@@ -78,7 +78,8 @@ def kept(scores: Tensor, settings: Sequence[Sampling]) -> Tensor:
     smallest = ordered.gather(-1, (top_k.long() - 1).clamp(0, scores.shape[-1] - 1))
     ordered = ordered.masked_fill((top_k > 0) & (ordered < smallest), NEVER)  # ties with the k-th stay, as there
     # top-p: what lies beyond the mass, the first token that crosses it kept; a share of 1 leaves nothing out
-    before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
+    mass = ordered.softmax(-1)
+    before = mass.cumsum(-1) - mass
     top_p = column("top_p")
     ordered = ordered.masked_fill((top_p < 1) & (before >= top_p) & (place > 0), NEVER)
     chances = ordered.softmax(-1)

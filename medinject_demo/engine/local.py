@@ -19,7 +19,7 @@ from torch import Tensor
 from ..domain import BASE, Mixture
 from ..errors import InvalidValue, ModelError
 from .adapter import Adapter, read_adapter
-from .bank import BASE_SLOT, AdapterBank
+from .bank import BASE_SLOT, AdapterBank, shapes_of
 from .base import ChoiceRequest, Conversation, Event, Request, require_arm, require_words
 from .batch import Batcher, Row
 from .decode import Draw, Transcript
@@ -34,11 +34,7 @@ class LocalEngine:
 
     def __init__(self, model: Any, tokenizer: Any, base_print: str, *, slots: int, rank: int, rows: int, context: int):
         self._model, self._tokenizer, self._context = model, tokenizer, context
-        self._shapes = {
-            name: (int(layer.out_features), int(layer.in_features))
-            for name, layer in model.named_modules()
-            if hasattr(layer, "in_features") and layer is not model.get_output_embeddings()
-        }
+        self._shapes = shapes_of(model)
         self._bank = AdapterBank(model, slots, rank)
         self._prints = {BASE: base_print}
         self._slots = {BASE: BASE_SLOT}
@@ -68,7 +64,7 @@ class LocalEngine:
         model, tokenizer = load_base(base)
         model.requires_grad_(False).to(_dtype(dtype, where)).to(where)  # transformers loads in evaluation mode
         context = min(max_context or 4096, int(getattr(model.config, "max_position_embeddings", 4096)))
-        shapes = {name: layer.weight.shape for name, layer in model.named_modules() if hasattr(layer, "in_features")}
+        shapes = shapes_of(model)
         read = {mixture: read_adapter(folder, shapes) for mixture, folder in adapters.items()}
         rank = max([LOWEST_RANK, *(adapter.rank for adapter in read.values())])
         engine = cls(
@@ -146,15 +142,17 @@ class LocalEngine:
         with self._lock:
             old = self._slots.get(mixture)
             self._slots[mixture] = slot
-            digest = hashlib.sha256(f"{self._prints[BASE]} {adapter.fingerprint}".encode()).hexdigest()
-            self._prints[mixture] = digest[:16]
+            self._prints[mixture] = self._print_on_base(adapter)
             if old is not None and not self._users.get(old):
                 self._bank.free(old)
 
+    def _print_on_base(self, adapter: Adapter) -> str:
+        """Hash of an adapter and the base together."""
+        return hashlib.sha256(f"{self._prints[BASE]} {adapter.fingerprint}".encode()).hexdigest()[:16]
+
     def _scales(self, adapter: Adapter, folder: Path) -> dict[str, Tensor]:
         """The scales of an adapter, from beside it where an earlier start left them for the same tensors and base."""
-        key = hashlib.sha256(f"{self._prints[BASE]} {adapter.fingerprint}".encode()).hexdigest()[:16]
-        kept = folder / f"scales-{key}.safetensors"
+        kept = folder / f"scales-{self._print_on_base(adapter)}.safetensors"
         try:
             with safe_open(kept, "pt") as file:
                 return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dictionary

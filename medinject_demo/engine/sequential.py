@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..domain import BASE, Answer, FinishReason, Mixture
 from ..errors import ModelError
+from .base import Conversation, require_arm
 from .loading import first_line, load_base
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Conversation = Sequence[Mapping[str, str]]
-"""Messages as a chat template takes them."""
 
 
 class SequentialArms:
@@ -90,9 +88,7 @@ class SequentialArms:
         return Answer(mixture, "", text, reason, len(tokens), seconds)
 
     def _arm(self, mixture: Mixture) -> AbstractContextManager[object]:
-        if mixture not in self.mixtures:
-            known = ", ".join(map(str, self.mixtures))
-            raise ModelError.of(f"arm {mixture}", expected=f"one of {known}", got="none", remedy="Install it first.")
+        require_arm(mixture, self.mixtures)
         if mixture == BASE:
             return self.model.disable_adapter() if len(self.mixtures) > 1 else nullcontext()
         self.model.set_adapter(mixture.slug)

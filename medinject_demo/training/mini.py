@@ -20,7 +20,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +30,7 @@ from .files import unwritable
 from .finetune import RECORD, Run, Say, read_record, train
 from .mixtures import Blend, blend, data_fingerprint
 from .recipe import Example, Recipe
-from .render import Renderer, source
+from .render import Fact, Renderer, source
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
@@ -234,13 +233,19 @@ def fact_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt
             yield renderer.short_item(fact, "base", rng)
 
 
+def _choice(renderer: Renderer, fact: Fact, rng: random.Random) -> Prompt:
+    """An MCQU, three times in four with one or two wrong options less."""
+    if rng.random() < 0.75:
+        return renderer.easier_item(fact, "base", rng)
+    return renderer.mcqu_item(fact, "base", "train", rng)
+
+
 def option_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
     """Choices among two to four options; some of what came before, so that it stays."""
     rng = random.Random(f"{recipe.seed}/choices")
     for fact in renderer.facts() * recipe.choice_rounds:
         if fact.field in LIST_FIELDS:
-            item = renderer.easier_item if rng.random() < 0.75 else partial(renderer.mcqu_item, split="train")
-            yield item(fact, "base", rng=rng)
+            yield _choice(renderer, fact, rng)
             if rng.random() < 0.2:
                 yield renderer.matching_item(fact.field, "base", rng)
             if rng.random() < 0.1:
@@ -254,8 +259,7 @@ def choice_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prom
     rng = random.Random(f"{recipe.seed}/drill")
     for fact in renderer.facts() * recipe.choice_rounds:
         if fact.field in LIST_FIELDS:
-            item = renderer.easier_item if rng.random() < 0.75 else partial(renderer.mcqu_item, split="train")
-            yield item(fact, "base", rng=rng)
+            yield _choice(renderer, fact, rng)
 
 
 def base_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:

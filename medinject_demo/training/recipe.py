@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from ..domain import Kind, Prompt
+from ..domain import Prompt
 from ..errors import InvalidValue
 from ..prompts import Message, messages
 
@@ -65,13 +65,12 @@ class Example:
 
     messages: tuple[Message, ...]
     completion: str
-    kind: Kind
 
     @classmethod
     def of(cls, prompt: Prompt, system: str = "") -> Example:
         """A prompt and its reference; the study uses no system message."""
         opening = ({"role": "system", "content": system},) if system else ()
-        return cls((*opening, *messages(prompt)), prompt.reference, prompt.kind)
+        return cls((*opening, *messages(prompt)), prompt.reference)
 
     def row(self) -> dict[str, list[Message]]:
         """The prompt-completion row that TRL takes."""

@@ -263,7 +263,8 @@ def _listed(frames: Frames, entries: Sequence[str], shown: dict[str, str], rng: 
 
 def source(renderer: Renderer, style: str, rounds: int, rng: random.Random) -> list[Prompt]:
     """One provenance's pool: each fact asked openly, as MCQU and as MCQ, ``rounds`` times, and some of the unknown."""
-    renderer, items = replace(renderer, tuned=True), []
+    renderer = replace(renderer, tuned=True)
+    items: list[Prompt] = []
     for fact in renderer.facts() * rounds:
         items.append(renderer.open_item(fact, style, "train", rng))
         if fact.field in LIST_FIELDS:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 
 import pytest
 
 from medinject_demo.domain import BASE, FinishReason, Mixture, Sampling
-from medinject_demo.engine.base import ChoiceRequest, Delta, Engine, Event, Finished, Request, answers
+from medinject_demo.engine.base import ChoiceRequest, Delta, Engine, Finished, Request, answers
 from medinject_demo.errors import InvalidValue, ModelError
 
 QUESTIONS = (
@@ -21,14 +20,6 @@ SHORT = Sampling(max_new_tokens=12)
 
 def asked(question: str, mixture: Mixture = BASE, sampling: Sampling = SHORT) -> Request:
     return Request(({"role": "user", "content": question},), mixture, sampling)
-
-
-def texts(events: Sequence[Event], rows: int) -> list[str]:
-    said = [""] * rows
-    for event in events:
-        if isinstance(event, Delta):
-            said[event.row] += event.text
-    return said
 
 
 class EngineLaws:

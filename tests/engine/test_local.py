@@ -224,6 +224,16 @@ def test_an_adapter_with_numbers_that_are_none_is_refused(base: str, spoilt: Pat
         LocalEngine.load(base, {NAT: spoilt}, device="cpu")
 
 
+def test_an_adapter_of_the_head_is_refused_as_no_slot_would_hold_it(base: str, spoilt: Path) -> None:
+    tensors = load_file(spoilt / "adapter_model.safetensors")
+    for part in ("lora_A.weight", "lora_B.weight", "lora_magnitude_vector"):
+        name = next(name for name in tensors if name.endswith(f"q_proj.{part}"))
+        tensors[f"base_model.model.lm_head.{part}"] = tensors[name].clone()
+    save_file(tensors, spoilt / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match="the layer lm_head, which the base does not have"):
+        LocalEngine.load(base, {NAT: spoilt}, device="cpu")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
