@@ -37,7 +37,7 @@ MODULES = [
 ]
 HEAVY = ("torch", "transformers", "peft", "gradio", "datasets", "pandas")
 SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
-TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers"}
+TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers", "optimum"}
 ENVIRONMENT = {"settings.py", "cli.py", "app.py", "ui/__init__.py", "ui/page.py"}
 
 
