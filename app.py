@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Sequence
 
-from medinject_demo.adapters.registry import profile
+from medinject_demo.adapters.registry import serving
 from medinject_demo.domain import Answer, Mixture
 from medinject_demo.engine.sequential import SequentialArms
 from medinject_demo.errors import MedInjectError
@@ -16,7 +16,7 @@ from medinject_demo.ui.page import build
 def main() -> None:
     """Serve the page."""
     settings = Settings.from_env(os.environ)
-    chosen = profile("mini" if settings.model == "auto" else settings.model)
+    chosen = serving(settings.model)
     chosen.require_base()
     arms = SequentialArms(chosen.base, {mixture: chosen.arms[mixture].folder for mixture in chosen.installed[1:]})
     one_at_a_time = threading.Lock()  # the active adapter is global state of the model
