@@ -5,7 +5,9 @@ Imports of heavy libraries are inside the commands: ``--help`` answers at once.
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
@@ -249,6 +251,21 @@ def _usage() -> Iterator[None]:
         yield
     except InvalidValue as error:
         raise click.UsageError(str(error)) from error
+
+
+@cli.command()
+@click.option("--registry", type=REGISTRY_FILE, help="File of the profiles.  [default: adapters/registry.toml]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def doctor(registry: Path | None, as_json: bool) -> None:
+    """Say what can run on this machine, and how to get what is missing."""
+    from .adapters.registry import REGISTRY
+    from .doctor import examine
+
+    found = examine(os.environ, registry=registry or REGISTRY)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2) if as_json else found.as_text(width))
+    if not found.servable:
+        raise MedInjectError(found.faults[0].sentence)
 
 
 def main() -> None:

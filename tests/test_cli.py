@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -13,11 +14,12 @@ from click.testing import CliRunner, Result
 from medinject_demo import __version__
 from medinject_demo.cli import cli
 from medinject_demo.domain import ARMS, Sampling
-from medinject_demo.settings import QUANTIZATIONS
+from medinject_demo.settings import QUANTIZATIONS, Settings
 from medinject_demo.training.data import Pools, write_pools
 from medinject_demo.training.mini import MiniatureRecipe
 
 ROOT = Path(__file__).parent.parent
+SETTINGS = [each.metadata["variable"] for each in fields(Settings)]
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +47,9 @@ def one_line(result: Result) -> str:
     return line
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["train", "mini"], ["train", "exam"], ["compare"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["train", "mini"], ["train", "exam"], ["compare"], ["doctor"]], ids=" ".join
+)
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0
@@ -86,6 +90,7 @@ def test_the_version_is_said() -> None:
         (["compare", "Où ?", "--seed", "-1"], "seed: expected a number from 0 to "),
         (["compare", "Où ?", "--quantization", "int3"], "--quantization"),
         (["compare", "Où ?", "--registry", "absent.toml"], "--registry"),
+        (["doctor", "now"], "now"),
     ],
 )
 def test_wrong_usage_exits_2_and_names_what_is_wrong(arguments: list[str], named: str) -> None:
@@ -265,6 +270,24 @@ def test_each_quantisation_of_the_settings_can_be_asked_for() -> None:
     (option,) = [each for each in cli.commands["compare"].params if each.name == "quantization"]
     assert isinstance(option.type, click.Choice)
     assert tuple(option.type.choices) == QUANTIZATIONS
+
+
+def test_the_doctor_exits_0_where_the_page_can_be_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in SETTINGS:
+        monkeypatch.delenv(variable, raising=False)
+    result = run("doctor")
+    assert result.exit_code == 0
+    assert "`make run` would serve the profile mini" in result.stdout
+    assert result.stderr == ""
+
+
+def test_the_doctor_exits_1_with_one_line_where_it_cannot(tiny_registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDINJECT_MODEL", "hub")
+    result = run("doctor", "--registry", tiny_registry)
+    assert one_line(result).endswith("Run: hf download group/model")
+    assert "`make run` would not serve the page here" in result.stdout
+    document = json.loads(run("doctor", "--registry", tiny_registry, "--json").stdout)
+    assert document["servable"] is False
 
 
 def test_the_command_line_needs_no_library_but_click_to_explain_itself() -> None:

@@ -20,7 +20,7 @@ FLOORS = (
     {"engine", "votes", "stats", "adapters", "prompts", "pairing"},
     {"arena", "assembly"},
     {"ui", "evaluation", "training"},
-    {"app", "cli", "terminal", "__main__", "readme"},
+    {"app", "cli", "doctor", "terminal", "__main__", "readme"},
 )
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 MODULES = [
@@ -38,6 +38,7 @@ MODULES = [
     "adapters.presence",
     "assembly",
     "terminal",
+    "doctor",
     "cli",
 ]
 HEAVY = ("torch", "transformers", "peft", "gradio", "datasets", "pandas")
