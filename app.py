@@ -1,9 +1,10 @@
 """The composition root: settings, engine, page, launch."""
 
 import os
+from contextlib import closing
 
-from medinject_demo.adapters.registry import profile
-from medinject_demo.engine.local import LocalEngine
+from medinject_demo.adapters.registry import serving
+from medinject_demo.assembly import load_engine
 from medinject_demo.errors import MedInjectError
 from medinject_demo.prompts import load_prompts
 from medinject_demo.settings import Settings
@@ -13,14 +14,9 @@ from medinject_demo.ui.page import build
 def main() -> None:
     """Serve the page."""
     settings = Settings.from_env(os.environ)
-    chosen = profile("mini" if settings.model == "auto" else settings.model)
-    chosen.require_base()
-    adapters = {mixture: chosen.arms[mixture].folder for mixture in chosen.installed[1:]}
-    engine = LocalEngine.load(chosen.base, adapters, quantization=settings.quantization)
-    try:
+    chosen = serving(settings.model)
+    with closing(load_engine(chosen, chosen.installed, quantization=settings.quantization)) as engine:
         build(engine, load_prompts(), chosen.notice).launch()
-    finally:
-        engine.close()
 
 
 if __name__ == "__main__":

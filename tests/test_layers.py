@@ -18,9 +18,9 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 FLOORS = (
     {"__init__", "settings", "domain", "errors"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing"},
-    {"arena"},
+    {"arena", "assembly"},
     {"ui", "evaluation", "training"},
-    {"app", "cli", "__main__", "readme"},
+    {"app", "cli", "doctor", "terminal", "__main__", "readme"},
 )
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 MODULES = [
@@ -33,6 +33,12 @@ MODULES = [
     "training.render",
     "training.mixtures",
     "training.data",
+    "engine.base",
+    "engine.device",
+    "adapters.presence",
+    "assembly",
+    "terminal",
+    "doctor",
     "cli",
 ]
 HEAVY = ("torch", "transformers", "peft", "gradio", "datasets", "pandas")

@@ -25,6 +25,7 @@ from .batch import Batcher, Row
 from .cache import RowCache
 from .choices import last_logits, letter_probabilities
 from .decode import Draw, Transcript
+from .device import device_of, dtype_of
 from .loading import load_base
 from .quantization import quantize_weights, require_quantization
 from .scales import scales_of
@@ -102,7 +103,8 @@ class LocalEngine:
             InvalidValue: a setting is none of those that are known.
         """
         require_quantization(quantization)
-        where, precision = _device(device), _dtype(dtype, _device(device))
+        where = device_of(device)
+        precision = dtype_of(dtype, where)
         model: Any
         model, tokenizer = load_base(base)  # in evaluation mode
         model.requires_grad_(False)
@@ -258,25 +260,6 @@ class LocalEngine:
                         got="the same logits",
                         remedy="Check their adapters: one may be empty, or a copy of the other.",
                     )
-
-
-def _device(name: str) -> torch.device:
-    try:
-        return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-    except RuntimeError as error:
-        raise InvalidValue.of("device", expected="auto, cpu or cuda", got=repr(name)) from error
-
-
-def _dtype(name: str, device: torch.device) -> torch.dtype:
-    """bf16 where the device has it, fp16 on an older GPU, fp32 on a CPU."""
-    if name == "auto":
-        if device.type != "cuda":
-            return torch.float32
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    known = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if name not in known:
-        raise InvalidValue.of("dtype", expected=f"auto, {', '.join(known)}", got=repr(name))
-    return known[name]
 
 
 def _stops(model: Any, tokenizer: Any) -> frozenset[int]:
