@@ -90,7 +90,7 @@ def test_an_empty_question_is_refused_in_a_sentence(question: str) -> None:
 
 
 def test_a_question_that_is_too_long_is_refused_with_both_numbers() -> None:
-    with pytest.raises(gr.Error, match=rf"{MOST_CHARACTERS + 1} caractères\u202f; {MOST_CHARACTERS} au plus"):
+    with pytest.raises(gr.Error, match=rf"{MOST_CHARACTERS + 1} caractères\\u202f; {MOST_CHARACTERS} au plus"):
         next(compared(ScriptedEngine(echo), "x" * (MOST_CHARACTERS + 1)))
 
 
