@@ -17,7 +17,7 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 
 FLOORS = (
     {"__init__", "settings", "domain", "errors"},
-    {"engine", "votes", "stats", "adapters", "prompts", "pairing"},
+    {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy"},
     {"arena"},
     {"ui", "evaluation", "training"},
     {"app", "cli", "__main__", "readme"},
@@ -28,6 +28,8 @@ MODULES = [
     "errors",
     "settings",
     "prompts",
+    "pairing",
+    "privacy",
     "adapters.registry",
     "training.corpus",
     "training.render",
