@@ -30,6 +30,7 @@ MODULES = [
     "prompts",
     "pairing",
     "privacy",
+    "votes.store",
     "adapters.registry",
     "training.corpus",
     "training.render",
@@ -39,6 +40,8 @@ MODULES = [
 ]
 HEAVY = ("torch", "transformers", "peft", "gradio", "datasets", "pandas")
 SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
+# The store, its tables and migrations, its connections and their errors: apart, no file is above 300 lines.
+SQL_FILES = {"votes/store.py", "votes/schema.py", "votes/database.py"}
 TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers"}
 ENVIRONMENT = {"settings.py", "cli.py", "app.py", "ui/__init__.py", "ui/page.py"}
 
@@ -132,7 +135,7 @@ def test_each_library_stays_in_its_house(path: Path) -> None:
     used = libraries(path)
     assert "gradio" not in used or part(path) in {"ui", "app"}
     assert "torch" not in used or part(path) in {"engine", "adapters", "training", "evaluation"}
-    assert not used & SQL or place(path) == "votes/store.py"
+    assert not used & SQL or place(path) in SQL_FILES
 
 
 @pytest.mark.parametrize("path", FILES, ids=place)
