@@ -18,7 +18,7 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 FLOORS = (
     {"__init__", "settings", "domain", "errors"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy"},
-    {"arena"},
+    {"arena", "duel", "relay"},
     {"ui", "evaluation", "training"},
     {"app", "cli", "__main__", "readme"},
 )
@@ -31,6 +31,7 @@ MODULES = [
     "pairing",
     "privacy",
     "votes.store",
+    "arena",
     "adapters.registry",
     "training.corpus",
     "training.render",
