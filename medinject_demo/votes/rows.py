@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
@@ -30,6 +31,7 @@ def _pair_count(count: int, said: Mapping[str, int]) -> PairCount:
     return PairCount(count, (left, right), *rest)
 
 
+@functools.lru_cache  # 56 values at most, read for every vote
 def arms_of(slugs: str) -> tuple[Mixture, ...]:
     """The arms of a battle in display order, from how they are kept."""
     return tuple(Mixture.parse(slug) for slug in slugs.split("+"))
