@@ -231,6 +231,18 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """One message put to every arm of a battle, and their answers in display order.
+
+    ``message`` is empty for the first turn, which puts the prompt itself.
+    """
+
+    message: str
+    sampling: Sampling
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
 class Battle:
     """Answers to one prompt in display order. A tuple of answers, never fields named a and b."""
 
@@ -240,6 +252,20 @@ class Battle:
     answers: tuple[Answer, ...]
     propensity: float = field(default=1.0)
     """Probability with which this set of arms was drawn."""
+    voter: str = ""
+    """Hash of whom the battle was made for."""
+    follow_ups: tuple[Turn, ...] = ()
+    """The turns after the first."""
 
     def __iter__(self) -> Iterator[Answer]:
         return iter(self.answers)
+
+    @property
+    def arms(self) -> tuple[Mixture, ...]:
+        """The arms in display order."""
+        return tuple(answer.mixture for answer in self.answers)
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """Every turn, the first included."""
+        return (Turn("", self.sampling, self.answers), *self.follow_ups)

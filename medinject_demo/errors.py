@@ -7,7 +7,9 @@
     ├── InvalidData           a line of a file, a row of a data set, a corpus that does not hold together
     │   └── NotEnoughRows     a mixture asks for more than a source has
     ├── ModelError            a base or an adapter that cannot be used as it is
-    └── OutputError           a place that cannot be written
+    ├── OutputError           a place that cannot be written
+    ├── Refused               an order out of turn in a duel, a prompt held back; its codes are for a page's own words
+    └── StoreError            votes that cannot be read, or that were not stored
 
 The command line prints the sentence and exits 1; the page shows it. Standard library only.
 """
@@ -44,3 +46,16 @@ class ModelError(MedInjectError):
 
 class OutputError(MedInjectError):
     """A place that cannot be written."""
+
+
+class Refused(MedInjectError):
+    """An order out of turn, or a prompt held back."""
+
+    def __init__(self, sentence: str, *codes: str) -> None:
+        super().__init__(sentence)
+        self.codes = codes
+        """Why, as short names that do not change: a page writes its own sentence from them."""
+
+
+class StoreError(MedInjectError):
+    """Votes that cannot be read, or that were not stored."""

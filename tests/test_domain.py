@@ -21,6 +21,7 @@ from medinject_demo.domain import (
     Prompt,
     Provenance,
     Sampling,
+    Turn,
     Verdict,
 )
 from medinject_demo.errors import InvalidValue
@@ -163,6 +164,13 @@ def test_words_are_counted(words: list[str]) -> None:
 def test_a_battle_is_its_answers_in_display_order() -> None:
     answers = (answer("une"), answer("autre"))
     assert tuple(Battle("id", PROMPT, Sampling(), answers)) == answers
+
+
+def test_the_turns_of_a_battle_are_the_first_and_those_after() -> None:
+    after = Turn("Et après ?", Sampling(seed=1), (answer("trois"), answer("quatre")))
+    battle = Battle("id", PROMPT, Sampling(), (answer("une"), answer("deux")), follow_ups=(after,))
+    assert battle.turns == (Turn("", Sampling(), battle.answers), after)
+    assert battle.arms == (BASE, BASE)
 
 
 @pytest.mark.parametrize("value", [BASE, PROMPT, Sampling(), answer("x")], ids=lambda value: type(value).__name__)

@@ -23,3 +23,9 @@ def test_a_sentence_says_expected_got_remedy() -> None:
 
 def test_a_sentence_without_remedy_ends_there() -> None:
     assert str(errors.OutputError.of("place", expected="a folder", got="a file")).endswith("got a file.")
+
+
+def test_a_refusal_carries_its_codes_beside_its_sentence() -> None:
+    error = errors.Refused("prompt: expected words, got none.", "empty", "too_long")
+    assert str(error) == "prompt: expected words, got none."
+    assert error.codes == ("empty", "too_long")

@@ -17,8 +17,8 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 
 FLOORS = (
     {"__init__", "settings", "domain", "errors"},
-    {"engine", "votes", "stats", "adapters", "prompts", "pairing"},
-    {"arena", "assembly"},
+    {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy"},
+    {"arena", "assembly", "duel", "relay"},
     {"ui", "evaluation", "training"},
     {"app", "cli", "doctor", "terminal", "__main__", "readme"},
 )
@@ -28,6 +28,10 @@ MODULES = [
     "errors",
     "settings",
     "prompts",
+    "pairing",
+    "privacy",
+    "votes.store",
+    "arena",
     "adapters.registry",
     "training.corpus",
     "training.render",
@@ -43,6 +47,8 @@ MODULES = [
 ]
 HEAVY = ("torch", "transformers", "peft", "gradio", "datasets", "pandas")
 SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
+# The store, its tables and migrations, its connections and their errors: apart, no file is above 300 lines.
+SQL_FILES = {"votes/store.py", "votes/schema.py", "votes/database.py"}
 TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers", "optimum"}
 ENVIRONMENT = {"settings.py", "cli.py", "app.py", "ui/__init__.py", "ui/page.py"}
 
@@ -136,7 +142,7 @@ def test_each_library_stays_in_its_house(path: Path) -> None:
     used = libraries(path)
     assert "gradio" not in used or part(path) in {"ui", "app"}
     assert "torch" not in used or part(path) in {"engine", "adapters", "training", "evaluation"}
-    assert not used & SQL or place(path) == "votes/store.py"
+    assert not used & SQL or place(path) in SQL_FILES
 
 
 @pytest.mark.parametrize("path", FILES, ids=place)

@@ -1,0 +1,277 @@
+"""The state of one duel, and the orders that change it: each gives the next state or is refused.
+
+Pure: frozen values, no clock, engine, store or thread. A duel knows its arms; ``shown`` is what of it may leave before
+the vote, and it names none. ``battle`` is what is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from .domain import Answer, Battle, FinishReason, Mixture, Prompt, Sampling, Turn
+from .errors import Refused
+from .votes.records import Vote
+
+MOST_TURNS: Final = 8
+"""Turns of one conversation, the first included."""
+
+
+class Side(StrEnum):
+    """Where an answer is shown. A voter knows an answer by nothing else."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+    @property
+    def place(self) -> int:
+        """0 for the left, 1 for the right: the order of answers in a battle."""
+        return list(Side).index(self)
+
+
+class Stage(StrEnum):
+    """How far the last turn is."""
+
+    ASKED = "asked"
+    ANSWERING = "answering"
+    ANSWERED = "answered"
+    FAILED = "failed"
+
+
+class Refusal(StrEnum):
+    """Why an order was refused."""
+
+    UNKNOWN = "unknown_battle"
+    FOREIGN = "foreign_battle"
+    UNDER_WAY = "under_way"
+    NOT_ANSWERED = "not_answered"
+    FAILED = "failed_battle"
+    VOTED = "already_voted"
+    NO_VOTE = "no_vote"
+    NO_REFERENCE = "no_reference"
+    REVEALED = "already_revealed"
+    TOO_MANY_TURNS = "too_many_turns"
+    ENGINE = "engine_unavailable"
+
+
+_SENTENCES: Final = {
+    Refusal.UNKNOWN: "duel: expected one that is under way or was voted on, got an unknown one. Begin another.",
+    Refusal.FOREIGN: "duel: expected one of your own, got another voter's. Begin another.",
+    Refusal.UNDER_WAY: "answers: expected a question not answered yet, got one that is or was. Ask again or go on.",
+    Refusal.NOT_ANSWERED: "duel: expected two answers that have ended, got one under way. Wait for it, or stop it.",
+    Refusal.FAILED: "duel: expected two answers, got a failure on one side. It does not count; ask again.",
+    Refusal.VOTED: "duel: expected one not voted on, got one whose vote was stored. Begin another.",
+    Refusal.NO_VOTE: "duel: expected a vote, got none. Vote first.",
+    Refusal.NO_REFERENCE: "equivalence: expected a prompt that has a reference, got one without. Leave it out.",
+    Refusal.REVEALED: "equivalence: expected before the arms are revealed, got after. Leave it as it is.",
+    Refusal.TOO_MANY_TURNS: f"duel: expected at most {MOST_TURNS} turns, got one more. Vote, or begin another.",
+    Refusal.ENGINE: "answers: expected an engine that takes them, got one that cannot now. Try again in a moment.",
+}
+
+
+def refused(why: Refusal) -> Refused:
+    """The error of a refusal; its code is the refusal's name."""
+    return Refused(_SENTENCES[why], why)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One side's answer while it comes, and after."""
+
+    text: str = ""
+    pieces: int = 0
+    reason: FinishReason | None = None
+    """None while it comes."""
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+Drafts = tuple[Draft, Draft]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One turn: what is asked of both sides (nothing but the prompt in the first), and what they answer."""
+
+    message: str
+    sampling: Sampling
+    fingerprints: tuple[str, ...] = ()
+    drafts: Drafts = (Draft(), Draft())
+    begun: float | None = None
+    """When the answers began, on the caller's clock; None while they have not."""
+    ended: float | None = None
+    """When both had ended; None before, and where it is not known."""
+
+
+@dataclass(frozen=True)
+class ShownTurn:
+    """One turn as a voter sees it, left then right."""
+
+    message: str
+    texts: tuple[str, ...]
+    reasons: tuple[FinishReason | None, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What may leave before the vote: no arm, fingerprint, count of tokens, time, origin or reference."""
+
+    id: str
+    prompt: Prompt
+    stage: Stage
+    turns: tuple[ShownTurn, ...]
+
+
+@dataclass(frozen=True)
+class Duel:
+    """A duel: two arms in display order, one prompt, the turns so far, and what its voter made of it."""
+
+    id: str
+    voter: str
+    prompt: Prompt
+    arms: tuple[Mixture, Mixture]
+    propensity: float
+    exchanges: tuple[Exchange, ...]
+    attempt: int = 0
+    """How many times answers were begun; a stream that is not the latest has nothing to say."""
+    vote: Vote | None = None
+    """The voter's latest word, a withdrawal included."""
+    revealed: bool = False
+
+    @classmethod
+    def restored(cls, battle: Battle, vote: Vote | None) -> Duel:
+        """A duel read back from the store: whether it was revealed is not kept, so it counts as revealed."""
+        exchanges = tuple(_exchange(turn) for turn in battle.turns)
+        left, right = battle.arms
+        return cls(
+            battle.id,
+            battle.voter,
+            battle.prompt,
+            (left, right),
+            battle.propensity,
+            exchanges,
+            vote=vote,
+            revealed=True,
+        )
+
+    @property
+    def last(self) -> Exchange:
+        """The turn under way."""
+        return self.exchanges[-1]
+
+    @property
+    def stage(self) -> Stage:
+        """How far the last turn is."""
+        reasons = [draft.reason for draft in self.last.drafts]
+        if self.last.begun is None:
+            return Stage.ASKED
+        if None in reasons:
+            return Stage.ANSWERING
+        return Stage.FAILED if FinishReason.ERROR in reasons else Stage.ANSWERED
+
+    @property
+    def shown(self) -> Shown:
+        """What a voter may see before the vote."""
+        turns = tuple(
+            ShownTurn(
+                each.message,
+                tuple(draft.text for draft in each.drafts),
+                tuple(draft.reason for draft in each.drafts),
+            )
+            for each in self.exchanges
+        )
+        return Shown(self.id, replace(self.prompt, reference="", origin=""), self.stage, turns)
+
+    @property
+    def battle(self) -> Battle:
+        """What is stored of it; only for a duel whose answers have ended."""
+        first, *others = (self._turn(each) for each in self.exchanges)
+        return Battle(self.id, self.prompt, first.sampling, first.answers, self.propensity, self.voter, tuple(others))
+
+    def begin(self, fingerprints: tuple[str, ...], now: float) -> Duel:
+        """Answers begin."""
+        if self.stage is not Stage.ASKED:
+            raise refused(Refusal.UNDER_WAY)
+        last = Exchange(self.last.message, self.last.sampling, fingerprints, begun=now)
+        return replace(self._with(last), attempt=self.attempt + 1)
+
+    def said(self, place: int, text: str) -> Duel:
+        """A piece of one side's answer; nothing after that side has ended."""
+        draft = self.last.drafts[place]
+        if draft.reason is not None:
+            return self
+        return self._draft(place, replace(draft, text=draft.text + text, pieces=draft.pieces + 1))
+
+    def finished(self, place: int, reason: FinishReason, tokens: int, seconds: float, now: float) -> Duel:
+        """One side ends; nothing where it has already."""
+        draft = self.last.drafts[place]
+        if draft.reason is not None or self.last.begun is None:
+            return self
+        duel = self._draft(place, replace(draft, reason=reason, tokens=tokens, seconds=seconds))
+        return duel if duel.stage is Stage.ANSWERING else duel._with(replace(duel.last, ended=now))
+
+    def halted(self, place: int, reason: FinishReason, now: float) -> Duel:
+        """One side ends before its time; its pieces stand for its tokens, which the engine has not counted."""
+        if self.last.begun is None:
+            return self
+        return self.finished(place, reason, self.last.drafts[place].pieces, now - self.last.begun, now)
+
+    def asked_again(self, sampling: Sampling) -> Duel:
+        """The last turn is answered anew on both sides."""
+        self._require_open()
+        if self.stage not in (Stage.ANSWERED, Stage.FAILED):
+            raise refused(Refusal.NOT_ANSWERED)
+        return self._with(Exchange(self.last.message, sampling))
+
+    def followed_up(self, message: str, sampling: Sampling) -> Duel:
+        """One more message to both sides."""
+        self.require_answered()
+        self._require_open()
+        if len(self.exchanges) >= MOST_TURNS:
+            raise refused(Refusal.TOO_MANY_TURNS)
+        return replace(self, exchanges=(*self.exchanges, Exchange(message, sampling)))
+
+    def unasked(self) -> Duel:
+        """The last turn was refused: dropped where others came before it, else ready to be put again."""
+        if len(self.exchanges) > 1:
+            return replace(self, exchanges=self.exchanges[:-1])
+        return self.postponed()
+
+    def postponed(self) -> Duel:
+        """The last turn was not taken: ready to be put again."""
+        return self._with(Exchange(self.last.message, self.last.sampling))
+
+    def require_answered(self) -> None:
+        """Raises Refused where the last turn has not two answers that ended."""
+        if self.stage is Stage.FAILED:
+            raise refused(Refusal.FAILED)
+        if self.stage is not Stage.ANSWERED:
+            raise refused(Refusal.NOT_ANSWERED)
+
+    def _require_open(self) -> None:
+        if self.vote is not None:
+            raise refused(Refusal.VOTED)
+
+    def _with(self, last: Exchange) -> Duel:
+        return replace(self, exchanges=(*self.exchanges[:-1], last))
+
+    def _draft(self, place: int, draft: Draft) -> Duel:
+        left, right = self.last.drafts
+        return self._with(replace(self.last, drafts=(left, draft) if place else (draft, right)))
+
+    def _turn(self, each: Exchange) -> Turn:
+        sides = zip(self.arms, each.fingerprints, each.drafts, strict=True)
+        return Turn(each.message, each.sampling, tuple(_answer(*side) for side in sides))
+
+
+def _answer(mixture: Mixture, fingerprint: str, draft: Draft) -> Answer:
+    return Answer(mixture, fingerprint, draft.text, draft.reason or FinishReason.CANCELLED, draft.tokens, draft.seconds)
+
+
+def _exchange(turn: Turn) -> Exchange:
+    left, right = (
+        Draft(each.text, each.tokens, each.finish_reason, each.tokens, each.seconds) for each in turn.answers
+    )
+    prints = tuple(each.fingerprint for each in turn.answers)
+    return Exchange(turn.message, turn.sampling, prints, (left, right), begun=0.0)

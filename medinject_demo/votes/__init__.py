@@ -1,0 +1,1 @@
+"""Votes: what they are, and where they are kept."""

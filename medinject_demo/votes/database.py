@@ -1,0 +1,245 @@
+"""A database that is opened late, migrated once, retried where its connection is lost, and clear about what fails.
+
+The one boundary at which the library's errors become sentences. Knows the tables only by ``schema.migrate``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from ..errors import InvalidValue, StoreError
+from .schema import MIGRATIONS, Migration, migrate, migrations, require_known, version_of
+
+WAITS: Final = (0.1, 0.5, 2.0)
+"""Seconds before each new attempt after a lost connection."""
+BUSY: Final = 5
+"""Seconds to wait for a server, for a free connection, or for another program that writes to the same file."""
+LEAST_ROOM: Final = 1 << 20
+"""Bytes free on the disk below which ``check`` says that it is full."""
+CONNECTIONS: Final = 32
+
+T = TypeVar("T")
+
+
+class Database:
+    """Transactions on an SQLite file or a PostgreSQL server. Making one opens nothing."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        steps: Sequence[Migration] = MIGRATIONS,
+        busy: int = BUSY,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._url, self._steps, self._sleep = _parsed(url), steps, sleep
+        self._shown = self._url.render_as_string(hide_password=True)
+        self._engine = _engine(self._url, busy)
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._version = -1
+        self._reading: dict[str, Any] = {"reads": True}
+        if self._file is None:
+            self._reading["isolation_level"] = "REPEATABLE READ"
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run queries in one transaction that sees one state.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        return self._run(work, reads=True)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run statements in one transaction; when this returns, they are stored for good.
+
+        ``work`` may run more than once, where a connection was lost: it looks first at what is there.
+
+        Raises:
+            StoreError: nothing was stored, or (connection lost at the last moment) it cannot be known.
+        """
+        return self._run(work, reads=False)
+
+    def check(self) -> None:
+        """Do nothing where a write would work at this moment.
+
+        Raises:
+            StoreError: the database cannot be written, or the disk of its file is full.
+        """
+        self.write(_try)
+        if (file := self._file) is not None and shutil.disk_usage(file.parent).free < LEAST_ROOM:
+            raise self._error("room on the disk", "a full disk", "Make room.")
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    @property
+    def _file(self) -> Path | None:
+        if self._url.get_backend_name() != "sqlite":
+            return None
+        return Path((self._url.database or "").removeprefix("file:"))
+
+    def _run(self, work: Callable[[Connection], T], *, reads: bool) -> T:
+        for wait in (*WAITS, None):
+            try:
+                self._prepare()
+                return self._once(work, reads)
+            except SQLAlchemyError as error:
+                if wait is None or not _passes(error):
+                    raise self._sentence(error, reads) from error
+                self._sleep(wait)
+            except OSError as error:
+                raise self._error("a folder that can be made", error.strerror or str(error), _ELSEWHERE) from error
+        raise AssertionError("the last attempt returns or raises")
+
+    def _once(self, work: Callable[[Connection], T], reads: bool) -> T:
+        turn = nullcontext() if self._file is None or reads else self._writing  # a file has one writer at a time
+        options = self._reading if reads else {}
+        with turn, self._engine.connect().execution_options(**options) as connection, connection.begin():
+            return work(connection)
+
+    def _prepare(self) -> None:
+        """Migrate at the first use; a file that is up to date is read without a write."""
+        file = self._file
+        if self._version == len(self._steps) and (file is None or file.exists()):
+            return
+        with self._lock:
+            if file is not None and not file.exists():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                self._engine.dispose()  # the file was taken away: what is open would be written to nowhere
+                self._version = -1
+            else:
+                self._version = self._once(version_of, True)
+                require_known(self._version, self._steps)
+            if self._version != len(self._steps):
+                self._once(lambda connection: migrate(connection, self._steps), False)
+                self._version = len(self._steps)
+
+    def _sentence(self, error: SQLAlchemyError, reads: bool) -> StoreError:
+        lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+        said = lines[0] if lines else type(error).__name__
+        nothing = "" if reads else "Nothing was stored. "
+        for signs, expected, got, remedy in _KNOWN:
+            if any(sign in said.lower() for sign in signs):
+                return self._error(expected, got, nothing + remedy)
+        if _passes(error):  # where the connection was lost at the last moment, it may be stored all the same
+            unknown = "" if reads else "Nothing is known to be stored. "
+            return self._error("a database that answers", said, unknown + "Check that it runs, and try again.")
+        return self._error("a database that works", said, nothing + _ELSEWHERE)
+
+    def _error(self, expected: str, got: str, remedy: str) -> StoreError:
+        return StoreError.of(f"votes in {self._shown}", expected=expected, got=got, remedy=remedy)
+
+
+_ELSEWHERE: Final = "Set MEDINJECT_DATABASE_URL to another place."
+_KNOWN: Final = (
+    (("readonly", "read-only"), "a database that can be written", "a read-only one", "Give write access."),
+    (("disk is full", "no space left"), "room on the disk", "a full disk", "Make room."),
+    (
+        ("malformed", "not a database", "file is encrypted"),
+        "an SQLite file",
+        "a corrupt one",
+        "Put a copy back, or move it away to begin anew.",
+    ),
+    (("unable to open",), "a file that can be opened", "none", _ELSEWHERE),
+    (("is locked",), "a file free to write", "one that another program keeps locked", "Close that program."),
+)
+
+
+def _passes(error: SQLAlchemyError) -> bool:
+    """True where the connection was lost or not had, or where another writer came first."""
+    if isinstance(error, PoolTimeout | IntegrityError):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        return "is locked" in str(error.orig)
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.statement is None or state[:2] in ("08", "40", "57")  # connection, serialisation, shutdown
+
+
+def _parsed(url: str) -> URL:
+    """Read the URL of a database.
+
+    Raises:
+        InvalidValue: it is none, or of a database of another kind, or of one in memory that no vote would survive.
+    """
+    try:
+        parsed = make_url("postgresql" + url.removeprefix("postgres") if url.startswith("postgres://") else url)
+    except ArgumentError as error:
+        raise InvalidValue.of("MEDINJECT_DATABASE_URL", expected=_FORMS, got="something else") from error
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise InvalidValue.of("MEDINJECT_DATABASE_URL", expected=_FORMS, got=parsed.drivername)
+    if parsed.get_backend_name() == "sqlite" and (parsed.database or ":memory:") == ":memory:":
+        raise InvalidValue.of("MEDINJECT_DATABASE_URL", expected=_FORMS, got="a database in memory")
+    return parsed
+
+
+_FORMS: Final = "sqlite:///<file> or postgresql://<user>@<host>/<name>"
+
+
+def _engine(url: URL, busy: int) -> Engine:
+    sqlite = url.get_backend_name() == "sqlite"
+    waits: dict[str, Any] = {"timeout": busy} if sqlite else {"connect_timeout": max(2, busy)}
+    try:
+        engine = create_engine(
+            url,
+            connect_args=waits,
+            pool_size=CONNECTIONS,
+            pool_timeout=busy,
+            pool_pre_ping=not sqlite,
+        )
+    except NoSuchModuleError as error:
+        raise InvalidValue.of("MEDINJECT_DATABASE_URL", expected=_FORMS, got=url.drivername) from error
+    except ModuleNotFoundError as error:
+        remedy = f"Run: pip install {error.name}"
+        raise InvalidValue.of(
+            "MEDINJECT_DATABASE_URL", expected="a driver that is installed", got=url.drivername, remedy=remedy
+        ) from error
+    if sqlite:
+        event.listen(engine, "connect", _settle)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _try(connection: Connection) -> None:
+    """Write a row and take it back: on a read-only file a transaction begins and ends without complaint."""
+    with connection.begin_nested() as trial:
+        connection.execute(migrations.insert(), {"number": -1, "name": "trial"})
+        trial.rollback()
+
+
+def _settle(connection: sqlite3.Connection, _record: object) -> None:
+    """Leave transactions to ``_begin``; write ahead, each commit on the disk before it is acknowledged."""
+    connection.isolation_level = None
+    with suppress(sqlite3.OperationalError):  # a file that cannot be written keeps its mode, and can be read
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=EXTRA")  # FULL, and the folder too where a file system refuses WAL
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin(connection: Connection) -> None:
+    """A writer takes its lock at once: one that began by reading could not wait for another."""
+    reads = connection.get_execution_options().get("reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,0 +1,179 @@
+"""What a voter says, and what is kept and counted of it. Frozen values; knows no database, page or engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from ..domain import Answer, Kind, Mixture, Verdict
+from ..errors import InvalidValue
+from ..pairing import Pair
+from ..privacy import require_clean
+
+MOST_COMMENT: Final = 2_000
+"""Longest comment, in characters."""
+
+
+class Criterion(StrEnum):
+    """A reason for a verdict, given of one side: what is good in it, then what is wrong with it."""
+
+    CONSENSUS = "consensus"
+    ACCURACY = "accuracy"
+    COMPLETENESS = "completeness"
+    USEFULNESS = "usefulness"
+    CLARITY = "clarity"
+    SAFETY = "safety"
+    HARM = "harm"
+    OFF_TOPIC = "off_topic"
+    INSTRUCTIONS_IGNORED = "instructions_ignored"
+
+
+class Profile(StrEnum):
+    """What a voter declares to be; nobody checks it."""
+
+    UNDECLARED = "undeclared"
+    PHYSICIAN = "physician"
+    RESIDENT = "resident"
+    HEALTH_STUDENT = "health_student"
+    OTHER_HEALTH = "other_health"
+    RESEARCHER = "researcher"
+    PUBLIC = "public"
+
+
+Criteria = tuple[frozenset[Criterion], ...]
+"""The reasons of each side, in display order."""
+Equivalence = tuple[bool | None, ...]
+"""Whether each side's answer is equivalent to the reference, in display order; None where not said."""
+
+UNSAID: Final[Equivalence] = (None, None)
+Named = TypeVar("Named", bound=StrEnum)
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """What a voter says of a battle."""
+
+    verdict: Verdict
+    criteria: Criteria = (frozenset(), frozenset())
+    comment: str = ""
+    profile: Profile = Profile.UNDECLARED
+
+    @classmethod
+    def read(
+        cls, verdict: str, criteria: Sequence[Iterable[str]] = ((), ()), comment: str = "", profile: str = "undeclared"
+    ) -> Ballot:
+        """Read what a page or a client sent.
+
+        Raises:
+            InvalidValue: a verdict, criterion or profile that is none of those known, or other than two sides.
+            Refused: the comment is too long, or seems to hold personal data.
+        """
+        if len(criteria) != 2:
+            raise InvalidValue.of("criteria", expected="those of the left, then of the right", got=f"{len(criteria)}")
+        require_clean(comment, "comment", MOST_COMMENT, may_be_empty=True)
+        reasons = tuple(frozenset(known(Criterion, each, "criterion") for each in side) for side in criteria)
+        return cls(known(Verdict, verdict, "verdict"), reasons, comment.strip(), known(Profile, profile, "profile"))
+
+
+def known(names: type[Named], name: object, what: str) -> Named:
+    """The member of an enumeration that a client named.
+
+    Raises:
+        InvalidValue: none has this name; the sentence lists those there are.
+    """
+    for each in names:
+        if each == name:
+            return each
+    got = repr(name)
+    raise InvalidValue.of(what, expected=f"one of {', '.join(names)}", got=got if len(got) < 60 else got[:57] + "...")
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One row of the votes: what a voter said of a battle at one time. The highest version is the one that counts."""
+
+    id: str
+    battle: str
+    voter: str
+    """Salted hash."""
+    version: int
+    """1 for the first of this voter on this battle; each change or withdrawal is one more."""
+    at: str
+    """When it was stored, ISO 8601 in UTC."""
+    ballot: Ballot | None
+    """None where the vote was withdrawn."""
+    equivalent: Equivalence = UNSAID
+    seconds: float | None = None
+    """From the end of the answers to the vote; None where not known."""
+    blind: bool = True
+    """False where this verdict was given after the arms were revealed."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """Lengths and markdown of one side, over all turns: the covariates of a style-controlled board."""
+
+    words: int = 0
+    headers: int = 0
+    bold: int = 0
+    lists: int = 0
+    emoji: int = 0
+
+    @classmethod
+    def of(cls, answer: Answer) -> Style:
+        """The style of one answer."""
+        return cls(words=answer.words, **answer.style)
+
+
+@dataclass(frozen=True)
+class LiveVote:
+    """A vote that counts, with what its battle was."""
+
+    vote: Vote
+    ballot: Ballot
+    arms: tuple[Mixture, ...]
+    """In display order."""
+    styles: tuple[Style, ...]
+    kind: Kind
+    specialty: str
+    propensity: float
+    """Probability with which the pair was drawn."""
+    turns: int
+
+
+@dataclass(frozen=True)
+class PairCount:
+    """What became of the battles of one pair; ``wins`` in the order of the pair. Blind verdicts only."""
+
+    battles: int = 0
+    wins: tuple[int, int] = (0, 0)
+    both_good: int = 0
+    both_bad: int = 0
+    unsure: int = 0
+
+    @property
+    def votes(self) -> int:
+        """Votes counted for this pair."""
+        return sum(self.wins) + self.both_good + self.both_bad + self.unsure
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The state of the collection. ``pairs`` has all 28 pairs, those without battles too."""
+
+    battles: int
+    votes: int
+    """Live votes, those of ``after_reveal`` included."""
+    voters: int
+    """Distinct voters with a live vote."""
+    after_reveal: int
+    """Live votes whose verdict was given or changed after the arms were revealed: left out of ``pairs``' verdicts."""
+    pairs: Mapping[Pair, PairCount]
+
+    @property
+    def coverage(self) -> float:
+        """Share of the pairs that had at least one battle."""
+        return math.fsum(bool(each.battles) for each in self.pairs.values()) / len(self.pairs)

@@ -1,0 +1,179 @@
+"""Where votes are kept: append-only rows, read back as frozen values. Ratings are not kept; they are computed.
+
+A battle is stored with its first vote, in one transaction: of a duel that nobody voted on, nothing is kept. A change
+or a withdrawal of a vote is a new row with the next version. Knows neither the page nor the engine.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, exists, func, select
+
+from ..domain import Battle
+from ..pairing import Pair, pair_of
+from .database import Database
+from .records import UNSAID, Ballot, Counts, Equivalence, LiveVote, Style, Vote
+from .rows import (
+    arms_of,
+    battle_of,
+    live_vote_of,
+    pair_counts,
+    row_of_battle,
+    row_of_vote,
+    rows_of_answers,
+    vote_of,
+)
+from .schema import answers, battles, votes
+
+
+class VoteStore:
+    """Battles, answers and votes in a database. Making one opens nothing; every method may raise StoreError."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        new_id: Callable[[], str] = lambda: secrets.token_hex(16),
+    ) -> None:
+        self._database, self._now, self._new_id = database, now, new_id
+
+    def check(self) -> None:
+        """Do nothing where a vote would be stored at this moment.
+
+        Raises:
+            StoreError: it would not be, and why.
+        """
+        self._database.check()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._database.close()
+
+    def cast(
+        self,
+        battle: Battle,
+        voter: str,
+        ballot: Ballot | None,
+        *,
+        equivalent: Equivalence = UNSAID,
+        seconds: float | None = None,
+        blind: bool = True,
+    ) -> Vote:
+        """Store what a voter says of a battle, and the battle where it is new; None withdraws the vote.
+
+        When this returns, the vote is on the disk. What is already the voter's latest word is not stored again.
+
+        Raises:
+            StoreError: the vote is not stored.
+        """
+        new = self._new_id()
+
+        def work(connection: Connection) -> Vote:
+            self._save(connection, battle)
+            latest = _latest(connection, battle.id, voter)
+            if latest is not None and (latest.ballot, latest.equivalent) == (ballot, equivalent):
+                return latest
+            version = latest.version + 1 if latest else 1
+            vote = Vote(new, battle.id, voter, version, self._time(), ballot, equivalent, seconds, blind)
+            connection.execute(votes.insert(), row_of_vote(vote))
+            return vote
+
+        return self._database.write(work)
+
+    def latest(self, battle: str, voter: str) -> Vote | None:
+        """A voter's latest word on a battle, a withdrawal included; None where there is none."""
+        return self._database.read(lambda connection: _latest(connection, battle, voter))
+
+    def history(self, battle: str, voter: str) -> tuple[Vote, ...]:
+        """Everything that a voter said of a battle, the oldest first."""
+        query = select(votes).where(votes.c.battle == battle, votes.c.voter == voter).order_by(votes.c.version)
+        return tuple(map(vote_of, self._rows(query)))
+
+    def battle(self, battle: str) -> Battle | None:
+        """A battle as it was voted on; None for an unknown one."""
+
+        def work(connection: Connection) -> Battle | None:
+            head = connection.execute(select(battles).where(battles.c.id == battle)).one_or_none()
+            places = (answers.c.turn, answers.c.place)
+            rows = connection.execute(select(answers).where(answers.c.battle == battle).order_by(*places)).all()
+            return None if head is None else battle_of(head, rows)
+
+        return self._database.read(work)
+
+    def battles_by_pair(self) -> dict[Pair, int]:
+        """How many battles each pair had, whichever side each arm was on; pairs without battles are left out."""
+        return self._database.read(_battles_by_pair)
+
+    def counts(self) -> Counts:
+        """Battles, votes, coverage of the 28 pairs and verdicts by pair, all of one moment."""
+
+        def work(connection: Connection) -> Counts:
+            how_many = (func.count(), func.count(votes.c.voter.distinct()))
+            live, voters = connection.execute(select(*how_many).where(*_LIVE)).one()
+            verdicts = select(battles.c.arms, votes.c.verdict, func.count().label("votes")).where(*_LIVE)
+            verdicts = verdicts.join_from(votes, battles, votes.c.battle == battles.c.id).where(votes.c.blind == 1)
+            tallies = connection.execute(verdicts.group_by(battles.c.arms, votes.c.verdict)).all()
+            table = pair_counts(_battles_by_pair(connection), tallies)
+            blind = sum(count.votes for count in table.values())
+            return Counts(sum(count.battles for count in table.values()), live, voters, live - blind, table)
+
+        return self._database.read(work)
+
+    def live_votes(self) -> tuple[LiveVote, ...]:
+        """The votes that count, each with its battle's arms, styles and propensity, in the order of their time."""
+        query = select(votes, battles.c.arms, battles.c.kind, battles.c.specialty, battles.c.propensity)
+        query = query.join_from(votes, battles, votes.c.battle == battles.c.id).where(*_LIVE)
+        parts = [func.sum(answers.c[each.name]).label(each.name) for each in fields(Style)]
+        lengths = select(answers.c.battle, answers.c.place, func.count().label("turns"), *parts)
+
+        def work(connection: Connection) -> tuple[LiveVote, ...]:
+            styles: dict[str, list[Any]] = {}
+            for row in connection.execute(lengths.group_by(answers.c.battle, answers.c.place).order_by("place")):
+                styles.setdefault(row.battle, []).append(row)
+            rows = connection.execute(query.order_by(votes.c.at, votes.c.id))
+            return tuple(live_vote_of(row, styles[row.battle]) for row in rows)
+
+        return self._database.read(work)
+
+    def _rows(self, query: Any) -> list[Any]:
+        return self._database.read(lambda connection: list(connection.execute(query)))
+
+    def _time(self) -> str:
+        return self._now().astimezone(UTC).isoformat(timespec="microseconds")
+
+    def _save(self, connection: Connection, battle: Battle) -> None:
+        """Store a battle and its answers where they are new, and hold its row: its votes come one after the other."""
+        held = select(battles.c.id).where(battles.c.id == battle.id).with_for_update()
+        if connection.execute(held).first() is None:
+            connection.execute(battles.insert(), row_of_battle(battle) | {"at": self._time()})
+            connection.execute(answers.insert(), list(rows_of_answers(battle)))
+
+
+_later = votes.alias("later")
+_LIVE = (
+    votes.c.verdict.is_not(None),
+    ~exists().where(
+        _later.c.battle == votes.c.battle, _later.c.voter == votes.c.voter, _later.c.version > votes.c.version
+    ),
+)
+"""A vote counts where it is no withdrawal and no later version of the same voter on the same battle is there."""
+
+
+def _latest(connection: Connection, battle: str, voter: str) -> Vote | None:
+    query = select(votes).where(votes.c.battle == battle, votes.c.voter == voter)
+    row = connection.execute(query.order_by(votes.c.version.desc()).limit(1)).one_or_none()
+    return None if row is None else vote_of(row)
+
+
+def _battles_by_pair(connection: Connection) -> dict[Pair, int]:
+    counts: dict[Pair, int] = {}
+    for row in connection.execute(select(battles.c.arms, func.count().label("battles")).group_by(battles.c.arms)):
+        pair = pair_of(*arms_of(row.arms))
+        counts[pair] = counts.get(pair, 0) + row.battles
+    return counts

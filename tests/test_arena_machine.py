@@ -1,0 +1,232 @@
+"""Whatever the order of orders: illegal ones are refused, at most one vote lives, no reveal comes before a vote."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from medinject_demo.domain import FinishReason, Verdict
+from medinject_demo.duel import MOST_TURNS, Refusal, Side
+from medinject_demo.engine.base import Request
+from medinject_demo.errors import Refused
+from medinject_demo.relay import Ended, Event
+from medinject_demo.votes.records import Ballot
+
+from .duels import ME, OPEN, OTHER, WITH_REFERENCE, arena_at, parrot
+
+SESSIONS = st.sampled_from([ME, OTHER])
+
+
+@dataclass
+class Model:
+    """What a duel should be, in the simplest terms."""
+
+    owner: str
+    reference: bool
+    turns: int = 1
+    stage: str = "asked"
+    verdict: Verdict | None = None
+    voted_once: bool = False
+    revealed: bool = False
+    forgotten: bool = False
+    stream: Iterator[Event] | None = None
+    ended: set[Side] = field(default_factory=set)
+    fails: bool = False
+
+
+class Duels(RuleBasedStateMachine):
+    duels = Bundle("duels")
+
+    @initialize()
+    def open(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.models: dict[str, Model] = {}
+        self.restarts = 0
+        self.failing = False
+        self.arena = arena_at(self.folder, self.say)
+
+    def say(self, request: Request) -> str:
+        if self.failing:
+            raise RuntimeError("failing")
+        return parrot(request)
+
+    def teardown(self) -> None:
+        if hasattr(self, "arena"):
+            self.arena._store.close()
+            shutil.rmtree(self.folder)
+
+    def order(self, duel: str, session: str, order: Callable[[], object], refusal: Refusal | None) -> bool:
+        """Give an order; it is refused exactly where the model says so, and the refusal is the model's."""
+        model = self.models[duel]
+        if model.forgotten:
+            refusal = Refusal.UNKNOWN
+        elif model.owner != session:
+            refusal = Refusal.FOREIGN
+        if refusal is None:
+            order()
+            return True
+        with pytest.raises(Refused) as held:
+            order()
+        assert held.value.codes == (refusal,)
+        return False
+
+    @rule(target=duels, session=SESSIONS, reference=st.booleans())
+    def propose(self, session: str, reference: bool) -> str:
+        arena_ids = f"{self.restarts}-{len(self.models)}"
+        self.arena._new_id = lambda: arena_ids
+        duel = self.arena.propose(WITH_REFERENCE if reference else OPEN, session).id
+        self.models[duel] = Model(session, reference)
+        return duel
+
+    @rule(duel=duels, session=SESSIONS, events=st.integers(1, 4), fails=st.booleans())
+    def begin(self, duel: str, session: str, events: int, fails: bool) -> None:
+        model = self.models[duel]
+        stream = self.arena.stream
+        self.failing = fails
+        started: list[Iterator[Event]] = []
+
+        def order() -> None:
+            started.append(stream(duel, session))
+            self.hear(model, started[0], events)
+
+        before, model.ended = model.ended, set()
+        if self.order(duel, session, order, None if model.stage == "asked" else Refusal.UNDER_WAY):
+            model.stream = started[0]
+            model.fails = fails
+            model.stage = "answering" if len(model.ended) < 2 else model.stage
+        else:
+            model.ended = before
+        self.failing = False
+
+    def hear(self, model: Model, stream: Iterator[Event], events: int) -> None:
+        for _, event in zip(range(events), stream, strict=False):
+            self.note(model, event)
+
+    def note(self, model: Model, event: Event) -> None:
+        if isinstance(event, Ended):
+            model.ended.add(event.side)
+            model.fails |= event.reason is FinishReason.ERROR
+            if len(model.ended) == 2:
+                model.stage = "failed" if event.reason is FinishReason.ERROR or model.fails else "answered"
+
+    @rule(duel=duels)
+    def hear_out(self, duel: str) -> None:
+        model = self.models[duel]
+        if model.stream is not None and model.stage == "answering":
+            for event in model.stream:
+                self.note(model, event)
+
+    @rule(duel=duels)
+    def leave(self, duel: str) -> None:
+        model = self.models[duel]
+        if model.stream is not None and model.stage == "answering":
+            model.stream.close()  # type: ignore[attr-defined]
+            model.stage = "failed" if model.fails else "answered"
+
+    @rule(duel=duels, session=SESSIONS, sides=st.sets(st.sampled_from(Side)))
+    def stop(self, duel: str, session: str, sides: set[Side]) -> None:
+        model = self.models[duel]
+        if (
+            self.order(duel, session, lambda: self.arena.stop(duel, session, *sides), None)
+            and model.stage == "answering"
+        ):
+            model.ended |= sides
+            if len(model.ended) == 2:
+                model.stage = "failed" if model.fails else "answered"
+
+    @rule(duel=duels, session=SESSIONS)
+    def regenerate(self, duel: str, session: str) -> None:
+        model = self.models[duel]
+        refusal = Refusal.NOT_ANSWERED if model.stage in ("asked", "answering") else None
+        refusal = Refusal.VOTED if model.voted_once else refusal
+        if self.order(duel, session, lambda: self.arena.regenerate(duel, session), refusal):
+            model.stage, model.fails = "asked", False
+
+    @rule(duel=duels, session=SESSIONS)
+    def follow_up(self, duel: str, session: str) -> None:
+        model = self.models[duel]
+        refusal = self.unanswered(model)
+        if refusal is None and model.voted_once:
+            refusal = Refusal.VOTED
+        elif refusal is None and model.turns == MOST_TURNS:
+            refusal = Refusal.TOO_MANY_TURNS
+        if self.order(duel, session, lambda: self.arena.follow_up(duel, session, "Et après ?"), refusal):
+            model.stage, model.turns, model.fails = "asked", model.turns + 1, False
+
+    def unanswered(self, model: Model) -> Refusal | None:
+        if model.stage == "failed":
+            return Refusal.FAILED
+        return None if model.stage == "answered" else Refusal.NOT_ANSWERED
+
+    @rule(duel=duels, session=SESSIONS, verdict=st.sampled_from(Verdict), twice=st.booleans())
+    def vote(self, duel: str, session: str, verdict: Verdict, twice: bool) -> None:
+        model = self.models[duel]
+        for _ in range(1 + twice):
+            vote = Ballot(verdict)
+            if self.order(
+                duel, session, lambda vote=vote: self.arena.vote(duel, session, vote), self.unanswered(model)
+            ):
+                model.verdict, model.voted_once = verdict, True
+
+    @rule(duel=duels, session=SESSIONS)
+    def undo(self, duel: str, session: str) -> None:
+        model = self.models[duel]
+        refusal = None if model.voted_once else Refusal.NO_VOTE
+        if self.order(duel, session, lambda: self.arena.undo(duel, session), refusal):
+            model.verdict = None
+
+    @rule(duel=duels, session=SESSIONS, said=st.tuples(st.booleans(), st.none()))
+    def judge(self, duel: str, session: str, said: tuple[bool | None, ...]) -> None:
+        model = self.models[duel]
+        refusal = None if model.reference else Refusal.NO_REFERENCE
+        if model.verdict is None:
+            refusal = Refusal.NO_VOTE
+        elif refusal is None and model.revealed:
+            vote = self.arena._store.latest(duel, self.arena.voter(model.owner))
+            refusal = None if vote is not None and vote.equivalent == said else Refusal.REVEALED
+        self.order(duel, session, lambda: self.arena.judge(duel, session, said), refusal)
+
+    @rule(duel=duels, session=SESSIONS)
+    def reveal(self, duel: str, session: str) -> None:
+        model = self.models[duel]
+        refusal = None if model.verdict or model.revealed else Refusal.NO_VOTE
+        if self.order(duel, session, lambda: self.arena.reveal(duel, session), refusal):
+            assert model.voted_once
+            model.revealed = True
+
+    @rule()
+    def restart(self) -> None:
+        """Another program on the same store: what was voted on is there, and held for revealed; the rest is gone."""
+        if self.restarts >= 2:
+            return
+        self.restarts += 1
+        self.arena._store.close()
+        self.arena = arena_at(self.folder, self.say)
+        for model in self.models.values():
+            model.stream = None
+            model.revealed |= model.voted_once
+            model.forgotten |= not model.voted_once
+
+    @invariant()
+    def at_most_one_vote_lives_for_each_battle_and_voter(self) -> None:
+        if not hasattr(self, "arena"):
+            return
+        live = self.arena._store.live_votes()
+        assert max(Counter((each.vote.battle, each.vote.voter) for each in live).values(), default=0) <= 1
+        said = {each.vote.battle: each.ballot.verdict for each in live}
+        assert said == {name: model.verdict for name, model in self.models.items() if model.verdict}
+        voters = {each.vote.battle: each.vote.voter for each in live}
+        assert all(voter == self.arena.voter(self.models[name].owner) for name, voter in voters.items())
+
+
+TestDuels = Duels.TestCase
+TestDuels.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -1,0 +1,93 @@
+"""A server that goes away, comes back, or only reads."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import create_engine, event, text
+
+from medinject_demo.errors import StoreError
+from medinject_demo.votes.database import Database
+from medinject_demo.votes.store import VoteStore
+
+from .postgres import Server
+from .samples import BALLOT, battle
+
+pytestmark = pytest.mark.postgres
+
+
+def test_a_server_that_restarts_between_two_votes_is_not_noticed(server: Server) -> None:
+    database = Database(server.fresh())
+    store = VoteStore(database)
+    store.cast(battle("a"), "v", BALLOT)
+    server.stop()
+    server.start()
+    store.cast(battle("b"), "v", BALLOT)
+    assert store.counts().votes == 2
+    database.close()
+
+
+def test_a_server_that_comes_back_while_a_vote_waits_gets_it_once(server: Server) -> None:
+    waited: list[float] = []
+
+    def back(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            server.start()
+
+    database = Database(server.fresh(), sleep=back)
+    store = VoteStore(database)
+    store.check()
+    server.stop()
+    store.cast(battle(), "v", BALLOT)
+    assert len(waited) == 2
+    assert len(store.history("duel", "v")) == 1
+    database.close()
+
+
+def test_a_server_that_stays_away_is_said_and_nothing_is_stored(server: Server) -> None:
+    database = Database(server.fresh(), sleep=lambda seconds: None)
+    store = VoteStore(database)
+    store.cast(battle("a"), "v", BALLOT)
+    server.stop()
+    for attempt in (store.check, store.counts, lambda: store.cast(battle("b"), "v", BALLOT)):
+        with pytest.raises(StoreError, match="expected a database that answers"):
+            attempt()
+    server.start()
+    assert store.latest("b", "v") is None
+    assert store.cast(battle("b"), "v", BALLOT).version == 1
+    database.close()
+
+
+def test_a_connection_that_is_cut_inside_a_vote_is_taken_up_again(server: Server) -> None:
+    database = Database(server.fresh(), sleep=lambda seconds: None)
+    store = VoteStore(database)
+    store.check()
+    cut: list[bool] = []
+
+    def kill(connection, _cursor, statement, *_given: object) -> None:  # type: ignore[no-untyped-def]
+        if "INTO votes" in statement and not cut:
+            cut.append(True)
+            mine = connection.connection.driver_connection.info.backend_pid
+            other = create_engine(server_url)
+            with other.connect() as killer:
+                killer.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": mine})
+            other.dispose()
+
+    server_url = database._url
+    event.listen(database._engine, "before_cursor_execute", kill)
+    vote = store.cast(battle(), "v", BALLOT)
+    assert cut
+    assert store.history("duel", "v") == (vote,)
+    database.close()
+
+
+def test_a_server_that_only_reads_is_said(server: Server) -> None:
+    url = server.fresh()
+    database = Database(url)
+    database.check()
+    database.close()
+    store = VoteStore(Database(url + "&options=-c%20default_transaction_read_only%3Don"))
+    assert store.counts().votes == 0
+    with pytest.raises(StoreError, match="expected a database that can be written, got a read-only one"):
+        store.cast(battle(), "v", BALLOT)
+    store.close()
