@@ -40,8 +40,12 @@ REFUSED: Final = {
     "velora_config": None,
     "kasa_config": None,
     "arrow_config": None,
+    "monteclora_config": None,
 }
 """Settings of peft that change what an adapter computes, and the value with which they do not."""
+
+FAITHFUL_STARTS: Final = ("gaussian", "orthogonal", "eva")
+"""Named initialisations that leave the base's weights alone; PiSSA, OLoRA and their like subtract from them."""
 
 Shapes = Mapping[str, tuple[int, int]]
 """(outputs, inputs) of each linear layer of a base, by module name."""
@@ -114,10 +118,12 @@ def read_adapter(folder: Path, shapes: Shapes) -> Adapter:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise _unreadable(folder, f"{CONFIG}: {first_line(error)}") from error
-    return config
+    if not isinstance(config, dict):
+        raise _unreadable(folder, f"{CONFIG} that is no JSON object")
+    return {"r": 8, "lora_alpha": 8} | config  # peft's own defaults
 
 
 def _refuse(folder: Path, config: Mapping[str, Any]) -> None:
@@ -128,6 +134,14 @@ def _refuse(folder: Path, config: Mapping[str, Any]) -> None:
             expected="a LoRA or DoRA adapter",
             got=f"the type {kind!r}",
             remedy="Merge it into its base, and recover a DoRA adapter from that.",
+        )
+    started = config.get("init_lora_weights")
+    if isinstance(started, str) and started not in FAITHFUL_STARTS:
+        raise ModelError.of(
+            f"adapter {str(folder)!r}",
+            expected="an adapter of the base as it is",
+            got=f"init_lora_weights = {started!r}, which changes the base's weights",
+            remedy="Convert it to a plain adapter with peft, or merge it into its base.",
         )
     for name, harmless in REFUSED.items():
         value = config.get(name, harmless)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from ..errors import ModelError
 from .adapter import LayerWeights
 
 BASE_SLOT: Final = 0
@@ -60,7 +61,8 @@ class BankedLinear(nn.Module):
         where = next(base.parameters()).device
         self.register_buffer("down", torch.zeros(slots, rank, inputs, device=where, dtype=dtype))
         self.register_buffer("up", torch.zeros(slots, rank, outputs, device=where, dtype=dtype))
-        self.register_buffer("scale", torch.ones(slots, outputs, device=where, dtype=dtype))
+        # in fp32 whatever the rest is in: in bf16 a scale near 1 would lose a fifth of what tells it from 1
+        self.register_buffer("scale", torch.ones(slots, outputs, device=where))
         self.down: Tensor
         self.up: Tensor
         self.scale: Tensor
@@ -92,7 +94,8 @@ class BankedLinear(nn.Module):
     def one_by_one(self, inputs: Tensor, outputs: Tensor, chosen: Chosen) -> Tensor:
         """Each row through a copy of its slot: for prompts, whose tokens are many; the oracle of ``together``."""
         down, up = self.down[chosen.rows], self.up[chosen.rows]
-        return torch.baddbmm(outputs * self.scale[chosen.rows][:, None], torch.bmm(inputs, down.mT), up)
+        scaled = (outputs * self.scale[chosen.rows][:, None]).to(outputs.dtype)
+        return torch.baddbmm(scaled, torch.bmm(inputs, down.mT), up)
 
     def together(self, inputs: Tensor, outputs: Tensor, chosen: Chosen) -> Tensor:
         """One token a row: all rows through all slots of the span, then each row's own kept; no slot is copied."""
@@ -110,7 +113,11 @@ class BankedLinear(nn.Module):
         if weights is None or scale is None:
             return
         rank = weights.rank
-        folded = scale[:, None] * weights.scaling * weights.up.float().cpu()  # (outputs, rank)
+        folded = (scale[:, None] * weights.scaling * weights.up.float().cpu()).to(self.up.dtype)  # (outputs, rank)
+        if not (torch.isfinite(folded).all() and torch.isfinite(weights.down.to(self.down.dtype)).all()):
+            raise ModelError.of(
+                "adapter", expected=f"numbers that {self.up.dtype} can hold", got="larger ones", remedy="Load in fp32."
+            )  # an infinite number would spoil the other rows of the batch as well
         self.down[slot, :rank].copy_(weights.down)
         self.up[slot, :rank].copy_(folded.T)
         self.scale[slot].copy_(scale)

@@ -19,6 +19,9 @@ Conversation = Sequence[Mapping[str, str]]
 """Messages as a chat template takes them: ``role`` and ``content``."""
 
 
+ROLES = ("system", "user", "assistant")
+
+
 @dataclass(frozen=True)
 class Request:
     """One answer to give: a conversation, the arm that answers, and how its tokens are drawn."""
@@ -86,6 +89,7 @@ class Engine(Protocol):
 
 def answers(engine: Engine, requests: Sequence[Request]) -> list[Answer]:
     """Whole answers, in the order of the requests."""
+    prints = [engine.fingerprint(request.mixture) for request in requests]  # before a swap in mid-answer
     texts = [""] * len(requests)
     ends: dict[int, Finished] = {}
     for event in engine.stream(requests):
@@ -96,7 +100,7 @@ def answers(engine: Engine, requests: Sequence[Request]) -> list[Answer]:
     return [
         Answer(
             request.mixture,
-            engine.fingerprint(request.mixture),
+            prints[row],
             texts[row],
             ends[row].reason,
             ends[row].tokens,
@@ -114,9 +118,21 @@ def require_arm(mixture: Mixture, mixtures: Sequence[Mixture]) -> None:
 
 
 def require_words(conversation: Conversation) -> None:
-    """Raises InvalidValue where a conversation asks nothing."""
-    if not conversation or not str(conversation[-1].get("content", "")).strip():
+    """Raises InvalidValue where a conversation asks nothing, or is none."""
+    for message in conversation:
+        role, content = message.get("role"), message.get("content")
+        if role not in ROLES or not isinstance(content, str):
+            raise InvalidValue.of(
+                "message", expected=f"a role of {', '.join(ROLES)} and a text", got=repr(dict(message))
+            )
+    if not conversation or not conversation[-1]["content"].strip():
         raise InvalidValue.of("prompt", expected="a question", got="an empty one", remedy="Write a question.")
+
+
+def require_letters(letters: str) -> None:
+    """Raises InvalidValue where there are no letters to weigh, or one of them twice."""
+    if not letters or len(set(letters)) != len(letters):
+        raise InvalidValue.of("letters", expected="distinct letters", got=repr(letters))
 
 
 class ScriptedEngine:
@@ -170,6 +186,7 @@ class ScriptedEngine:
         """The weights of the function, normalised."""
         for request in requests:
             require_arm(request.mixture, self.mixtures)
+            require_letters(request.letters)
         weighed = [list(self._weigh(request)) for request in requests]
         return [
             {letter: weight / sum(weights) for letter, weight in zip(request.letters, weights, strict=True)}

@@ -6,14 +6,12 @@ flight. Waiting calls take turns, a row each. Knows nothing of adapters' files: 
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import torch
@@ -21,8 +19,8 @@ from torch import Tensor
 
 from ..domain import FinishReason
 from ..errors import ModelError
-from .base import Delta, Event, Finished
-from .decode import Draw, Transcript, next_tokens
+from .decode import next_tokens
+from .rows import Call, Row
 from .steps import Forward
 
 CHUNK: Final = 512
@@ -33,85 +31,6 @@ MOST_WAITING: Final = 1024
 T = TypeVar("T")
 Step = Callable[[Sequence[int], Sequence[int], Sequence[int]], Tensor]
 """Tokens, tokens fed so far and slots of the rows to logits (rows, vocabulary)."""
-
-
-@dataclass(eq=False)
-class Row:
-    """One answer in flight."""
-
-    number: int
-    prompt: Sequence[int]
-    slot: int
-    draw: Draw
-    transcript: Transcript
-    most: int
-    """New tokens at most."""
-    leave: Callable[[], None]
-    """Called once, when the row is over."""
-    fed: int = 0
-    """Tokens in the cache."""
-    tokens: list[int] = field(default_factory=list)
-
-    @property
-    def prefilling(self) -> bool:
-        """True while more than the last token of the prompt is still to be fed."""
-        return self.fed < len(self.prompt) - 1
-
-    @property
-    def pending(self) -> int:
-        """The token to feed next."""
-        return self.tokens[-1] if self.tokens else self.prompt[-1]
-
-
-class Call:
-    """The rows of one visitor's request, and the events that come of them."""
-
-    def __init__(self, rows: Sequence[Row], clock: Callable[[], float]) -> None:
-        self.waiting = deque(rows)
-        self.rows = tuple(rows)
-        self.cancelled = False
-        self._clock, self._started = clock, clock()
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-
-    def next_event(self) -> Event:
-        """The next event, waited for."""
-        return self._events.get()
-
-    def say(self, row: Row, text: str) -> None:
-        """A piece of a row's text."""
-        if text:
-            self._events.put(Delta(row.number, text))
-
-    def finish(self, row: Row, reason: FinishReason, error: str = "") -> None:
-        """The end of a row."""
-        row.leave()
-        seconds = self._clock() - self._started
-        self._events.put(Finished(row.number, reason, len(row.tokens), seconds, error))
-
-    def events(self) -> Events:
-        """Events until every row has finished."""
-        return Events(self)
-
-
-class Events(Iterator[Event]):
-    """The events of a call; closing it, or dropping it, frees its rows within a step, begun or not."""
-
-    def __init__(self, call: Call) -> None:
-        self._call, self._open = call, len(call.rows)
-
-    def __next__(self) -> Event:
-        if not self._open or self._call.cancelled:
-            raise StopIteration
-        event = self._call.next_event()
-        self._open -= isinstance(event, Finished)
-        return event
-
-    def close(self) -> None:
-        """Cancel what is not finished."""
-        self._call.cancelled = True
-
-    def __del__(self) -> None:
-        self.close()
 
 
 class Batcher:
@@ -148,15 +67,14 @@ class Batcher:
         """
         call = Call(rows, self._clock)
         with self._news:
+            self._require_open()
             waiting = sum(len(each.waiting) for each in self._calls)
-            if self._closed or waiting + len(rows) > MOST_WAITING:
-                raise ModelError.of(
-                    "engine",
-                    expected=f"at most {MOST_WAITING} answers waiting",
-                    got="a closed engine" if self._closed else str(waiting + len(rows)),
-                    remedy="Try again in a moment.",
-                )
-            self._calls.append(call)
+            if waiting + len(rows) > MOST_WAITING:
+                remedy = "Try again in a moment." if len(rows) <= MOST_WAITING else "Ask for fewer at once."
+                expected, got = f"at most {MOST_WAITING} answers waiting", str(waiting + len(rows))
+                raise ModelError.of("engine", expected=expected, got=got, remedy=remedy)
+            if rows:
+                self._calls.append(call)
             self._news.notify()
         return call
 
@@ -164,8 +82,7 @@ class Batcher:
         """Run something on the thread that owns the model, and wait for its result."""
         future: Future[T] = Future()
         with self._news:
-            if self._closed:
-                raise ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
+            self._require_open()
             self._jobs.append((job, future))
             self._news.notify()
         return future.result()
@@ -177,19 +94,44 @@ class Batcher:
             self._news.notify()
         self._thread.join()
 
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
+
     def _work(self) -> None:
-        with self._no_gradients():
-            while self._wait():
-                self._run_jobs()
-                self._drop_cancelled()
-                self._admit()
-                self._guarded(self._prefill)
-                self._guarded(self._decode)
-        for call, row in self._rows:
-            call.finish(row, FinishReason.CANCELLED)
-        for waiting in self._calls:
-            for row in waiting.waiting:
-                waiting.finish(row, FinishReason.CANCELLED)
+        """Steps until closed; whatever ends them, nobody is left waiting."""
+        fault = ""
+        try:
+            device = self._forward.model.device
+            if device.type == "cuda":
+                torch.cuda.set_device(device)  # graphs are captured on the thread's present device
+            with self._no_gradients():
+                while self._wait():
+                    self._run_job()
+                    self._drop_cancelled()
+                    self._admit()
+                    self._guarded(self._prefill)
+                    self._guarded(self._decode)
+        except BaseException as error:
+            fault = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self._end(fault)
+
+    def _end(self, fault: str) -> None:
+        """Finish every row, with the fault where there is one, and refuse every job."""
+        with self._news:
+            self._closed = True
+            rows, self._rows = self._rows, []
+            waiting = [(call, row) for call in self._calls for row in call.waiting]
+            self._calls.clear()
+            jobs, self._jobs = self._jobs, deque()
+        for call, row in [*rows, *waiting]:
+            call.finish(row, FinishReason.ERROR if fault else FinishReason.CANCELLED, fault)
+        for _, future in jobs:
+            future.set_exception(
+                ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
+            )
 
     def _wait(self) -> bool:
         """Sleep until there is something to do; False when closed."""
@@ -197,13 +139,16 @@ class Batcher:
             self._news.wait_for(lambda: self._closed or self._rows or self._calls or self._jobs)
             return not self._closed
 
-    def _run_jobs(self) -> None:
-        while self._jobs:
+    def _run_job(self) -> None:
+        """One job a step, so that the rows in flight go on between two."""
+        with self._news:
+            if not self._jobs:
+                return
             job, future = self._jobs.popleft()
-            try:
-                future.set_result(job())
-            except BaseException as error:  # whoever waits for it gets it
-                future.set_exception(error)
+        try:
+            future.set_result(job())
+        except BaseException as error:  # whoever waits for it gets it
+            future.set_exception(error)
 
     def _drop_cancelled(self) -> None:
         for call, row in [pair for pair in self._rows if pair[0].cancelled]:
@@ -225,13 +170,16 @@ class Batcher:
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """Run a step; where it fails, its rows finish with the error and the engine goes on."""
+        fault = ""
         try:
             step()
-        except (RuntimeError, ValueError, IndexError) as error:  # torch.OutOfMemoryError is a RuntimeError
-            for call, row in list(self._rows):
-                self._leave(call, row, FinishReason.ERROR, f"{type(error).__name__}: {error}")
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+        except Exception as error:  # of torch, of a model's code, of a tokenizer: the rows end, the thread does not
+            fault = f"{type(error).__name__}: {error}"
+        if fault:  # outside the handler: the error's frames held the memory that may have run out
+            rows, self._rows = self._rows, []
+            self._forward.cache.forget()
+            for call, row in rows:
+                call.finish(row, FinishReason.ERROR, fault)
 
     def _prefill(self) -> None:
         """Feed a chunk of the prompts that are not in the cache yet, all but their last token."""
@@ -240,7 +188,8 @@ class Batcher:
             return
         lines = lines[:CHUNK]
         rows = [self._rows[line][1] for line in lines]
-        size = min(max(1, CHUNK // len(rows)), max(len(row.prompt) - 1 - row.fed for row in rows))
+        room = self._context - max(row.fed for row in rows)  # padding must not pass the end of a line
+        size = min(max(1, CHUNK // len(rows)), max(len(row.prompt) - 1 - row.fed for row in rows), room)
         chunks = [list(row.prompt[row.fed : min(row.fed + size, len(row.prompt) - 1)]) for row in rows]
         padded = [chunk + [0] * (size - len(chunk)) for chunk in chunks]
         self._forward.chunk(lines, padded, [row.fed for row in rows], [row.slot for row in rows])
@@ -249,20 +198,24 @@ class Batcher:
 
     def _decode(self) -> None:
         """Feed one token of every row and draw its next; a row still in its prompt only keeps its place."""
-        if not self._rows:
-            return
         pairs = list(self._rows)
+        if all(row.prefilling for _, row in pairs):
+            return
         rows = [row for _, row in pairs]
         logits = self._step([row.pending for row in rows], [row.fed for row in rows], [row.slot for row in rows])
-        ready = [place for place, (_, row) in enumerate(pairs) if not row.prefilling]
-        whole = torch.isfinite(logits[ready]).all(-1).tolist()
-        drawn = next_tokens(logits[ready].nan_to_num(), [pairs[place][1].draw for place in ready])
+        ready = [place for place, row in enumerate(rows) if not row.prefilling]
+        logits = logits if len(ready) == len(rows) else logits[ready]
+        whole = torch.isfinite(logits).all(-1).tolist()
+        if not all(whole):
+            logits = logits.nan_to_num()
+        drawn = next_tokens(logits, [rows[place].draw for place in ready])
         for place, token, finite in zip(ready, drawn, whole, strict=True):
             call, row = pairs[place]
             row.fed += 1
             if finite:
                 self._take(call, row, token)
             else:
+                self._forward.cache.forget(self._line(row))
                 self._leave(call, row, FinishReason.ERROR, "logits that are not finite")
 
     def _take(self, call: Call, row: Row, token: int) -> None:
@@ -275,10 +228,12 @@ class Batcher:
         if len(row.tokens) >= row.most or row.fed + 1 >= self._context:
             self._leave(call, row, FinishReason.LENGTH)
 
+    def _line(self, row: Row) -> int:
+        return next(place for place, (_, each) in enumerate(self._rows) if each is row)
+
     def _leave(self, call: Call, row: Row, reason: FinishReason, error: str = "") -> None:
         """Take a row out; the last one takes its line."""
-        line = next(place for place, (_, each) in enumerate(self._rows) if each is row)
-        last = len(self._rows) - 1
+        line, last = self._line(row), len(self._rows) - 1
         if line != last:
             self._forward.cache.move(last, line)
             self._rows[line] = self._rows[last]

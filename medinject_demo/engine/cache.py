@@ -57,7 +57,7 @@ class RowCache:
             lines = self._room(store, layer, new, span)
             index = torch.arange(lines.shape[0], device=new.device)[span.lines]
             lines[index[:, None], :, span.positions] = new.transpose(1, 2)
-            stored.append(lines[span.lines][:, :, : span.longest])
+            stored.append(lines[:, :, : span.longest][span.lines])
         return stored[0], stored[1]
 
     def get_seq_length(self, layer: int = 0) -> int:
@@ -69,6 +69,12 @@ class RowCache:
         for store in (self._keys, self._values):
             for lines in store.values():
                 lines[target].copy_(lines[source])
+
+    def forget(self, line: int | None = None) -> None:
+        """Zero a line, or all: what is not finite would reach whoever has the line next through the mask."""
+        for store in (self._keys, self._values):
+            for lines in store.values():
+                (lines if line is None else lines[line]).zero_()
 
     def _room(self, store: dict[int, Tensor], layer: int, like: Tensor, span: Span) -> Tensor:
         """The layer's lines, made or grown so that the span fits."""

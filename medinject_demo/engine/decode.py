@@ -39,10 +39,10 @@ class Draw:
 def next_tokens(logits: Tensor, rows: Sequence[Draw]) -> list[int]:
     """One token a row, from logits (rows, vocabulary); a greedy row takes its best, another draws from its own."""
     scores = penalised(logits.float(), rows)
-    if all(row.sampling.greedy for row in rows):
-        return [int(token) for token in scores.argmax(-1)]
+    tokens: list[int] = scores.argmax(-1).tolist()
     drawing = [place for place, row in enumerate(rows) if not row.sampling.greedy]
-    tokens = [int(token) for token in scores.argmax(-1)]
+    if not drawing:
+        return tokens
     drawn = draw(
         kept(scores[drawing], [rows[place].sampling for place in drawing]), [rows[p].uniform() for p in drawing]
     )
@@ -92,7 +92,8 @@ def draw(scores: Tensor, uniforms: Sequence[float]) -> list[int]:
     mass = scores.double().softmax(-1).cumsum(-1)
     wanted = torch.tensor(uniforms, device=scores.device, dtype=torch.float64)[:, None] * mass[:, -1:]
     tokens = torch.searchsorted(mass, wanted, right=True).clamp(max=scores.shape[-1] - 1)
-    return [int(token) for token in tokens[:, 0]]
+    chosen: list[int] = tokens[:, 0].tolist()
+    return chosen
 
 
 class Transcript:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -50,3 +51,45 @@ def first_line(error: Exception) -> str:
     """The first line of a library's message, or the error's kind where it says nothing."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__).rstrip(".")
+
+
+def stops_of(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end an answer."""
+    named = model.generation_config.eos_token_id
+    several = named if isinstance(named, list) else [named]
+    return frozenset(each for each in (*several, tokenizer.eos_token_id) if each is not None)
+
+
+def cast(model: Any, dtype: torch.dtype) -> None:
+    """Weights to a precision; buffers, such as the rotary frequencies, stay as they are."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
+
+
+def move(model: Any, device: torch.device) -> None:
+    """A model to a device; raises ModelError where it has no room."""
+    from torch import OutOfMemoryError
+
+    try:
+        model.to(device)
+    except OutOfMemoryError as error:
+        raise ModelError.of(
+            f"device {device}",
+            expected="room for the base",
+            got="out of memory",
+            remedy="Quantise it (int8 or int4), or use a smaller one.",
+        ) from error
+
+
+def require_full_attention(config: Any, base: str, context: int) -> None:
+    """Raises ModelError where a layer would look less far back than the rows' cache lets it."""
+    window = getattr(config, "sliding_window", None)
+    layers = set(getattr(config, "layer_types", None) or (["sliding_attention"] if window else []))
+    if layers <= {"full_attention"} or (layers <= {"full_attention", "sliding_attention"} and (window or 0) >= context):
+        return
+    raise ModelError.of(
+        f"base {base!r}",
+        expected=f"attention over all {context} tokens",
+        got=f"layers of {', '.join(sorted(layers))}" + (f" over {window}" if window else ""),
+        remedy=f"Load it with max_context={window}." if window else "Use another base.",
+    )

@@ -6,10 +6,9 @@ Knows nothing of prompts' kinds, votes or pages: conversations in, events out (`
 from __future__ import annotations
 
 import functools
-import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,49 +19,28 @@ from ..domain import BASE, Mixture
 from ..errors import InvalidValue, ModelError
 from .adapter import Adapter, read_adapter
 from .bank import BASE_SLOT, AdapterBank, shapes_of
-from .base import ChoiceRequest, Conversation, Event, Request, require_arm, require_words
-from .batch import Batcher, Row
+from .base import ChoiceRequest, Conversation, Event, Request, require_arm, require_letters, require_words
+from .batch import Batcher
 from .cache import RowCache
 from .choices import last_logits, letter_probabilities
 from .decode import Draw, Transcript
 from .device import device_of, dtype_of
-from .loading import load_base
+from .loading import cast, load_base, move, require_full_attention, stops_of
+from .origin import Base, base_print
 from .quantization import quantize_weights, require_quantization
-from .scales import scales_of
+from .rows import Row
 from .steps import CapturedSteps, Forward, cuda_graph
 
 LOWEST_RANK: Final = 16
 """Ranks up to this fit a bank even where the first adapters are thinner, so that another can be swapped in."""
 
 
-@dataclass(frozen=True)
-class Base:
-    """Where a base came from: what its adapters' fingerprints and scales depend on, in whatever precision it runs."""
-
-    name: str
-    fingerprint: str
-    stored: Any = field(repr=False)
-    """The model while it holds the weights as they are stored; None once they are cast or quantised."""
-
-    def joined(self, adapter: Adapter) -> str:
-        """Hash of an adapter and the base together, 16 hexadecimal digits."""
-        return hashlib.sha256(f"{self.fingerprint} {adapter.fingerprint}".encode()).hexdigest()[:16]
-
-    def scales(self, adapter: Adapter, folder: Path) -> dict[str, Tensor]:
-        """The scales of an adapter's layers, where they must be computed from the weights as they are stored."""
-
-        @functools.cache
-        def whole() -> Any:
-            return load_base(self.name)[0] if self.stored is None else self.stored
-
-        return scales_of(adapter, self.joined(adapter), folder, lambda name: whole().get_submodule(name).weight)
-
-
 class LocalEngine:
     """Answers of several arms of one base, in one batch. Made by ``load``."""
 
     def __init__(self, model: Any, tokenizer: Any, base: Base, *, slots: int, rank: int, rows: int, context: int):
-        self._model, self._tokenizer, self._base, self._context = model, tokenizer, base, context
+        self._model, self._tokenizer, self._base = model, tokenizer, base
+        self._context, self._most_rows = context, rows
         self._shapes = shapes_of(model)
         self._bank = AdapterBank(model, slots, rank)
         self._prints = {BASE: base.fingerprint}
@@ -73,7 +51,7 @@ class LocalEngine:
         step = CapturedSteps(forward, rows, context, cuda_graph) if model.device.type == "cuda" else forward.step
         self._batcher = Batcher(
             forward,
-            _stops(model, tokenizer),
+            stops_of(model, tokenizer),
             most_rows=rows,
             context=context,
             step=step,
@@ -103,26 +81,35 @@ class LocalEngine:
             InvalidValue: a setting is none of those that are known.
         """
         require_quantization(quantization)
+        for name, given in (("max_rows", max_rows), ("max_context", 4096 if max_context is None else max_context)):
+            if given < 1:
+                raise InvalidValue.of(name, expected="at least 1", got=str(given))
         where = device_of(device)
         precision = dtype_of(dtype, where)
         model: Any
         model, tokenizer = load_base(base)  # in evaluation mode
         model.requires_grad_(False)
-        _move(model, where if quantization == "none" else torch.device("cpu"))
-        origin = Base(base, _base_print(base, model), model)
+        move(model, where if quantization == "none" else torch.device("cpu"))
+        origin = Base(base, base_print(base, model), model)
         shapes = shapes_of(model)
         read = {mixture: read_adapter(folder, shapes) for mixture, folder in adapters.items()}
         scales = {mixture: origin.scales(read[mixture], folder) for mixture, folder in adapters.items()}
         if quantization != "none" or model.dtype != precision:
             origin = replace(origin, stored=None)
-        quantize_weights(model.to(precision), quantization)
-        _move(model, where)
+        cast(model, precision)
+        quantize_weights(model, quantization)
+        move(model, where)
         context = min(max_context or 4096, int(getattr(model.config, "max_position_embeddings", 4096)))
+        require_full_attention(model.config, base, context)
         rank = max([LOWEST_RANK, *(adapter.rank for adapter in read.values())])
         engine = cls(model, tokenizer, origin, slots=len(read) + 3, rank=rank, rows=max_rows, context=context)
-        for mixture, adapter in read.items():
-            engine._install(mixture, adapter, scales[mixture])
-        engine._require_different_arms()
+        try:
+            for mixture, adapter in read.items():
+                engine._install(mixture, adapter, scales[mixture])
+            engine._require_different_arms()
+        except BaseException:
+            engine.close()
+            raise
         return engine
 
     @property
@@ -163,6 +150,7 @@ class LocalEngine:
         prompts = [self._tokens(request.messages) for request in requests]
         for request in requests:
             require_arm(request.mixture, self.mixtures)
+            require_letters(request.letters)
         logits = self._next_logits(prompts, [request.mixture for request in requests])
         return [
             letter_probabilities(self._tokenizer, row, request.letters)
@@ -196,7 +184,12 @@ class LocalEngine:
             slot = self._bank.take()
         if slot is None:
             raise ModelError.of("swap", expected="a free slot", got="none", remedy="Try again in a moment.")
-        self._batcher.between_steps(lambda: self._bank.put(slot, adapter.layers, scales))
+        try:
+            self._batcher.between_steps(lambda: self._bank.put(slot, adapter.layers, scales))
+        except BaseException:
+            with self._lock:
+                self._bank.free(slot)
+            raise
         with self._lock:
             old = self._slots.get(mixture)
             self._slots[mixture] = slot
@@ -238,13 +231,14 @@ class LocalEngine:
         return prompt
 
     def _next_logits(self, prompts: Sequence[Sequence[int]], mixtures: Sequence[Mixture]) -> Tensor:
-        """Logits after each prompt by its arm, (rows, vocabulary), in one forward between two steps."""
+        """Logits after each prompt by its arm, (rows, vocabulary); as many at once as the engine has rows."""
 
-        def forward() -> Tensor:
-            self._bank.use([self._slots[mixture] for mixture in mixtures])
-            return last_logits(self._model, prompts)
+        def forward(few: slice) -> Tensor:
+            self._bank.use([self._slots[mixture] for mixture in mixtures[few]])
+            return last_logits(self._model, prompts[few])
 
-        return self._batcher.between_steps(forward)
+        few = [slice(start, start + self._most_rows) for start in range(0, len(prompts), self._most_rows)]
+        return torch.cat([self._batcher.between_steps(functools.partial(forward, each)) for each in few])
 
     def _require_different_arms(self) -> None:
         """Raises ModelError where two arms give the same logits, as an adapter dropped in silence would."""
@@ -253,41 +247,16 @@ class LocalEngine:
         logits = self._next_logits([self._tokens(asked)] * len(arms), arms)
         for place, one in enumerate(arms):
             for other in arms[place + 1 :]:
-                if torch.equal(logits[place], logits[arms.index(other)]):
+                if not _differ(logits[place], logits[arms.index(other)]):
                     raise ModelError.of(
                         f"arms {one} and {other}",
                         expected="answers that differ",
-                        got="the same logits",
+                        got="the same logits, or none that are finite",
                         remedy="Check their adapters: one may be empty, or a copy of the other.",
                     )
 
 
-def _stops(model: Any, tokenizer: Any) -> frozenset[int]:
-    """The tokens that end an answer."""
-    named = model.generation_config.eos_token_id
-    several = named if isinstance(named, list) else [named]
-    return frozenset(each for each in (*several, tokenizer.eos_token_id) if each is not None)
-
-
-def _move(model: Any, device: torch.device) -> None:
-    try:
-        model.to(device)
-    except torch.OutOfMemoryError as error:
-        raise ModelError.of(
-            f"device {device}",
-            expected="room for the base",
-            got="out of memory",
-            remedy="Quantise it (int8 or int4), or use a smaller one.",
-        ) from error
-
-
-def _base_print(base: str, model: Any) -> str:
-    """Hash of a base: its weight files' bytes, or its name and commit where it comes from the Hub."""
-    folder = Path(base)
-    digest = hashlib.sha256()
-    if not folder.is_dir():
-        digest.update(f"{base}@{getattr(model.config, '_commit_hash', None)}".encode())
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
+def _differ(one: Tensor, other: Tensor) -> bool:
+    """True where finite logits are apart by more than rounding, as those of an adapter without effect are not."""
+    apart = (one - other).abs().max()
+    return bool(torch.isfinite(apart) and apart > 1e-4 * one.std())

@@ -6,10 +6,13 @@ Knows nothing of slots or devices.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -36,21 +39,23 @@ def scales_of(adapter: Adapter, fingerprint: str, folder: Path, weight: Weight) 
 
 
 def _read(kept: Path, adapter: Adapter) -> dict[str, Tensor] | None:
-    """The scales of a whole file, one of each layer; None where it is missing, cut or of other layers."""
+    """The scales of a whole file, one of each layer; None where it is missing, cut, of other layers or not finite."""
     try:
         with safe_open(kept, "pt") as file:
             scales = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dictionary
     except (OSError, SafetensorError):
         return None
-    expected = {name: layer.up.shape[0] for name, layer in adapter.layers.items()}
-    return scales if {name: each.numel() for name, each in scales.items()} == expected else None
+    expected = {name: (layer.up.shape[0],) for name, layer in adapter.layers.items()}
+    whole = {name: tuple(each.shape) for name, each in scales.items()} == expected
+    return scales if whole and all(torch.isfinite(each).all() for each in scales.values()) else None
 
 
 def _keep(scales: Mapping[str, Tensor], kept: Path) -> None:
     """Write the file whole or not at all."""
-    partial = kept.with_suffix(f".{os.getpid()}.partial")
+    partial = kept.with_suffix(f".{os.getpid()}-{threading.get_ident()}.partial")
     try:
         save_file(dict(scales), partial)
         partial.replace(kept)
     except (OSError, SafetensorError):
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only folder says so even of a file that is not there
+            partial.unlink(missing_ok=True)

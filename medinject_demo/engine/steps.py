@@ -78,9 +78,9 @@ class CapturedSteps:
         longest = min(-(-(max(fed) + 1) // STRIDE) * STRIDE, self._context)
         unused = rows - len(tokens)
         given = [[*tokens, *[0] * unused], [*fed, *[0] * unused], [*slots, *[BASE_SLOT] * unused]]
-        inputs = self._inputs.setdefault(
-            rows, torch.zeros(3, rows, dtype=torch.long, device=self._forward.model.device)
-        )
+        if rows not in self._inputs:
+            self._inputs[rows] = torch.zeros(3, rows, dtype=torch.long, device=self._forward.model.device)
+        inputs = self._inputs[rows]
         inputs.copy_(torch.tensor(given))
         return self._captured(rows, longest, inputs)()[: len(tokens)]
 
@@ -97,7 +97,10 @@ class CapturedSteps:
             if self._generation != self._forward.cache.generation:
                 self._runs.clear()
                 self._generation = self._forward.cache.generation
-            self._runs[rows, longest] = self._capture(run)
+            try:
+                self._runs[rows, longest] = self._capture(run)
+            except RuntimeError:  # a kernel that cannot be captured: the run itself, over the same tensors
+                self._runs[rows, longest] = run
         return self._runs[rows, longest]
 
 

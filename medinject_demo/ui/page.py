@@ -11,12 +11,14 @@ import gradio as gr
 
 from ..domain import FinishReason, Kind, Prompt, Sampling
 from ..engine.base import Delta, Engine, Event, Request
-from ..errors import ModelError
+from ..errors import InvalidValue, ModelError
 from ..prompts import layout
 from . import texts
 
 MOST_CHARACTERS: Final = 2000
 SAMPLING: Final = Sampling(max_new_tokens=192)
+VISITORS: Final = 32
+"""Questions that are answered at once; their rows share the engine's batch, and beyond it wait there."""
 REFRESH: Final = 0.1
 """Seconds between two redrawings of the answers, at least."""
 
@@ -65,7 +67,14 @@ def build(engine: Engine, examples: Sequence[Prompt], notice: str) -> gr.Blocks:
             for shown in compared(engine, text):
                 yield dict(zip(cards, shown, strict=True))  # a list would not do where there is one card
 
-        gr.on([ask.click, question.submit], compare, inputs=question, outputs=cards, api_name="compare")
+        gr.on(
+            [ask.click, question.submit],
+            compare,
+            inputs=question,
+            outputs=cards,
+            api_name="compare",
+            concurrency_limit=VISITORS,
+        )
     return page
 
 
@@ -85,6 +94,8 @@ def compared(engine: Engine, text: str, *, clock: Callable[[], float] = time.mon
     yield list(board.shown)
     try:
         events = engine.stream([Request(asked, mixture, SAMPLING) for mixture in engine.mixtures])
+    except InvalidValue as error:
+        raise gr.Error(texts.TOO_MANY_TOKENS, print_exception=False) from error
     except ModelError as error:
         raise gr.Error(texts.BUSY, print_exception=False) from error
     for event in events:

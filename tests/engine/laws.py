@@ -71,6 +71,20 @@ class EngineLaws:
         with pytest.raises(ModelError, match="expected one of base"):
             engine.stream([asked("Bonjour", absent)])
 
+    def test_no_request_is_no_event(self, engine: Engine) -> None:
+        assert list(engine.stream([])) == []
+        assert answers(engine, [asked(QUESTIONS[0])])[0].finish_reason is not FinishReason.ERROR
+
+    @pytest.mark.parametrize("message", [{"role": "user", "content": None}, {"role": "doctor", "content": "Bonjour"}])
+    def test_a_message_of_another_form_is_refused(self, engine: Engine, message: dict[str, str]) -> None:
+        with pytest.raises(InvalidValue, match="expected a role of system, user, assistant and a text"):
+            engine.stream([Request((message,), engine.mixtures[0])])
+
+    @pytest.mark.parametrize("letters", ["", "ABA"])
+    def test_letters_that_cannot_be_weighed_are_refused(self, engine: Engine, letters: str) -> None:
+        with pytest.raises(InvalidValue, match="expected distinct letters"):
+            engine.option_probabilities([ChoiceRequest(asked("Bonjour").messages, engine.mixtures[0], letters)])
+
     def test_an_empty_question_is_refused(self, engine: Engine) -> None:
         with pytest.raises(InvalidValue, match="Write a question"):
             engine.stream([asked("  ")])

@@ -1,0 +1,94 @@
+"""A row, one answer in flight; a call, the rows of one request; and the events that its visitor waits for.
+
+Knows nothing of models or of batches.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ..domain import FinishReason
+from .base import Delta, Event, Finished
+from .decode import Draw, Transcript
+
+
+@dataclass(eq=False)
+class Row:
+    """One answer in flight."""
+
+    number: int
+    prompt: Sequence[int]
+    slot: int
+    draw: Draw
+    transcript: Transcript
+    most: int
+    """New tokens at most."""
+    leave: Callable[[], None]
+    """Called once, when the row is over."""
+    fed: int = 0
+    """Tokens in the cache."""
+    tokens: list[int] = field(default_factory=list)
+
+    @property
+    def prefilling(self) -> bool:
+        """True while more than the last token of the prompt is still to be fed."""
+        return self.fed < len(self.prompt) - 1
+
+    @property
+    def pending(self) -> int:
+        """The token to feed next."""
+        return self.tokens[-1] if self.tokens else self.prompt[-1]
+
+
+class Call:
+    """The rows of one visitor's request, and the events that come of them."""
+
+    def __init__(self, rows: Sequence[Row], clock: Callable[[], float]) -> None:
+        self.waiting = deque(rows)
+        self.rows = tuple(rows)
+        self.cancelled = False
+        self._clock, self._started = clock, clock()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+
+    def next_event(self) -> Event:
+        """The next event, waited for."""
+        return self._events.get()
+
+    def say(self, row: Row, text: str) -> None:
+        """A piece of a row's text."""
+        if text:
+            self._events.put(Delta(row.number, text))
+
+    def finish(self, row: Row, reason: FinishReason, error: str = "") -> None:
+        """The end of a row."""
+        row.leave()
+        seconds = self._clock() - self._started
+        self._events.put(Finished(row.number, reason, len(row.tokens), seconds, error))
+
+    def events(self) -> Events:
+        """Events until every row has finished."""
+        return Events(self)
+
+
+class Events(Iterator[Event]):
+    """The events of a call; closing it, or dropping it, frees its rows within a step, begun or not."""
+
+    def __init__(self, call: Call) -> None:
+        self._call, self._open = call, len(call.rows)
+
+    def __next__(self) -> Event:
+        if not self._open or self._call.cancelled:
+            raise StopIteration
+        event = self._call.next_event()
+        self._open -= isinstance(event, Finished)
+        return event
+
+    def close(self) -> None:
+        """Cancel what is not finished."""
+        self._call.cancelled = True
+
+    def __del__(self) -> None:
+        self.close()
