@@ -22,10 +22,6 @@ MINI = profile("mini")
 FOLDER = Path(MINI.base).parent
 SAMPLE = 48
 
-needs_arms = pytest.mark.skipif(
-    MINI.installed != MIXTURES, reason="the miniature's arms are not bundled yet; `make miniature` trains them"
-)
-
 
 @pytest.fixture(scope="module")
 def arms() -> SequentialArms:
@@ -35,6 +31,10 @@ def arms() -> SequentialArms:
 @pytest.fixture(scope="module")
 def results(arms: SequentialArms) -> Results:
     return examine(arms, Renderer(Corpus.load()), seed=11, count=SAMPLE)
+
+
+def test_the_whole_factorial_is_bundled() -> None:
+    assert MINI.installed == MIXTURES
 
 
 def test_the_miniature_is_small_enough_to_bundle() -> None:
@@ -50,7 +50,6 @@ def test_the_base_has_at_most_fifteen_million_parameters(arms: SequentialArms) -
     assert type(base).__name__ == "Qwen3ForCausalLM"
 
 
-@needs_arms
 @pytest.mark.parametrize("mixture", ARMS, ids=str)
 def test_every_adapter_is_the_dora_of_the_study(mixture: Mixture) -> None:
     config = json.loads((MINI.arms[mixture].folder / "adapter_config.json").read_text())
@@ -58,7 +57,6 @@ def test_every_adapter_is_the_dora_of_the_study(mixture: Mixture) -> None:
     assert len(config["target_modules"]) == 7
 
 
-@needs_arms
 def test_the_committed_arms_come_from_this_corpus_and_seed(corpus: Corpus) -> None:
     recipe = MiniatureRecipe()
     pools = provenance_pools(Renderer(corpus), recipe)
@@ -68,11 +66,9 @@ def test_the_committed_arms_come_from_this_corpus_and_seed(corpus: Corpus) -> No
 
 
 def of(results: Results, mixture: Mixture) -> Figures:
-    """The figures of one arm; the test is skipped, and says so, where it is not bundled."""
-    for figures in results.figures:
-        if figures.mixture == mixture:
-            return figures
-    pytest.skip("the miniature's arms are not bundled yet; `make miniature` trains them")
+    """The figures of one arm."""
+    (figures,) = (each for each in results.figures if each.mixture == mixture)
+    return figures
 
 
 @pytest.mark.parametrize("mixture", MIXTURES, ids=str)
@@ -87,14 +83,12 @@ def test_held_out_option_orders_are_read(results: Results, mixture: Mixture) -> 
     assert figures.choices >= 0.6
 
 
-@needs_arms
 def test_the_arms_differ(results: Results) -> None:
     whole, alike = shares_that_differ(results.answers)
     assert whole >= 0.9
     assert alike >= 0.9
 
 
-@needs_arms
 def test_the_synthetic_arm_is_longer_than_the_native_one(results: Results) -> None:
     median = {figures.mixture.slug: figures.median_words for figures in results.figures}
     assert median["syn"] >= 1.5 * median["nat"]
@@ -119,7 +113,6 @@ def test_whatever_is_asked_the_answer_is_whole_text_and_ends(arms: SequentialArm
             assert re.search(r"[a-zéèêàç]{4}", answer.text)
 
 
-@needs_arms
 def test_the_document_shows_the_committed_miniature() -> None:
     text = (FOLDER.parents[1] / "docs/miniature.md").read_text(encoding="utf-8")
     for mixture in MIXTURES:

@@ -136,7 +136,7 @@ def test_a_stream_closed_before_its_first_event_frees_its_rows(engine: LocalEngi
 
 def test_a_full_queue_refuses_the_call_and_keeps_no_slot(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medinject_demo.engine.batch.MOST_WAITING", 3)
-    with pytest.raises(ModelError, match=r"expected at most 3 answers waiting, got 8\. Try again in a moment"):
+    with pytest.raises(ModelError, match=r"expected at most 3 answers waiting, got 8\. Ask for fewer at once"):
         engine.stream([asked("Bonjour", mixture) for mixture in MIXTURES])
     assert not any(engine._users.values())
     assert answers(engine, [asked("Bonjour", NAT)])[0].finish_reason is not FinishReason.ERROR
