@@ -14,9 +14,8 @@ import click
 from click.core import ParameterSource
 
 from . import __version__
-from .domain import ARMS, MIXTURES, Kind, Mixture
+from .domain import ARMS, MIXTURES, STUDY_SIZE, Kind, Mixture
 from .errors import MedInjectError
-from .training.mixtures import STUDY_SIZE
 
 MINIATURE = Path("adapters/mini")
 

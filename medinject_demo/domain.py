@@ -114,6 +114,9 @@ BASE: Final = MIXTURES[0]
 ARMS: Final = MIXTURES[1:]
 """The seven fine-tuned arms."""
 
+STUDY_SIZE = 33_493
+"""Training items of every arm of the study."""
+
 
 @dataclass(frozen=True)
 class Prompt:

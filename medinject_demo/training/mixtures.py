@@ -15,9 +15,6 @@ from ..domain import Mixture, Prompt, Provenance
 from ..errors import InvalidValue, NotEnoughRows
 from ..prompts import row_of
 
-STUDY_SIZE = 33_493
-"""Training items of every arm of the study."""
-
 
 @dataclass(frozen=True)
 class Blend:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medinject_demo.domain import ARMS, BASE, Kind, Mixture, Prompt, Provenance
+from medinject_demo.domain import ARMS, BASE, STUDY_SIZE, Kind, Mixture, Prompt, Provenance
 from medinject_demo.errors import InvalidValue, NotEnoughRows
-from medinject_demo.training.mixtures import STUDY_SIZE, blend, data_fingerprint, shares
+from medinject_demo.training.mixtures import blend, data_fingerprint, shares
 
 ALL = Mixture.parse("all")
 arms = st.sampled_from(ARMS)
