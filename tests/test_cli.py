@@ -31,7 +31,7 @@ def one_line(result: Result) -> str:
     return line
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["train", "mini"], ["train", "exam"]], ids=" ".join)
+@pytest.mark.parametrize("command", [[], ["train"], ["train", "mini"], ["train", "exam"], ["bench"]], ids=" ".join)
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0
