@@ -103,7 +103,7 @@ def _random_model(shape: Shape, folder: Path, device: str, dtype: str) -> Any:
 
     auto: Any = AutoModelForCausalLM
     kind = getattr(torch, dtype)
-    require_room(folder, 1.3 * _parameters(shape) * kind.itemsize)
+    require_room(folder, 1.5 * _parameters(shape) * kind.itemsize)
     config = Qwen3Config(
         vocab_size=shape.vocabulary,
         hidden_size=shape.hidden,
