@@ -5,20 +5,30 @@ Imports of heavy libraries are inside the commands: ``--help`` answers at once.
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from . import __version__
-from .domain import ARMS, MIXTURES, STUDY_SIZE, Kind, Mixture
-from .errors import MedInjectError
+from .domain import ARMS, MIXTURES, STUDY_SIZE, Kind, Mixture, Sampling
+from .errors import InvalidValue, MedInjectError
+
+if TYPE_CHECKING:
+    from .adapters.registry import Profile
 
 MINIATURE = Path("adapters/mini")
+REGISTRY_FILE = click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path)
+MINIATURE_TOKENS = 192
+"""New tokens of an answer of the miniature, unless asked otherwise: its longest answers end before."""
 BENCH_LINES = (
     *("base-batch", "plain-batch", "peft-sequential", "peft-mixed", "switch", "visitors", "join", "memory"),
     *("step", "answers", "rows", "load"),
@@ -34,13 +44,15 @@ class FamilyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as error:
-            click.echo(f"error: {error.name} is missing. Run: pip install -r requirements-train.txt", err=True)
+            needs = "requirements-train.txt" if ctx.invoked_subcommand == "train" else "requirements.txt"
+            click.echo(f"error: {error.name} is missing. Run: pip install -r {needs}", err=True)
             ctx.exit(1)
         except MedInjectError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
-            click.echo("interrupted: what was finished is kept; the same command continues.", err=True)
+            kept = ": what was finished is kept; the same command continues"
+            click.echo(f"interrupted{kept if ctx.invoked_subcommand == 'train' else ''}.", err=True)
             ctx.exit(1)
 
 
@@ -165,6 +177,101 @@ def exam(output: Path, count: int | None) -> None:
     results = examine(arms, renderer, seed=7, count=count, say=click.echo)
     write_whole(output, report(results, renderer, Path(miniature.base).parent))
     click.echo(f"written: {output}")
+
+
+@cli.command()
+@click.argument("question")
+@click.option("--arms", help="Arms that answer, such as base,nat,all.  [default: every arm installed]")
+@click.option("--model", help="Profile of the registry, or auto.  [default: MEDINJECT_MODEL]")
+@click.option("--max-new-tokens", type=int, help="Tokens of an answer at most.  [default: 192 (mini), 512 (others)]")
+@click.option("--temperature", default=0.0, show_default=True, help="0 takes the most probable token, as the study.")
+@click.option("--top-p", default=1.0, show_default=True)
+@click.option("--top-k", default=0, show_default=True, help="0 is no limit.")
+@click.option("--min-p", default=0.0, show_default=True)
+@click.option("--repetition-penalty", default=1.0, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:<number>.")
+@click.option(
+    "--quantization",
+    type=click.Choice(["none", "int8", "int4"]),
+    help="Bits of the base's weights.  [default: MEDINJECT_QUANTIZATION]",
+)
+@click.option("--registry", type=REGISTRY_FILE, help="File of the profiles.  [default: adapters/registry.toml]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document once all have answered.")
+def compare(
+    question: str,
+    *,
+    arms: str | None,
+    model: str | None,
+    registry: Path | None,
+    device: str,
+    quantization: str | None,
+    as_json: bool,
+    **drawn: Any,
+) -> None:
+    """Ask several arms one QUESTION and read their answers side by side.
+
+    QUESTION '-' is read from the standard input. Among --arms, 'all' is the arm trained on all three provenances.
+    """
+    from . import terminal
+    from .adapters.registry import REGISTRY, serving
+    from .assembly import load_engine
+    from .settings import Settings
+
+    settings = Settings.from_env(os.environ)
+    with _usage() if model else nullcontext():
+        chosen = serving(model or settings.model, registry or REGISTRY)
+    with _usage():
+        mixtures = _mixtures(arms) or chosen.installed
+        comparison = terminal.Comparison(chosen.name, _read(question), mixtures, _sampling(chosen, **drawn))
+    bits, quiet = quantization or settings.quantization, not sys.stderr.isatty()
+    engine = load_engine(chosen, mixtures, device=device, quantization=bits, rows=len(mixtures), quiet=quiet)
+    with closing(engine):
+        terminal.compare(comparison, engine, sys.stdout, as_json=as_json)
+
+
+def _read(question: str) -> str:
+    if question != "-":
+        return question
+    try:
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidValue.of("question", expected="UTF-8 text", got=f"byte {error.start} that is not") from error
+
+
+def _mixtures(slugs: str | None) -> tuple[Mixture, ...]:
+    """The arms named, each once; none where none is."""
+    return () if slugs is None else tuple(dict.fromkeys(Mixture.parse(slug.strip()) for slug in slugs.split(",")))
+
+
+def _sampling(chosen: Profile, *, max_new_tokens: int | None, **drawn: Any) -> Sampling:
+    if max_new_tokens is None:
+        max_new_tokens = MINIATURE_TOKENS if chosen.name == "mini" else Sampling().max_new_tokens
+    return Sampling(max_new_tokens=max_new_tokens, **drawn)
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """A value that a person typed wrong is wrong usage."""
+    try:
+        yield
+    except InvalidValue as error:
+        raise click.UsageError(str(error)) from error
+
+
+@cli.command()
+@click.option("--registry", type=REGISTRY_FILE, help="File of the profiles.  [default: adapters/registry.toml]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def doctor(registry: Path | None, as_json: bool) -> None:
+    """Say what can run on this machine, and how to get what is missing."""
+    from .adapters.registry import REGISTRY
+    from .doctor import examine
+
+    found = examine(os.environ, registry=registry or REGISTRY)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2) if as_json else found.as_text(width))
+    if not found.servable:
+        raise MedInjectError(found.faults[0].sentence)
 
 
 @cli.command()

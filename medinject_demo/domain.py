@@ -10,8 +10,8 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -114,7 +114,7 @@ BASE: Final = MIXTURES[0]
 ARMS: Final = MIXTURES[1:]
 """The seven fine-tuned arms."""
 
-STUDY_SIZE = 33_493
+STUDY_SIZE: Final = 33_493
 """Training items of every arm of the study."""
 
 
@@ -149,6 +149,22 @@ class Prompt:
     def right_letters(self) -> frozenset[str]:
         """The letters of the right options; empty for an open question or where no reference is known."""
         return frozenset(self.reference.replace(",", " ").split()) if self.options else frozenset()
+
+    def reordered(self, order: Sequence[int]) -> Prompt:
+        """The same with its options in another order, the reference's letters following them.
+
+        Args:
+            order: for each new place, the place where its option stood.
+
+        Raises:
+            InvalidValue: it does not name each place once.
+        """
+        if sorted(order) != list(range(len(self.options))):
+            most = len(self.options) - 1
+            raise InvalidValue.of("order", expected=f"each place from 0 to {most} once", got=str(tuple(order)))
+        right = [letter for letter, old in zip(LETTERS, order, strict=False) if LETTERS[old] in self.right_letters]
+        options = tuple(self.options[old] for old in order)
+        return replace(self, options=options, reference=", ".join(right) if self.options else self.reference)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Settings:
         default="none",
         metadata={
             "variable": "MEDINJECT_QUANTIZATION",
-            "help": "base weights `none`, `int8`, `int4`; read, not used yet",
+            "help": "weights of the base: `none` (as they are), `int8` or `int4`",
         },
     )
     secret: str = field(

@@ -44,3 +44,24 @@ def below_a_file(tmp_path: Path) -> Path:
     """A place that nobody can write, not even root: below a regular file."""
     (tmp_path / "file").write_text("a regular file", encoding="utf-8")
     return tmp_path / "file" / "below"
+
+
+@pytest.fixture(scope="session")
+def tiny_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with a tiny base whose arms nat, trad and all are there, and syn is not; and a base of the Hub."""
+    from medinject_demo.domain import Mixture
+    from tests.tiny import tiny_adapter, tiny_base
+
+    root = tmp_path_factory.mktemp("registry")
+    base = tiny_base(root / "tiny/base")
+    for slug in ("nat", "trad", "all"):
+        tiny_adapter(base, root / "tiny" / slug, Mixture.parse(slug))
+    arms = "\n".join(f'{slug} = {{ folder = "tiny/{slug}" }}' for slug in ("nat", "trad", "syn", "all"))
+    texts = 'title = "Petit"\nnotice = "Aucune valeur médicale."\n'
+    (root / "registry.toml").write_text(
+        f'[tiny]\n{texts}base = "./tiny/base"\n[tiny.arms]\n{arms}\n'
+        f'[absent]\n{texts}base = "./absent"\n[absent.arms]\nnat = {{ folder = "tiny/nat" }}\n'
+        f'[hub]\n{texts}base = "group/model"\n[hub.arms]\nnat = {{ folder = "hub/nat" }}\n',
+        encoding="utf-8",
+    )
+    return root / "registry.toml"

@@ -1,15 +1,25 @@
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
+from dataclasses import fields
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from medinject_demo import __version__
 from medinject_demo.cli import cli
-from medinject_demo.domain import ARMS
+from medinject_demo.domain import ARMS, Sampling
+from medinject_demo.settings import QUANTIZATIONS, Settings
 from medinject_demo.training.data import Pools, write_pools
 from medinject_demo.training.mini import MiniatureRecipe
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = [each.metadata["variable"] for each in fields(Settings)]
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +33,12 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(each) for each in arguments])
 
 
+def ask(registry: Path, *arguments: object, question: str = "Bonjour", stdin: str | bytes | None = None) -> Result:
+    """Put a question to the tiny profile, twelve tokens an answer."""
+    tiny = ["--registry", str(registry), "--model", "tiny", "--max-new-tokens", "12"]
+    return CliRunner().invoke(cli, ["compare", question, *tiny, *map(str, arguments)], input=stdin)
+
+
 def one_line(result: Result) -> str:
     """The only line on stderr of a command that failed."""
     assert result.exit_code == 1
@@ -31,7 +47,9 @@ def one_line(result: Result) -> str:
     return line
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["train", "mini"], ["train", "exam"], ["bench"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["train", "mini"], ["train", "exam"], ["bench"], ["compare"], ["doctor"]], ids=" ".join
+)
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = run(*command, "--help")
     assert result.exit_code == 0
@@ -57,6 +75,22 @@ def test_the_version_is_said() -> None:
         (["train", "--mixture", "nat", "--colour", "green"], "--colour"),
         (["train", "mini", "--seed", "x"], "--seed"),
         (["train", "exam", "--count", "0"], "--count"),
+        (["compare"], "QUESTION"),
+        (["compare", "Où", "est-ce ?"], "est-ce ?"),
+        (["compare", " "], "question: expected a text, got an empty one. Write a question."),
+        (["compare", "-"], "question: expected a text, got an empty one."),
+        (["compare", "Où ?", "--arms", "base,nta"], "mixture: expected one of base, nat, "),
+        (["compare", "Où ?", "--arms", ""], "mixture: expected one of base, nat, "),
+        (["compare", "Où ?", "--model", "grand"], "model: expected one of mini, "),
+        (["compare", "Où ?", "--temperature", "9"], "temperature: expected a number from 0 to 5, got 9.0"),
+        (["compare", "Où ?", "--temperature", "nan"], "temperature: expected a number from 0 to 5, got nan"),
+        (["compare", "Où ?", "--temperature", "chaud"], "--temperature"),
+        (["compare", "Où ?", "--top-p", "0"], "top_p: expected a number from 1e-06 to 1, got 0.0"),
+        (["compare", "Où ?", "--max-new-tokens", "0"], "max_new_tokens: expected a number from 1 to 8192, got 0"),
+        (["compare", "Où ?", "--seed", "-1"], "seed: expected a number from 0 to "),
+        (["compare", "Où ?", "--quantization", "int3"], "--quantization"),
+        (["compare", "Où ?", "--registry", "absent.toml"], "--registry"),
+        (["doctor", "now"], "now"),
     ],
 )
 def test_wrong_usage_exits_2_and_names_what_is_wrong(arguments: list[str], named: str) -> None:
@@ -147,3 +181,124 @@ def test_a_learning_rate_that_is_no_number_is_refused(data: Path) -> None:
     result = run("train", "--mixture", "nat", "--data", data, "--size", 60, "--learning-rate", "nan", "--dry-run")
     assert result.exit_code == 1
     assert "learning rate: expected a number above 0, got nan." in one_line(result)
+
+
+def test_every_arm_that_is_installed_answers_in_a_pipe(tiny_registry: Path) -> None:
+    result = ask(tiny_registry)
+    assert result.exit_code == 0
+    assert sorted(re.findall("^== (.*?):", result.stdout, re.MULTILINE)) == ["all", "base", "nat", "trad"]
+    assert result.stdout.startswith("tiny, greedy, at most 12 new tokens. A research demonstration")
+    assert result.stderr == ""
+
+
+def test_the_document_of_a_comparison_holds_what_the_engine_says(tiny_registry: Path) -> None:
+    result = ask(tiny_registry, "--json", "--arms", " all, nat,all", "--temperature", 0.5, "--seed", 3)
+    document = json.loads(result.stdout)
+    assert [answer["mixture"] for answer in document["answers"]] == ["all", "nat"]
+    assert Sampling(**document["sampling"]) == Sampling(max_new_tokens=12, temperature=0.5, seed=3)
+    assert len({answer["fingerprint"] for answer in document["answers"]}) == 2
+    assert all(0 < answer["tokens"] <= 12 for answer in document["answers"])
+    assert ask(tiny_registry, "--json", "--arms", "nat", "--temperature", 0.5, "--seed", 4).stdout != result.stdout
+
+
+def test_a_question_is_read_from_the_standard_input(tiny_registry: Path) -> None:
+    result = ask(tiny_registry, "--json", "--arms", "nat", question="-", stdin="Qu'est-ce que la fièvre ?\n")
+    assert json.loads(result.stdout)["question"] == "Qu'est-ce que la fièvre ?"
+
+
+def test_a_standard_input_that_is_no_text_is_wrong_usage(tiny_registry: Path) -> None:
+    result = ask(tiny_registry, question="-", stdin="été".encode("latin-1"))
+    assert result.exit_code == 2
+    assert "question: expected UTF-8 text, got byte 0 that is not" in result.stderr
+
+
+def test_an_arm_that_is_not_installed_fails_with_the_way_to_get_it(tiny_registry: Path) -> None:
+    line = one_line(ask(tiny_registry, "--arms", "base,syn"))
+    assert line.startswith("error: arm syn: expected an adapter in ")
+    assert "python -m medinject_demo train --mixture syn" in line
+
+
+def test_a_profile_whose_base_is_absent_fails_in_one_line(tiny_registry: Path) -> None:
+    line = one_line(ask(tiny_registry, "--model", "absent"))
+    assert line.startswith("error: profile 'absent': expected its base in ")
+
+
+def test_a_question_longer_than_the_context_fails_and_nothing_is_shown(tiny_registry: Path) -> None:
+    result = ask(tiny_registry, question="mal " * 5000)
+    assert "prompt: expected fewer than " in one_line(result)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there_fails(tiny_registry: Path, device: str) -> None:
+    assert "device: expected " in one_line(ask(tiny_registry, "--device", device))
+
+
+def test_a_wrong_setting_of_the_environment_fails(tiny_registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDINJECT_QUANTIZATION", "int3")
+    assert "MEDINJECT_QUANTIZATION: expected none or int8 or int4" in one_line(ask(tiny_registry))
+
+
+def test_the_environment_names_the_profile_where_no_option_does(
+    tiny_registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDINJECT_MODEL", "absent")
+    assert "profile 'absent'" in one_line(run("compare", "Bonjour", "--registry", tiny_registry))
+    monkeypatch.setenv("MEDINJECT_MODEL", "grand")
+    assert "model: expected one of tiny, absent, hub, got 'grand'" in one_line(
+        run("compare", "Bonjour", "--registry", tiny_registry)
+    )
+
+
+def test_ctrl_c_ends_a_comparison_in_one_line(tiny_registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("medinject_demo.terminal.show", interrupted)
+    result = ask(tiny_registry)
+    assert (result.exit_code, result.stderr) == (1, "interrupted.\n")
+
+
+def test_the_miniature_answers_within_its_own_length() -> None:
+    document = json.loads(run("compare", "Quels sont les symptômes de la grippe ?", "--arms", "base", "--json").stdout)
+    assert document["model"] == "mini"
+    assert document["sampling"]["max_new_tokens"] == 192
+    assert "fièvre" in document["answers"][0]["text"].lower()
+
+
+def test_each_quantisation_of_the_settings_can_be_asked_for() -> None:
+    (option,) = [each for each in cli.commands["compare"].params if each.name == "quantization"]
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == QUANTIZATIONS
+
+
+def test_the_doctor_exits_0_where_the_page_can_be_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in SETTINGS:
+        monkeypatch.delenv(variable, raising=False)
+    result = run("doctor")
+    assert result.exit_code == 0
+    assert "`make run` would serve the profile mini" in result.stdout
+    assert result.stderr == ""
+
+
+def test_the_doctor_exits_1_with_one_line_where_it_cannot(tiny_registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDINJECT_MODEL", "hub")
+    result = run("doctor", "--registry", tiny_registry)
+    assert one_line(result).endswith("Run: hf download group/model")
+    assert "`make run` would not serve the page here" in result.stdout
+    document = json.loads(run("doctor", "--registry", tiny_registry, "--json").stdout)
+    assert document["servable"] is False
+
+
+def test_the_command_line_needs_no_library_but_click_to_explain_itself() -> None:
+    program = "import sys, medinject_demo.cli; print(*sorted({n.partition('.')[0] for n in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    ours = set(done.stdout.split()) - set(sys.stdlib_module_names) - {"medinject_demo"}
+    bare = subprocess.run(
+        [sys.executable, "-c", program.replace(", medinject_demo.cli", ", click")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ours <= set(bare.stdout.split())

@@ -18,9 +18,9 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 FLOORS = (
     {"__init__", "settings", "domain", "errors"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing"},
-    {"arena"},
+    {"arena", "assembly"},
     {"ui", "evaluation", "training"},
-    {"app", "cli", "__main__", "readme"},
+    {"app", "cli", "doctor", "terminal", "__main__", "readme"},
 )
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 MODULES = [
@@ -33,11 +33,17 @@ MODULES = [
     "training.render",
     "training.mixtures",
     "training.data",
+    "engine.base",
+    "engine.device",
+    "adapters.presence",
+    "assembly",
+    "terminal",
+    "doctor",
     "cli",
 ]
 HEAVY = ("torch", "transformers", "peft", "gradio", "datasets", "pandas")
 SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
-TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers"}
+TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers", "optimum"}
 ENVIRONMENT = {"settings.py", "cli.py", "app.py", "ui/__init__.py", "ui/page.py"}
 
 

@@ -15,6 +15,7 @@ from ..domain import ARMS, BASE, MIXTURES, Mixture
 from ..errors import InvalidData, InvalidValue, ModelError
 
 REGISTRY: Final = Path(__file__).parents[2] / "adapters" / "registry.toml"
+MINIATURE: Final = "mini"
 ADAPTER_FILES: Final = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -62,6 +63,32 @@ class Profile:
                 remedy="Build it with: make miniature (about an hour on two cores).",
             )
 
+    def require_arm(self, mixture: Mixture) -> None:
+        """Check that an arm can answer.
+
+        Raises:
+            ModelError: the profile has no such arm, or its adapter is not there; the sentence says how to get it.
+        """
+        if mixture in self.installed:
+            return
+        if mixture not in self.arms:
+            known = ", ".join(map(str, (BASE, *self.arms)))
+            raise ModelError.of(f"profile {self.name!r}", expected=f"an arm among {known}", got=repr(mixture.slug))
+        raise ModelError.of(
+            f"arm {mixture}",
+            expected=f"an adapter in {self.arms[mixture].folder}",
+            got="none",
+            remedy=self.remedy(mixture),
+        )
+
+    def remedy(self, mixture: Mixture) -> str:
+        """How to get the adapter of an arm."""
+        if self.name == MINIATURE:
+            return "Train the miniature's arms with: make miniature"
+        folder = self.arms[mixture].folder
+        command = f"python -m medinject_demo train --mixture {mixture} --base {self.base} --output {folder}"
+        return f"Put a PEFT adapter in {folder}, or train one: {command}"
+
 
 def load_registry(path: Path = REGISTRY) -> dict[str, Profile]:
     """Read the profiles.
@@ -88,6 +115,15 @@ def profile(name: str, path: Path = REGISTRY) -> Profile:
     if name not in profiles:
         raise InvalidValue.of("model", expected=f"one of {', '.join(profiles)}", got=repr(name))
     return profiles[name]
+
+
+def serving(model: str, path: Path = REGISTRY) -> Profile:
+    """The profile that a setting of the model means: ``auto`` is the miniature for now.
+
+    Raises:
+        InvalidValue: the registry has no such profile.
+    """
+    return profile(MINIATURE if model == "auto" else model, path)
 
 
 def _profile(name: str, table: Any, path: Path) -> Profile:

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -20,10 +21,9 @@ from torch import Tensor
 
 from ..domain import FinishReason
 from ..errors import ModelError
-from .bank import AdapterBank
 from .base import Delta, Event, Finished
-from .cache import RowCache, Span
 from .decode import Draw, Transcript, next_tokens
+from .steps import Forward
 
 CHUNK: Final = 512
 """Prompt tokens, of all rows together, that one step feeds at most."""
@@ -31,6 +31,8 @@ MOST_WAITING: Final = 1024
 """Rows that may wait for a place; beyond, a call is refused."""
 
 T = TypeVar("T")
+Step = Callable[[Sequence[int], Sequence[int], Sequence[int]], Tensor]
+"""Tokens, tokens fed so far and slots of the rows to logits (rows, vocabulary)."""
 
 
 @dataclass(eq=False)
@@ -71,6 +73,10 @@ class Call:
         self._clock, self._started = clock, clock()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
 
+    def next_event(self) -> Event:
+        """The next event, waited for."""
+        return self._events.get()
+
     def say(self, row: Row, text: str) -> None:
         """A piece of a row's text."""
         if text:
@@ -82,16 +88,30 @@ class Call:
         seconds = self._clock() - self._started
         self._events.put(Finished(row.number, reason, len(row.tokens), seconds, error))
 
-    def events(self) -> Iterator[Event]:
-        """Events until every row has finished; leaving early cancels the rest."""
-        ended = 0
-        try:
-            while ended < len(self.rows):
-                event = self._events.get()
-                ended += isinstance(event, Finished)
-                yield event
-        finally:
-            self.cancelled = True
+    def events(self) -> Events:
+        """Events until every row has finished."""
+        return Events(self)
+
+
+class Events(Iterator[Event]):
+    """The events of a call; closing it, or dropping it, frees its rows within a step, begun or not."""
+
+    def __init__(self, call: Call) -> None:
+        self._call, self._open = call, len(call.rows)
+
+    def __next__(self) -> Event:
+        if not self._open or self._call.cancelled:
+            raise StopIteration
+        event = self._call.next_event()
+        self._open -= isinstance(event, Finished)
+        return event
+
+    def close(self) -> None:
+        """Cancel what is not finished."""
+        self._call.cancelled = True
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class Batcher:
@@ -99,17 +119,19 @@ class Batcher:
 
     def __init__(
         self,
-        model: Any,
-        bank: AdapterBank,
+        forward: Forward,
         stops: frozenset[int],
         *,
         most_rows: int,
         context: int,
+        step: Step | None = None,
+        no_gradients: Callable[[], AbstractContextManager[object]] = torch.inference_mode,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._model, self._bank, self._stops, self._clock = model, bank, stops, clock
+        self._forward, self._stops, self._clock = forward, stops, clock
         self._most_rows, self._context = most_rows, context
-        self._cache = RowCache(most_rows, context)
+        self._step = forward.step if step is None else step
+        self._no_gradients = no_gradients
         self._rows: list[tuple[Call, Row]] = []
         self._calls: deque[Call] = deque()
         self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
@@ -156,7 +178,7 @@ class Batcher:
         self._thread.join()
 
     def _work(self) -> None:
-        with torch.inference_mode():
+        with self._no_gradients():
             while self._wait():
                 self._run_jobs()
                 self._drop_cancelled()
@@ -220,7 +242,8 @@ class Batcher:
         rows = [self._rows[line][1] for line in lines]
         size = min(max(1, CHUNK // len(rows)), max(len(row.prompt) - 1 - row.fed for row in rows))
         chunks = [list(row.prompt[row.fed : min(row.fed + size, len(row.prompt) - 1)]) for row in rows]
-        self._forward(lines, [chunk + [0] * (size - len(chunk)) for chunk in chunks], rows)
+        padded = [chunk + [0] * (size - len(chunk)) for chunk in chunks]
+        self._forward.chunk(lines, padded, [row.fed for row in rows], [row.slot for row in rows])
         for row, chunk in zip(rows, chunks, strict=True):
             row.fed += len(chunk)
 
@@ -229,7 +252,8 @@ class Batcher:
         if not self._rows:
             return
         pairs = list(self._rows)
-        logits = self._forward(range(len(pairs)), [[row.pending] for _, row in pairs], [row for _, row in pairs])
+        rows = [row for _, row in pairs]
+        logits = self._step([row.pending for row in rows], [row.fed for row in rows], [row.slot for row in rows])
         ready = [place for place, (_, row) in enumerate(pairs) if not row.prefilling]
         whole = torch.isfinite(logits[ready]).all(-1).tolist()
         drawn = next_tokens(logits[ready].nan_to_num(), [pairs[place][1].draw for place in ready])
@@ -251,34 +275,12 @@ class Batcher:
         if len(row.tokens) >= row.most or row.fed + 1 >= self._context:
             self._leave(call, row, FinishReason.LENGTH)
 
-    def _forward(self, lines: Sequence[int], tokens: Sequence[Sequence[int]], rows: Sequence[Row]) -> Tensor:
-        """Logits after the last of the tokens, (rows, vocabulary); keys and values go to the rows' lines."""
-        device = self._model.device
-        ids = torch.tensor(tokens, device=device)
-        starts = torch.tensor([row.fed for row in rows], device=device)
-        positions = starts[:, None] + torch.arange(ids.shape[1], device=device)
-        together = list(lines) == list(range(lines[0], lines[0] + len(lines)))
-        which = slice(lines[0], lines[0] + len(lines)) if together else torch.tensor(list(lines), device=device)
-        span = Span(which, positions, max(row.fed for row in rows) + ids.shape[1])
-        slots = [row.slot for row in rows]
-        self._bank.use(torch.tensor(slots, device=device) if any(slots) else None)
-        output = self._model(
-            input_ids=ids,
-            attention_mask=span.mask(self._model.dtype),
-            position_ids=positions,
-            past_key_values=self._cache.at(span),
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        logits: Tensor = output.logits[:, -1]
-        return logits
-
     def _leave(self, call: Call, row: Row, reason: FinishReason, error: str = "") -> None:
         """Take a row out; the last one takes its line."""
         line = next(place for place, (_, each) in enumerate(self._rows) if each is row)
         last = len(self._rows) - 1
         if line != last:
-            self._cache.move(last, line)
+            self._forward.cache.move(last, line)
             self._rows[line] = self._rows[last]
         self._rows.pop()
         call.finish(row, reason, error)

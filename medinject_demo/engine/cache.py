@@ -40,6 +40,8 @@ class RowCache:
         self._keys: dict[int, Tensor] = {}
         self._values: dict[int, Tensor] = {}
         self._span: Span | None = None
+        self.generation = 0
+        """Grows with every store made anew: addresses from before are then void."""
 
     def at(self, span: Span) -> RowCache:
         """The cache of one forward over these lines and positions."""
@@ -81,4 +83,5 @@ class RowCache:
         if held is not None:
             grown[:, :, : held.shape[2]] = held
         store[layer] = grown
+        self.generation += 1
         return grown

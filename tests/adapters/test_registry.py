@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from medinject_demo.adapters.registry import ADAPTER_FILES, Profile, load_registry, profile
+from medinject_demo.adapters.registry import ADAPTER_FILES, Profile, load_registry, profile, serving
 from medinject_demo.domain import ARMS, BASE, Mixture
 from medinject_demo.errors import InvalidData, InvalidValue, ModelError
 
@@ -128,3 +128,27 @@ def test_a_profile_whose_base_is_not_there_says_how_to_get_it(tmp_path: Path) ->
 
 def test_a_base_on_the_hub_is_not_looked_for_on_this_machine(tmp_path: Path) -> None:
     profile("petit", registry(tmp_path, GOOD)).require_base()
+
+
+def test_auto_is_the_miniature_and_any_other_name_is_its_profile(tmp_path: Path) -> None:
+    assert serving("auto") == profile("mini")
+    assert serving("petit", registry(tmp_path, GOOD)).name == "petit"
+    with pytest.raises(InvalidValue, match="expected one of petit, got 'grand'"):
+        serving("grand", registry(tmp_path, GOOD))
+
+
+def test_an_arm_that_is_not_there_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    petit = profile("petit", registry(tmp_path, GOOD))
+    petit.require_arm(BASE)
+    with pytest.raises(ModelError, match=r"^arm nat: expected an adapter in .*petit/nat, got none\. Put a PEFT ") as no:
+        petit.require_arm(Mixture.parse("nat"))
+    assert f"train --mixture nat --base groupe/modele --output {tmp_path / 'petit/nat'}" in str(no.value)
+
+
+def test_an_arm_that_a_profile_does_not_have_is_refused_with_those_it_has(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"^profile 'petit': expected an arm among base, nat, all, got 'syn'"):
+        profile("petit", registry(tmp_path, GOOD)).require_arm(Mixture.parse("syn"))
+
+
+def test_the_miniatures_arms_are_made_by_one_command() -> None:
+    assert all(profile("mini").remedy(mixture).endswith("make miniature") for mixture in ARMS)

@@ -123,6 +123,25 @@ def test_a_client_that_goes_frees_its_rows(engine: LocalEngine) -> None:
     assert not any(engine._users.values())
 
 
+def test_a_stream_closed_before_its_first_event_frees_its_rows(engine: LocalEngine) -> None:
+    events = engine.stream([asked(QUESTIONS[2], mixture, Sampling(max_new_tokens=150)) for mixture in MIXTURES])
+    events.close()  # type: ignore[attr-defined]
+    assert list(events) == []
+    for _ in range(200):
+        if not any(engine._users.values()):
+            break
+        time.sleep(0.01)
+    assert not any(engine._users.values())
+
+
+def test_a_full_queue_refuses_the_call_and_keeps_no_slot(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medinject_demo.engine.batch.MOST_WAITING", 3)
+    with pytest.raises(ModelError, match=r"expected at most 3 answers waiting, got 8\. Try again in a moment"):
+        engine.stream([asked("Bonjour", mixture) for mixture in MIXTURES])
+    assert not any(engine._users.values())
+    assert answers(engine, [asked("Bonjour", NAT)])[0].finish_reason is not FinishReason.ERROR
+
+
 def test_a_comparison_of_eight_does_not_starve_a_battle_of_two(engine: LocalEngine) -> None:
     long = Sampling(max_new_tokens=100)
     crowd = engine.stream([asked(QUESTIONS[2], mixture, long) for mixture in MIXTURES * 3])
@@ -137,7 +156,7 @@ def test_a_comparison_of_eight_does_not_starve_a_battle_of_two(engine: LocalEngi
 def test_a_step_that_fails_ends_its_rows_with_an_error_and_the_next_answer_is_exact(
     engine: LocalEngine, oracle: SequentialArms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, failed = engine._batcher._model.forward, []
+    plain, failed = engine._model.forward, []
 
     def failing(*args: object, **kwargs: object) -> object:
         if not failed:
@@ -145,7 +164,7 @@ def test_a_step_that_fails_ends_its_rows_with_an_error_and_the_next_answer_is_ex
             raise torch.OutOfMemoryError("out of memory")
         return plain(*args, **kwargs)
 
-    monkeypatch.setattr(engine._batcher._model, "forward", failing)
+    monkeypatch.setattr(engine._model, "forward", failing)
     events = list(engine.stream([asked(QUESTIONS[0], NAT)]))
     assert [event.reason for event in events if isinstance(event, Finished)] == [FinishReason.ERROR]
     assert not any(isinstance(event, Delta) for event in events)
@@ -154,10 +173,18 @@ def test_a_step_that_fails_ends_its_rows_with_an_error_and_the_next_answer_is_ex
 
 
 def test_the_letters_are_weighed_as_peft_does(engine: LocalEngine, oracle: SequentialArms) -> None:
+    """With and without a space before the letter; a tokenizer that splits the space off leaves the letter alone."""
     for mixture in MIXTURES:
-        weighed = engine.option_probabilities([ChoiceRequest(tuple(each), mixture, "ABCD") for each in ASKED])
-        chosen = [max(each, key=lambda letter: each[letter]) for each in weighed]
-        assert len(chosen) == len(oracle.letters(mixture, ASKED, ["ABCD"] * 3))
+        weighed = engine.option_probabilities([ChoiceRequest(tuple(each), mixture, "CAB") for each in ASKED])
+        for each, conversation in zip(weighed, ASKED, strict=True):
+            (inputs,) = oracle._batches([conversation])
+            with oracle._arm(mixture), torch.inference_mode():
+                logits = oracle.model(**inputs).logits[0, -1]
+            ids = {x: {oracle.tokenizer.encode(way)[-1] for way in (x, f" {x}")} for x in "CAB"}
+            masses = {x: sum(float(logits[i].double().exp()) for i in way) for x, way in ids.items()}
+            assert list(each) == list("CAB")
+            for letter, mass in masses.items():
+                assert each[letter] == pytest.approx(mass / sum(masses.values()), rel=1e-3)
 
 
 def test_a_prompt_longer_than_the_context_is_refused_with_both_lengths(engine: LocalEngine) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 from ...domain import Mixture
 from ...errors import ModelError
 from ..base import Request
+from ..device import DTYPES
 from ..loading import load_base
-from .stage import TORCH_NAMES, Stage
+from .stage import Stage
 
 
 class Generator:
@@ -86,5 +87,5 @@ def plain(stage: Stage) -> Generator:
 
     model: Any
     model, tokenizer = load_base(str(stage.subject.base))
-    model.requires_grad_(False).to(getattr(torch, TORCH_NAMES[stage.dtype])).to(stage.device)
+    model.requires_grad_(False).to(getattr(torch, DTYPES[stage.dtype])).to(stage.device)
     return Generator(model, tokenizer)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from ..device import DTYPES, dtype_of, host
 
 LIBRARIES = ("torch", "transformers", "peft")
 PROCESSORS = Path("/proc/cpuinfo")
@@ -37,7 +38,9 @@ class Environment:
 
         versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
         name = torch.cuda.get_device_name() if kind == "cuda" else _processor()
-        return cls(name, kind, _dtype(kind), _cores(), torch.get_num_threads(), platform.python_version(), versions)
+        dtype = str(dtype_of("auto", torch.device(kind))).removeprefix("torch.")
+        short = next(short for short, long in DTYPES.items() if long == dtype)
+        return cls(name, kind, short, host().cores, torch.get_num_threads(), platform.python_version(), versions)
 
     def __str__(self) -> str:
         versions = ", ".join(f"{name} {version}" for name, version in self.libraries.items())
@@ -47,19 +50,6 @@ class Environment:
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return asdict(self)
-
-
-def _dtype(kind: str) -> str:
-    """fp32 on a CPU, bf16 on a GPU that has it, fp16 on an older one."""
-    import torch
-
-    if kind == "cpu":
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -14,12 +14,13 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from ...errors import InvalidValue, ModelError
+from ..device import DTYPES, device_of
 from ..loading import first_line
 from . import limits, memory, speed
 from .environment import Environment
 from .measure import Clock, Line
 from .report import Report, Table
-from .stage import FAILURES, TORCH_NAMES, Stage, Work, quiet, release, work_on
+from .stage import FAILURES, Stage, Work, quiet, release, work_on
 from .subject import MINIATURE, MODELS, RANDOM_4B, SHAPES, Miniature, Subject, miniature_subject, random_subject
 
 LINES: Final[dict[str, Callable[[Stage], list[Line]]]] = {
@@ -85,7 +86,7 @@ def bench(
     Raises:
         InvalidValue: the plan names what is not known, or CUDA where there is none.
     """
-    chosen = plan.on(_device(plan.device))
+    chosen = plan.on(device_of(plan.device).type)
     quiet()
     environment = Environment.of(chosen.device)
     tables = []
@@ -136,20 +137,6 @@ def _subject(model: str, miniature: Miniature, folder: Path, device: str, dtype:
     try:
         if model == MINIATURE:
             return miniature_subject(miniature, folder)
-        return random_subject(model, SHAPES[model], folder, device, TORCH_NAMES[dtype])
+        return random_subject(model, SHAPES[model], folder, device, DTYPES[dtype])
     except (OSError, RuntimeError) as error:
         raise ModelError.of(f"model {model}", expected="room to write it", got=first_line(error)) from error
-
-
-def _device(name: str) -> str:
-    """``cpu`` or ``cuda``.
-
-    Raises:
-        InvalidValue: CUDA is asked for and not there.
-    """
-    import torch
-
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise InvalidValue.of("device", expected="a CUDA device", got="none", remedy="Choose cpu or auto.")
-    return "cuda" if name == "auto" and there else name.replace("auto", "cpu")

@@ -19,7 +19,6 @@ from .subject import Subject
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TORCH_NAMES: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 FAILURES: Final = (
     MedInjectError,
     OSError,

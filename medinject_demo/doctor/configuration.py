@@ -1,0 +1,66 @@
+"""The settings in force, without their secrets, and whether the votes have a place. Knows nothing of models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Final
+
+from ..errors import InvalidValue
+from ..settings import Settings
+from .findings import Finding, Level
+
+VARIABLE: Final = "MEDINJECT_DATABASE_URL"
+
+
+def in_force(environ: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
+    """The settings, and what is to say of them; the defaults, and a fault, where one of them is wrong."""
+    try:
+        settings = Settings.from_env(environ)
+    except InvalidValue as error:
+        variable, _, what = str(error).partition(": ")
+        wanted = what.partition(", got ")[0]  # the wrong value may be a secret in the wrong place
+        return Settings(), [Finding("settings", variable, Level.FAIL, f"{wanted}, got another", "Mend or unset it.")]
+    findings = []
+    for each in fields(Settings):
+        value = str(getattr(settings, each.name))
+        shown = without_secrets(value) if each.repr else "set, not shown"
+        findings.append(Finding("settings", each.metadata["variable"], Level.OK, shown if value else "not set"))
+    return settings, findings
+
+
+def without_secrets(url: str) -> str:
+    """A URL without its password and its query; any other text as it is."""
+    scheme, found, rest = url.partition("://")
+    if not found:
+        return url
+    place, query, _ = rest.partition("?")
+    login, at, address = place.rpartition("@")
+    user, colon, _ = login.partition(":")
+    return f"{scheme}://{user}{':***' if colon else ''}{at}{address}{'?***' if query else ''}"
+
+
+def votes(url: str) -> Finding:
+    """Whether the place of the votes can be written; the page opens without it, but stores no vote."""
+    scheme, _, place = url.partition("://")
+    if scheme.partition("+")[0] != "sqlite":
+        return Finding("votes", "database", Level.OK, f"{without_secrets(url)}, a server, not tried")
+    name = place.partition("?")[0].removeprefix("/")
+    if name in ("", ":memory:"):
+        remedy = f"Unset {VARIABLE}, or name a file: sqlite:///data/votes.db"
+        return Finding("votes", "database", Level.WARN, "in memory: votes are lost when the page stops", remedy)
+    path = Path(name).absolute()
+    if _writable(path):
+        return Finding("votes", "database", Level.OK, f"{path} can be written")
+    remedy = f"Make it writable, or set {VARIABLE} to another place."
+    return Finding("votes", "database", Level.WARN, f"{path} cannot be written: no vote would be stored", remedy)
+
+
+def _writable(path: Path) -> bool:
+    """True where a file is, or can be made; SQLite also writes a journal beside it."""
+    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+        return False
+    above = next(each for each in path.parents if each.exists())
+    return above.is_dir() and os.access(above, os.W_OK | os.X_OK)

@@ -1,0 +1,84 @@
+"""The profiles of the registry: their base, their arms, the memory they need. Reads headers only, and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..adapters.presence import BaseFiles, adapter_memory, base_files
+from ..adapters.registry import MINIATURE, Profile
+from ..domain import ARMS
+from .findings import Finding, Level
+from .machine import INSTALL, Place, gib
+
+ROOM: Final = 1.2
+"""What is wanted for each byte of weights: a fifth for the keys and values of the answers, and for buffers."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How profiles are looked at."""
+
+    place: Place
+    quantization: str
+    cache: Path | None = None
+    """The Hub's cache, the library's own where None."""
+
+    def at(self, profile: Profile, *, chosen: bool) -> Iterator[Finding]:
+        """What is to say of a profile; what it lacks is a fault where it is the one to be served."""
+        lacking = Level.FAIL if chosen else Level.WARN
+        try:
+            found = base_files(profile.base, self.cache)
+        except ImportError as error:
+            what = f"cannot be looked at: {error.name} is missing"
+            yield Finding("profiles", f"{profile.name} base", lacking, what, INSTALL)
+        else:
+            yield _base(profile, found, lacking)
+            if found.whole:
+                yield self._memory(profile, found, lacking)
+        yield _arms(profile)
+
+    def _memory(self, profile: Profile, found: BaseFiles, lacking: Level) -> Finding:
+        folders = [arm.folder for arm in profile.arms.values() if arm.installed]
+        weights = found.memory(self.place.dtype, self.quantization)
+        need = int(ROOM * (weights + sum(adapter_memory(folder, self.place.dtype) for folder in folders)))
+        bits = self.place.dtype if self.quantization == "none" else f"{self.quantization} and {self.place.dtype}"
+        what = f"base and arms need about {gib(need)} in {bits}"
+        if self.place.memory is None:
+            return Finding("profiles", f"{profile.name} memory", Level.OK, what)
+        fits = need <= self.place.memory
+        what += f", {gib(self.place.memory)} free on {self.place.name}"
+        remedy = "" if fits else "Free some, take a larger machine, or set MEDINJECT_QUANTIZATION to int8 or int4."
+        return Finding("profiles", f"{profile.name} memory", Level.OK if fits else lacking, what, remedy)
+
+
+def _base(profile: Profile, found: BaseFiles, lacking: Level) -> Finding:
+    subject = f"{profile.name} base"
+    if found.whole:
+        return Finding("profiles", subject, Level.OK, f"in {found.folder}")
+    unknown = "the memory it needs is unknown until downloaded"
+    if found.folder is None:
+        return Finding("profiles", subject, lacking, f"{profile.base} is not on this machine; {unknown}", _get(profile))
+    what = f"{found.folder} lacks, or has cut, {', '.join(found.missing)}; {unknown}"
+    return Finding("profiles", subject, lacking, what, _get(profile))
+
+
+def _get(profile: Profile) -> str:
+    """How to get a base."""
+    if profile.name == MINIATURE:
+        return "Restore adapters/mini/base from the repository, or build it with: make miniature"
+    if Path(profile.base).is_absolute():
+        return "Put the base's files there."
+    return f"Run: hf download {profile.base}"
+
+
+def _arms(profile: Profile) -> Finding:
+    """Which arms can answer; the page answers with those that are there."""
+    subject, there = f"{profile.name} arms", [mixture for mixture in profile.installed if mixture in profile.arms]
+    missing = [mixture for mixture in ARMS if mixture in profile.arms and mixture not in there]
+    if not missing:
+        return Finding("profiles", subject, Level.OK, f"all {len(there)} installed")
+    what = f"{', '.join(map(str, there)) or 'none'} installed; missing: {', '.join(map(str, missing))}"
+    return Finding("profiles", subject, Level.WARN, what, profile.remedy(missing[0]))

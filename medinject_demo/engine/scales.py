@@ -1,0 +1,56 @@
+"""The scales of DoRA, ``s = m / ||W + k B A||`` by output row: computed once, then kept beside the adapter.
+
+The file's name holds the hash of the adapter and the base together, so scales of other tensors are never taken.
+Knows nothing of slots or devices.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .adapter import Adapter
+
+Weight = Callable[[str], Tensor]
+"""The unquantised weight (outputs, inputs) of a layer of the base, by module name."""
+
+
+def scales_of(adapter: Adapter, fingerprint: str, folder: Path, weight: Weight) -> dict[str, Tensor]:
+    """The scales of each adapted layer, (outputs) in fp32, read from ``folder`` or computed and left there.
+
+    ``fingerprint`` is that of adapter and base together. A folder that cannot be written only costs the next start the
+    computation again.
+    """
+    kept = folder / f"scales-{fingerprint}.safetensors"
+    found = _read(kept, adapter)
+    if found is not None:
+        return found
+    scales = {name: layer.scale(weight(name)) for name, layer in adapter.layers.items()}
+    _keep(scales, kept)
+    return scales
+
+
+def _read(kept: Path, adapter: Adapter) -> dict[str, Tensor] | None:
+    """The scales of a whole file, one of each layer; None where it is missing, cut or of other layers."""
+    try:
+        with safe_open(kept, "pt") as file:
+            scales = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dictionary
+    except (OSError, SafetensorError):
+        return None
+    expected = {name: layer.up.shape[0] for name, layer in adapter.layers.items()}
+    return scales if {name: each.numel() for name, each in scales.items()} == expected else None
+
+
+def _keep(scales: Mapping[str, Tensor], kept: Path) -> None:
+    """Write the file whole or not at all."""
+    partial = kept.with_suffix(f".{os.getpid()}.partial")
+    try:
+        save_file(dict(scales), partial)
+        partial.replace(kept)
+    except (OSError, SafetensorError):
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What is measured of the arms beyond what people say."""
