@@ -48,7 +48,7 @@ def one_line(result: Result) -> str:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["train"], ["train", "mini"], ["train", "exam"], ["compare"], ["doctor"]], ids=" ".join
+    "command", [[], ["train"], ["train", "mini"], ["train", "exam"], ["bench"], ["compare"], ["doctor"]], ids=" ".join
 )
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = run(*command, "--help")

@@ -25,6 +25,21 @@ def write_whole(path: Path, text: str) -> None:
         raise unwritable(path, error) from error
 
 
+def require_writable(path: Path) -> None:
+    """Try a place before long work whose result shall stand there; what stands there now is left alone.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
 def require_replaceable(place: Path, marks: Sequence[str]) -> None:
     """Refuse to replace what we did not write: a file, or a folder that holds none of ``marks``.
 

@@ -1,0 +1,125 @@
+"""A report as text, as JSON, as Markdown. Pure text: knows nothing of how the figures were taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+
+from .environment import Environment
+from .measure import Line
+from .stage import Work
+
+HEADER = ("line", "what", "measured", "goal", "met")
+GPU_COMMAND = (
+    "python -m medinject_demo bench --device cuda --quantization none --quantization int8 --quantization int4 "
+    "--output docs/benchmarks-gpu.md"
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The lines of one model in one quantisation."""
+
+    model: str
+    about: str
+    dtype: str
+    quantization: str
+    work: Work
+    repeats: int
+    lines: tuple[Line, ...]
+
+    @property
+    def title(self) -> str:
+        """Which model, how it is held."""
+        held = "" if self.quantization == "none" else f"weights in {self.quantization}, the rest in "
+        return f"{self.model}, {held}{self.dtype}"
+
+    @property
+    def asked(self) -> str:
+        """What was asked for, in words."""
+        work = self.work
+        return (
+            f"Prompts of {work.prompt} tokens (of {work.rows} different questions), {work.tokens} new tokens, greedy; "
+            f"medians of {self.repeats} after a warm-up, variants in turn."
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that one command measured."""
+
+    command: str
+    day: date
+    environment: Environment
+    tables: tuple[Table, ...]
+
+    def as_text(self) -> str:
+        """For a terminal: a note stands below its line."""
+        parts = [str(self.environment)]
+        for table in self.tables:
+            rows = _aligned([HEADER, *(_cells(line) for line in table.lines)])
+            notes = [f"{'':4}{line.note}" if line.note else "" for line in table.lines]
+            parts += ["", table.title, f"  {table.about}", f"  {table.asked}", "", rows[0]]
+            parts += [part for row in zip(rows[1:], notes, strict=True) for part in row if part]
+        return "\n".join(parts)
+
+    def as_json(self) -> str:
+        """Everything, raw samples included."""
+        tables = [
+            asdict(table)
+            | {"lines": [asdict(line) | {"goal": _goal(line) or None, "met": line.met} for line in table.lines]}
+            for table in self.tables
+        ]
+        document = {
+            "command": self.command,
+            "date": self.day.isoformat(),
+            "environment": self.environment.as_dict(),
+            "tables": tables,
+        }
+        return json.dumps(document, ensure_ascii=False, indent=1)
+
+    def as_markdown(self) -> str:
+        """For ``docs/``."""
+        parts = [
+            "# Benchmarks of the engine",
+            f"Written by `{self.command}` on {self.day.isoformat()}.",
+            f"{self.environment}.",
+            "The engine and every other way ran in one process, in turn (A B A B …), after a warm-up. Ratios are of "
+            "medians; the machine's own speed cancels out. A line without a goal is to be read beside the others.",
+        ]
+        if self.environment.kind == "cpu":
+            parts.append(f"Figures on a GPU are owed: no GPU was there. One command takes them: `{GPU_COMMAND}`.")
+        return "\n\n".join([*parts, *(_section(table) for table in self.tables)]) + "\n"
+
+
+def _section(table: Table) -> str:
+    rows = [f"| {' | '.join(HEADER)} |", "|---|---|---|---|---|"]
+    for line in table.lines:
+        name, what, measured, goal, met = _cells(line)
+        note = f"{what}; {line.note}" if line.note else what
+        rows.append(f"| `{name}` | {note} | {measured} | {goal} | {'**no**' if met == 'no' else met} |")
+    return f"## {table.title}\n\n{table.about} {table.asked}\n\n" + "\n".join(rows)
+
+
+def _cells(line: Line) -> tuple[str, str, str, str, str]:
+    met = {True: "yes", False: "no", None: ""}[line.met]
+    figure = "—" if line.measured is None else _figure(line.measured, line.unit)
+    return line.name, line.what, figure, _goal(line), met
+
+
+def _goal(line: Line) -> str:
+    return f"{line.goal} {line.unit}".rstrip() if line.goal else ""
+
+
+def _figure(measured: float, unit: str) -> str:
+    """Three digits that mean something, and the unit."""
+    digits = 0 if measured == int(measured) or abs(measured) >= 100 else 1 if abs(measured) >= 10 else 2
+    text = f"{measured:,.{digits}f}"
+    return f"{text} {unit}".rstrip()
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

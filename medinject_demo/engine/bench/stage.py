@@ -1,0 +1,198 @@
+"""What the lines of one table share: the subject, the work, the engine under test, loaded once.
+
+Knows nothing of baselines or tables.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from ...domain import ARMS, FinishReason, Mixture, Sampling
+from ...errors import MedInjectError, ModelError
+from ..base import Delta, Engine, Finished, Request
+from .measure import Clock
+from .subject import Subject
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+FAILURES: Final = (
+    MedInjectError,
+    OSError,
+    RuntimeError,  # torch.OutOfMemoryError among them
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    ImportError,
+)
+"""What libraries raise where they cannot do a thing, or another version does it otherwise: one line is not run."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is asked for. The defaults are those of a CPU."""
+
+    prompt: int = 64
+    """Tokens of a prompt."""
+    tokens: int = 64
+    """New tokens of an answer."""
+    rows: int = 8
+    """Answers of one batch, each through an adapter."""
+    most_rows: int = 32
+    """Places of the engine."""
+    row_counts: tuple[int, ...] = (2, 8, 32)
+    """Batches whose tokens a second are told."""
+    visitors: int = 16
+    """Visitors at once, two rows each."""
+    sequential: int = 8
+    """Answers in one sample of peft's sequential way, the rest of the batch counted in proportion: 8 is all of it."""
+    mixed_tokens: int = 64
+    """New tokens, at most, where peft's mixed batch is compared."""
+    buffer: int = 2**29
+    """Bytes copied to learn the bandwidth."""
+
+    @property
+    def context(self) -> int:
+        """Tokens for which the engine makes room: prompt and answer, in steps of 64."""
+        return -(-(self.prompt + self.tokens) // 64) * 64
+
+
+def work_on(device: str, tokens: int | None) -> Work:
+    """The usual work of a device; on CUDA that of the table of goals (prompt 200, 256 new tokens)."""
+    if device == "cpu":
+        return Work(tokens=tokens or 64)
+    counts, enough = (2, 8, 32, 64), 2**30  # one answer of peft takes seconds there: one a sample
+    return Work(200, tokens or 256, most_rows=64, row_counts=counts, sequential=1, buffer=enough)
+
+
+@dataclass
+class Stage:
+    """One table's worth of things; ``close`` gives the engine back."""
+
+    subject: Subject
+    work: Work
+    device: str
+    dtype: str
+    """``fp32``, ``bf16`` or ``fp16``."""
+    quantization: str
+    repeats: int
+    clock: Clock
+    device_name: str = ""
+    _loaded: list[Engine | Exception] = field(default_factory=list)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine under test with all arms, loaded when first asked for; a failure is told again, not retried."""
+        if not self._loaded:
+            try:
+                self._loaded.append(self.load(self.work.most_rows, self.work.context))
+            except FAILURES as error:
+                self._loaded.append(error)
+        loaded = self._loaded[0]
+        if isinstance(loaded, Exception):
+            raise loaded
+        return loaded
+
+    def load(self, rows: int, context: int) -> Engine:
+        """An engine of the subject."""
+        from ..local import LocalEngine
+
+        given: dict[str, Any] = {} if self.quantization == "none" else {"quantization": self.quantization}
+        return LocalEngine.load(
+            str(self.subject.base),
+            self.subject.dora,
+            device=self.device,
+            dtype=self.dtype,
+            max_rows=rows,
+            max_context=context,
+            **given,
+        )
+
+    def close(self) -> None:
+        """Give the engine back, where there is one."""
+        for loaded in self._loaded:
+            if not isinstance(loaded, Exception):
+                loaded.close()
+        self._loaded.clear()
+        release(self.device)
+
+    def arms(self, count: int) -> list[Mixture]:
+        """So many arms, all with an adapter, in turn."""
+        return [ARMS[place % len(ARMS)] for place in range(count)]
+
+    def requests(self, mixtures: Sequence[Mixture], tokens: int = 0, prompt: int = 0) -> list[Request]:
+        """A greedy request for each arm, each with a question of its own; the same place gets the same question."""
+        sampling = Sampling(max_new_tokens=tokens or self.work.tokens)
+        texts = questions(self._tokenizer(), self.subject.words, prompt or self.work.prompt, len(mixtures))
+        return [
+            Request(({"role": "user", "content": text},), mixture, sampling)
+            for mixture, text in zip(mixtures, texts, strict=True)
+        ]
+
+    def _tokenizer(self) -> PreTrainedTokenizerBase:
+        from transformers import AutoTokenizer
+
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(self.subject.base))
+        return tokenizer
+
+
+def questions(tokenizer: PreTrainedTokenizerBase, words: Sequence[str], tokens: int, count: int) -> list[str]:
+    """Different questions that fill a prompt of ``tokens``, or nearly so where a word is more than one token."""
+
+    def length(chosen: Sequence[str]) -> int:
+        said = [{"role": "user", "content": " ".join(chosen)}]
+        encoded: Any = tokenizer.apply_chat_template(said, add_generation_prompt=True, return_dict=True)
+        return len(encoded["input_ids"])
+
+    rng, found = random.Random(2026), []
+    for _ in range(count):
+        chosen = rng.choices(words, k=max(1, tokens - length(["?"]) + 1))
+        while len(chosen) > 1 and length(chosen) > tokens:
+            chosen.pop()
+        found.append(" ".join(chosen))
+    return found
+
+
+def said_by(engine: Engine, requests: Sequence[Request]) -> list[str]:
+    """The answers' texts.
+
+    Raises:
+        ModelError: an answer failed, or has another length than was asked for: then no time of it can be compared.
+    """
+    texts = [""] * len(requests)
+    for event in engine.stream(requests):
+        if isinstance(event, Delta):
+            texts[event.row] += event.text
+        else:
+            _require_whole(event, requests[event.row])
+    return texts
+
+
+def _require_whole(end: Finished, request: Request) -> None:
+    wanted = request.sampling.max_new_tokens
+    if end.reason is not FinishReason.LENGTH or end.tokens != wanted:
+        got = f"{end.tokens}, ended by {end.reason} {end.error}".rstrip()
+        raise ModelError.of(f"answer of {request.mixture}", expected=f"{wanted} tokens", got=got)
+
+
+def quiet() -> None:
+    """No progress bars of loading: a table is printed."""
+    from transformers.utils import logging
+
+    without_bars: Callable[[], None] = logging.disable_progress_bar
+    without_bars()
+
+
+def release(device: str) -> None:
+    """Give memory that nothing holds any more back to the device."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
