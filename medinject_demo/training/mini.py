@@ -67,7 +67,7 @@ GENTLE: Final = replace(PACKED, learning_rate=1.5e-3, warmup=0.1)
 CHOICES_RECIPE: Final = replace(PACKED, warmup=0.15)
 STYLES_RECIPE: Final = replace(PACKED, scheduler="cosine")
 ARM_RECIPE: Final = replace(
-    PACKED, rank=16, optimizer="adamw", learning_rate=2e-3, epochs=3, batch=4, scheduler="cosine", compiled=False
+    PACKED, rank=16, optimizer="adamw", learning_rate=2e-3, epochs=6, batch=4, scheduler="cosine", compiled=False
 )
 
 
