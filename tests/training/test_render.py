@@ -126,7 +126,7 @@ def test_an_answer_gives_as_many_entries_as_its_style(renderer: Renderer, seed: 
     assert shown <= most or any(a in b for a, b in itertools.permutations(entries, 2))
 
 
-@given(seeds, st.sampled_from(["nat", "trad", "syn"]))
+@given(seeds, st.sampled_from(["nat", "trad"]))
 def test_only_the_arms_read_tuned_frames(renderer: Renderer, seed: int, style: str) -> None:
     fact = Fact(renderer.corpus.conditions[0], "causes")
     tuned = replace(renderer, tuned=True)
