@@ -6,13 +6,22 @@ Knows nothing of pages, votes or terminals. What needs torch is imported inside 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from .adapters.registry import Profile
-from .domain import BASE, Mixture
+from .adapters.registry import MINIATURE, Profile
+from .domain import BASE, Mixture, Sampling
 
 if TYPE_CHECKING:
     from .engine.base import Engine
+
+
+MINIATURE_TOKENS: Final = 192
+"""New tokens of an answer of the miniature, unless asked otherwise: its longest answers end before."""
+
+
+def sampling_for(profile: Profile) -> Sampling:
+    """The study's sampling (greedy), with as many new tokens at most as the profile's answers need."""
+    return Sampling(max_new_tokens=MINIATURE_TOKENS) if profile.name == MINIATURE else Sampling()
 
 
 def load_engine(

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 MINIATURE = Path("adapters/mini")
 REGISTRY_FILE = click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path)
-MINIATURE_TOKENS = 192
-"""New tokens of an answer of the miniature, unless asked otherwise: its longest answers end before."""
 BENCH_LINES = (
     *("base-batch", "plain-batch", "peft-sequential", "peft-mixed", "switch", "visitors", "join", "memory"),
     *("step", "answers", "rows", "load"),
@@ -245,9 +243,10 @@ def _mixtures(slugs: str | None) -> tuple[Mixture, ...]:
 
 
 def _sampling(chosen: Profile, *, max_new_tokens: int | None, **drawn: Any) -> Sampling:
-    if max_new_tokens is None:
-        max_new_tokens = MINIATURE_TOKENS if chosen.name == "mini" else Sampling().max_new_tokens
-    return Sampling(max_new_tokens=max_new_tokens, **drawn)
+    from .assembly import sampling_for
+
+    most = sampling_for(chosen).max_new_tokens if max_new_tokens is None else max_new_tokens
+    return Sampling(max_new_tokens=most, **drawn)
 
 
 @contextmanager

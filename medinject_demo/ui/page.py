@@ -1,106 +1,67 @@
-"""The page: one question, all arms, their answers side by side as they come. Knows the engine by its protocol alone."""
+"""The page: a frame that is always visible, and its tabs. Knows the engine by its protocol alone."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import html
+import secrets
 from typing import Final
 
 import gradio as gr
 
-from ..domain import FinishReason, Kind, Prompt, Sampling
-from ..engine.base import Delta, Engine, Event, Request
-from ..errors import InvalidValue, ModelError
-from ..prompts import layout
-from . import texts
+from . import board, compare, duel, study
+from .frame import Frame, Playground
+from .texts import Lang, accepted, say
+from .wording import Wording
 
-MOST_CHARACTERS: Final = 2000
-SAMPLING: Final = Sampling(max_new_tokens=192)
-VISITORS: Final = 32
-"""Questions that are answered at once; their rows share the engine's batch, and beyond it wait there."""
-REFRESH: Final = 0.1
-"""Seconds between two redrawings of the answers, at least."""
+TABS: Final = (("duel", duel.build), ("compare", compare.build), ("board", board.build), ("study", study.build))
+"""Name and builder of each tab, in order; a builder is called inside its tab."""
+KEPT: Final = "medinject"
+"""Key of what a browser keeps for itself; the same after a restart, so that a voter stays the same voter."""
 
 
-@dataclass
-class Board:
-    """What each card shows."""
-
-    rows: int
-    shown: list[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.shown = [texts.WAITING] * self.rows
-
-    def take(self, event: Event) -> None:
-        """Write an event into its card."""
-        said = "" if self.shown[event.row] == texts.WAITING else self.shown[event.row]
-        if isinstance(event, Delta):
-            self.shown[event.row] = said + event.text
-        elif event.reason is FinishReason.ERROR:
-            self.shown[event.row] = f"{said}\n\n{texts.FAILED}".strip()
-        elif event.reason is FinishReason.LENGTH:
-            self.shown[event.row] = said + texts.CUT
-        else:
-            self.shown[event.row] = said
-
-
-def build(engine: Engine, examples: Sequence[Prompt], notice: str) -> gr.Blocks:
-    """Lay the page out around an engine, examples and what to say of it."""
-    page = gr.Blocks(title=texts.TITLE, analytics_enabled=False)
+def build(behind: Playground) -> gr.Blocks:
+    """Lay the page out around the services behind it. Launch it with ``look()``."""
+    page = gr.Blocks(title=say(Lang.FR, "page.title"), analytics_enabled=False, fill_width=True)
     with page:
-        gr.Markdown(f"# {texts.TITLE}\n\n**{notice}** {texts.WARNING}")
-        question = gr.Textbox(label=texts.QUESTION, placeholder=texts.PLACEHOLDER, lines=2, autofocus=True)
-        ask = gr.Button(texts.ASK, variant="primary")
-        cards = []
-        for row in (engine.mixtures[:4], engine.mixtures[4:]):
-            with gr.Row(equal_height=False):
-                for mixture in row:
-                    with gr.Column(min_width=240, variant="panel"):
-                        gr.Markdown(f"### {texts.name(mixture)}")
-                        cards.append(gr.Markdown(texts.WAITING, sanitize_html=True, elem_id=f"answer-{mixture}"))
-        open_examples = [[layout(prompt)] for prompt in examples if prompt.kind is Kind.OEQ]
-        gr.Examples(open_examples, inputs=question, label=texts.EXAMPLES, examples_per_page=8)
-
-        def compare(text: str) -> Iterator[dict[gr.Markdown, str]]:
-            for shown in compared(engine, text):
-                yield dict(zip(cards, shown, strict=True))  # a list would not do where there is one card
-
-        gr.on(
-            [ask.click, question.submit],
-            compare,
-            inputs=question,
-            outputs=cards,
-            api_name="compare",
-            concurrency_limit=VISITORS,
-        )
+        wording = Wording()
+        with gr.Row(elem_id="masthead"):
+            wording.make(gr.HTML, {"value": lambda lang: _masthead(lang, behind)}, elem_id="notice", js_on_load=None)
+            language = wording.make(
+                gr.Radio,
+                {"label": "page.language"},
+                choices=[("Français", "fr"), ("English", "en")],
+                value="fr",
+                elem_id="language",
+                container=False,
+                show_label=False,
+                scale=0,
+                min_width=220,
+            )
+        chosen = gr.BrowserState("", storage_key="medinject-language", secret=KEPT)
+        session = gr.BrowserState("", storage_key="medinject-voter", secret=KEPT)
+        frame = Frame(behind, wording, language, session)
+        with gr.Tabs(elem_id="tabs"):
+            for name, tab in TABS:
+                with wording.make(gr.Tab, {"label": f"page.tab_{name}"}, id=name, elem_id=f"tab-{name}"):
+                    tab(frame)
+        wording.follow(language)
+        page.load(_arrive, [chosen, session], [language, session], show_progress="hidden", api_visibility="private")
+        language.input(lambda lang: lang, language, chosen, api_visibility="private", queue=False)
     return page
 
 
-def compared(engine: Engine, text: str, *, clock: Callable[[], float] = time.monotonic) -> Iterator[list[str]]:
-    """The answers of all arms to a question as they grow, in the order of the engine's arms; all in one stream.
+def _arrive(chosen: str, session: str, request: gr.Request) -> tuple[str, str]:
+    """The language of a visitor who arrives, and the token under which this browser votes."""
+    header = str(request.headers.get("accept-language", "")) if request else ""
+    language = chosen if chosen in list(Lang) else accepted(header)
+    return language, session or secrets.token_urlsafe(24)
 
-    Raises:
-        gr.Error: the question is empty or too long, or too many answers wait; the page shows the sentence.
-    """
-    question = text.strip()
-    if not question:
-        raise gr.Error(texts.EMPTY, print_exception=False)
-    if len(question) > MOST_CHARACTERS:
-        raise gr.Error(texts.TOO_LONG.format(got=len(question), most=MOST_CHARACTERS), print_exception=False)
-    asked = ({"role": "user", "content": question},)
-    board, drawn = Board(len(engine.mixtures)), clock()
-    yield list(board.shown)
-    try:
-        events = engine.stream([Request(asked, mixture, SAMPLING) for mixture in engine.mixtures])
-    except InvalidValue as error:
-        raise gr.Error(texts.TOO_MANY_TOKENS, print_exception=False) from error
-    except ModelError as error:
-        raise gr.Error(texts.BUSY, print_exception=False) from error
-    for event in events:
-        board.take(event)
-        if clock() - drawn >= REFRESH:
-            drawn = clock()
-            yield list(board.shown)
-    yield list(board.shown)
+
+def _masthead(lang: str, behind: Playground) -> str:
+    """Title, what answers here, and the warnings that are always visible."""
+    title = html.escape(behind.title)
+    answers = say(lang, "page.miniature") if behind.miniature else say(lang, "page.model", title=title)
+    return (
+        f"<h1>{say(lang, 'page.title')}</h1>"
+        f'<p class="warning" role="note"><strong>{answers}</strong> {say(lang, "page.warning")}</p>'
+    )

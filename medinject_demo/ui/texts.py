@@ -1,40 +1,66 @@
-"""Every French text of the page, in one place."""
+"""Every text of the page, French and English, from the files of ``words/``: ``say(lang, "duel.ask")``.
+
+French is written there with plain spaces and apostrophes; the typography is set here. Knows nothing of components.
+"""
 
 from __future__ import annotations
 
+import functools
+import re
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from ..domain import Mixture
 
-TITLE: Final = "MedInjection-FR : les huit modèles côte à côte"
-WARNING: Final = (
-    "Démonstration de recherche : aucune réponse n’est un avis médical. N’écrivez aucune donnée personnelle. "
-    "En cas d’urgence, appelez le 15 ou le 112."
-)
-QUESTION: Final = "Votre question"
-PLACEHOLDER: Final = "Par exemple : quels sont les symptômes de la grippe ?"
-ASK: Final = "Poser la question"
-EXAMPLES: Final = "Exemples"
-WAITING: Final = "…"
-TOO_MANY_TOKENS: Final = "La question est trop longue pour le modèle. Raccourcissez-la."
-FAILED: Final = "*Cette réponse n’a pas pu être produite. Reposez la question.*"
-BUSY: Final = "Trop de réponses sont en attente. Réessayez dans un instant."
-CUT: Final = "… *(réponse coupée à la longueur maximale)*"
-EMPTY: Final = "Écrivez une question avant de la poser."
-TOO_LONG: Final = "La question compte {got} caractères ; {most} au plus sont acceptés. Raccourcissez-la."
-
-NAMES: Final = {
-    "base": "Modèle de base",
-    "nat": "Natif",
-    "trad": "Traduit",
-    "syn": "Synthétique",
-    "nat-trad": "Natif + traduit",
-    "nat-syn": "Natif + synthétique",
-    "trad-syn": "Traduit + synthétique",
-    "all": "Les trois",
-}
+FOLDER: Final = Path(__file__).parent / "words"
 
 
-def name(mixture: Mixture) -> str:
-    """The French name of an arm."""
-    return NAMES[mixture.slug]
+class Lang(StrEnum):
+    """A language of the page."""
+
+    FR = "fr"
+    EN = "en"
+
+
+def say(lang: str, key: str, **fields: object) -> str:
+    """The text of a key such as ``duel.ask``, its fields filled in.
+
+    Raises:
+        KeyError: no file has this key, or a field of the text is not given.
+    """
+    text = catalogue()[key][Lang(lang)]
+    return text.format_map(fields) if fields else text
+
+
+def name(lang: str, mixture: Mixture) -> str:
+    """How an arm is called."""
+    return say(lang, f"arms.{mixture.slug}")
+
+
+@functools.cache
+def catalogue() -> Mapping[str, Mapping[Lang, str]]:
+    """Every text by key and language; the key is the file's name and the table's, with a dot between."""
+    texts: dict[str, Mapping[Lang, str]] = {}
+    for path in sorted(FOLDER.glob("*.toml")):
+        for table, said in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            texts[f"{path.stem}.{table}"] = {Lang.FR: typeset(said["fr"]), Lang.EN: said["en"]}
+    return texts
+
+
+def accepted(header: str) -> Lang:
+    """The language for an ``Accept-Language`` header: the first of ours in its order, French where there is none."""
+    for part in header.split(","):
+        tag = part.partition(";")[0].strip().lower().partition("-")[0]
+        if tag in list(Lang):
+            return Lang(tag)
+    return Lang.FR
+
+
+def typeset(text: str) -> str:
+    """French typography: no line breaks before high punctuation or inside guillemets, curved apostrophes."""
+    text = re.sub(r" ([;?!])", "\u202f\\1", text)
+    text = re.sub(r" ([:»%])", "\u00a0\\1", text)
+    return text.replace("« ", "«\u00a0").replace("'", "’")

@@ -1,0 +1,62 @@
+"""What every tab is given: the services behind the page, and the components that all share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import gradio as gr
+
+from ..arena import Arena
+from ..domain import Prompt, Sampling
+from ..engine.base import Engine
+from ..errors import InvalidValue, MedInjectError, ModelError, Refused, StoreError
+from ..votes.store import VoteStore
+from .texts import catalogue, say
+from .wording import Wording
+
+VISITORS: Final = 32
+"""Streams that are served at once; their rows share the engine's batch, and beyond it wait there."""
+REFRESH: Final = 0.1
+"""Seconds between two redrawings of the answers, at least."""
+
+
+@dataclass(frozen=True)
+class Playground:
+    """The services behind the page. ``profile`` is the registry's name of what answers, ``title`` what it is called."""
+
+    engine: Engine
+    arena: Arena
+    store: VoteStore
+    prompts: Sequence[Prompt]
+    profile: str
+    title: str
+    sampling: Sampling = Sampling()
+    chance: random.Random = field(default_factory=random.Random, compare=False)
+
+    @property
+    def miniature(self) -> bool:
+        """True where the miniature answers."""
+        return self.profile == "mini"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The services, and what all tabs share: the words, the language's value, the visitor's secret token."""
+
+    behind: Playground
+    wording: Wording
+    language: gr.Radio
+    session: gr.BrowserState
+
+
+def explained(lang: str, error: MedInjectError) -> str:
+    """An error of the family in the visitor's language; what has no text of its own says what kind it is."""
+    if isinstance(error, Refused):
+        texts = [say(lang, f"refused.{code}") for code in error.codes if f"refused.{code}" in catalogue()]
+        if texts:
+            return " ".join(texts)
+    kinds: dict[type[MedInjectError], str] = {StoreError: "store", ModelError: "model", InvalidValue: "value"}
+    return say(lang, f"refused.{next((key for kind, key in kinds.items() if isinstance(error, kind)), 'other')}")
