@@ -1,12 +1,235 @@
-"""The tab."""
+"""The tab of the blind duel: its components, and which order each of them gives.
+
+The arena decides what may be shown; here it is only laid out. Every order draws the whole tab anew from the duel and
+the visitor's seat, so that no order can leave a part of it behind; while answers come, only the two cards are drawn.
+"""
 
 from __future__ import annotations
 
-import gradio as gr
+import inspect
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from .frame import Frame
+import gradio as gr
+from gradio.blocks import Block
+
+from ..domain import Verdict
+from ..duel import Shown, Side
+from ..errors import MedInjectError, StoreError
+from ..votes.records import Ballot
+from . import duel_api, duel_view
+from .duel_parts import Parts, lay_out
+from .frame import REFRESH, VISITORS, Frame, explained
+from .picker import Picker
+from .seat import Seat, revealed, seated, shown, voted, withdrawn
+from .texts import say
+
+Updates = dict[Block, Any]
+ANSWERS: Final = "#duel-answers"
+QUESTION: Final = "#duel-question textarea"
 
 
 def build(frame: Frame) -> None:
-    """Lay the tab out."""
-    gr.HTML("…", js_on_load=None)
+    """Lay the tab out and give its components their orders."""
+    Duels(frame).wire()
+    duel_api.publish(frame.behind)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Who gives an order: language, secret token, seat, and whether answers are shown without their markdown."""
+
+    lang: str
+    session: str
+    seat: Seat
+    plain: bool
+
+
+class Duels:
+    """The orders of the tab. Each takes the visit, then what its components hold."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame, self.behind, self.arena = frame, frame.behind, frame.behind.arena
+        self.parts: Parts = lay_out(frame)
+        self.picker: Picker = self.parts.picker
+
+    def wire(self) -> None:
+        """Bind every event to its order."""
+        parts, picker = self.parts, self.picker
+        picker.wire(self.frame, parts.question)
+        streams = {"concurrency_limit": VISITORS, "concurrency_id": "duel-streams"}
+        self._on([parts.start.click, parts.question.submit], self.start, [parts.question], **streams)
+        self._on([parts.regenerate.click], self.regenerate, [], **streams)
+        self._on([parts.send.click, parts.message.submit], self.follow_up, [parts.message], **streams)
+        for side, button in parts.stops.items():
+            self._on([button.click], self._stopping(side), [])
+        ballot = [parts.reasons[Side.LEFT], parts.reasons[Side.RIGHT], parts.comment, parts.profile]
+        for verdict, button in parts.verdicts.items():
+            self._on([button.click], self._voting(verdict), ballot)
+        self._on([parts.reveal.click], self.reveal, [parts.equivalent[Side.LEFT], parts.equivalent[Side.RIGHT]])
+        self._on([parts.undo.click], self.undo, [])
+        self._on([parts.next.click], self.next, [*picker.filters, parts.question])
+        self._on([parts.plain.change], self.redraw, [])
+        self.frame.wording.redraw(self._retold, [self.frame.session, parts.seat, parts.plain], parts.drawn)
+
+    def _on(self, triggers: list[Any], order: Callable[..., Any], inputs: list[Any], **settings: Any) -> None:
+        parts = self.parts
+        gr.on(
+            triggers,
+            _from_components(order),
+            [self.frame.language, self.frame.session, parts.seat, parts.plain, *inputs],
+            [parts.seat, *parts.drawn, parts.status, parts.question, parts.message, *parts.ballot],
+            show_progress="hidden",
+            api_visibility="private",
+            **({"concurrency_limit": VISITORS} | settings),
+        )
+
+    def start(self, visit: Visit, question: str) -> Iterator[Updates]:
+        """Propose a duel and let it be answered; a question that is held back stays where it was written."""
+        try:
+            after = seated(self.arena, visit.session, question, self.behind.prompts, self.behind.sampling)
+        except MedInjectError as error:
+            yield self._refused(visit.lang, error, QUESTION)
+            return
+        yield from self._answered(replace(visit, seat=after), self._warning(visit.lang))
+
+    def regenerate(self, visit: Visit) -> Iterator[Updates]:
+        """Have the last turn answered anew."""
+        yield from self._again(visit, lambda: self.arena.regenerate(visit.seat.duel, visit.session))
+
+    def follow_up(self, visit: Visit, message: str) -> Iterator[Updates]:
+        """Send one more message to both sides; one that is held back stays where it was written."""
+
+        def asked() -> Shown:
+            return self.arena.follow_up(visit.seat.duel, visit.session, message, self.behind.sampling)
+
+        for updates in self._again(visit, asked):
+            yield updates | ({self.parts.message: ""} if self.parts.seat in updates else {})
+
+    def reveal(self, visit: Visit, left: bool | None, right: bool | None) -> Updates:
+        """Store what was said of the reference, and show who was who."""
+        return self._order(visit, lambda: revealed(self.arena, visit.session, visit.seat, (left, right)))
+
+    def undo(self, visit: Visit) -> Updates:
+        """Withdraw the vote."""
+        return self._order(visit, lambda: withdrawn(self.arena, visit.session, visit.seat))
+
+    def next(self, visit: Visit, specialty: str, kind: str, question: str) -> Updates:
+        """Clear the table; where a bundled question was asked, another one is drawn for the next duel."""
+        following = self.picker.following(question, specialty, kind)
+        told = duel_view.status(say(visit.lang, "duel.said_next"), focus=QUESTION)
+        cleared: Updates = {self.parts.question: following, self.parts.message: "", self.parts.status: told}
+        return self._paint(replace(visit, seat=Seat()), None) | cleared | self.parts.blank_ballot()
+
+    def redraw(self, visit: Visit) -> Updates:
+        """Draw the tab as it is."""
+        return self._order(visit, lambda: visit.seat, told=None)
+
+    def _stopping(self, side: Side) -> Callable[..., Updates]:
+        def stop(visit: Visit) -> Updates:
+            def order() -> Seat:
+                self.arena.stop(visit.seat.duel, visit.session, side)
+                return visit.seat
+
+            return self._order(visit, order, told=None)
+
+        return stop
+
+    def _voting(self, verdict: Verdict) -> Callable[..., Updates]:
+        def vote(visit: Visit, left: list[str], right: list[str], comment: str, me: str) -> Updates:
+            def order() -> Seat:
+                ballot = Ballot.read(verdict, (left or [], right or []), comment or "", me)
+                return voted(self.arena, visit.session, visit.seat, ballot)
+
+            return self._order(visit, order)
+
+        return vote
+
+    def _order(
+        self,
+        visit: Visit,
+        order: Callable[[], Seat],
+        told: Callable[[str, Seat, Seat], str] | None = duel_view.told,
+    ) -> Updates:
+        """Carry an order out and draw the tab; where it is refused, say why and leave the rest as it is."""
+        try:
+            after = order()
+            painted = self._paint(replace(visit, seat=after), shown(self.arena, visit.session, after))
+        except MedInjectError as error:
+            return self._refused(visit.lang, error)
+        return painted | ({self.parts.status: told(visit.lang, visit.seat, after)} if told else {})
+
+    def _again(self, visit: Visit, order: Callable[[], object]) -> Iterator[Updates]:
+        try:
+            order()
+        except MedInjectError as error:
+            yield self._refused(visit.lang, error)
+            return
+        yield from self._answered(visit)
+
+    def _answered(self, visit: Visit, warning: str = "") -> Iterator[Updates]:
+        """Draw the cards as the answers come: at the first piece of each side, then every ``REFRESH`` seconds."""
+        begun, sides, drawn = False, set[Side](), 0.0
+        try:
+            for event in self.arena.stream(visit.seat.duel, visit.session):
+                view = self.arena.shown(visit.seat.duel, visit.session)
+                if not begun:
+                    yield self._paint(visit, view) | self._begun(visit.lang, warning)
+                elif event.side not in sides or time.monotonic() - drawn >= REFRESH:
+                    yield self._cards(visit, view)
+                    drawn = time.monotonic()
+                begun = True
+                sides.add(event.side)
+            view = self.arena.shown(visit.seat.duel, visit.session)
+        except MedInjectError as error:
+            yield self._refused(visit.lang, error, QUESTION)
+            return
+        yield self._paint(visit, view) | {self.parts.status: duel_view.ended(visit.lang, view, warning)}
+
+    def _begun(self, lang: str, warning: str) -> Updates:
+        told = duel_view.status(warning or say(lang, "duel.said_asked"), alert=bool(warning), focus=ANSWERS)
+        return {self.parts.status: told} | self.parts.blank_ballot()
+
+    def _cards(self, visit: Visit, view: Shown | None) -> Updates:
+        return {
+            card: duel_view.card(visit.lang, view, side, plain=visit.plain) for side, card in self.parts.cards.items()
+        }
+
+    def _paint(self, visit: Visit, view: Shown | None) -> Updates:
+        """The whole tab, but for the status and what the visitor wrote."""
+        painted = self.parts.painted(visit.lang, visit.seat, view)
+        return {self.parts.seat: visit.seat} | self._cards(visit, view) | painted
+
+    def _retold(self, lang: str, session: str, seat: Seat, plain: bool) -> list[Any]:
+        """The drawn parts in another language."""
+        try:
+            view = shown(self.arena, session, seat)
+        except MedInjectError:
+            view = None
+        painted = self._paint(Visit(lang, session, seat, plain), view)
+        return [painted[part] for part in self.parts.drawn]
+
+    def _refused(self, lang: str, error: MedInjectError, focus: str = "") -> Updates:
+        return {self.parts.status: duel_view.status(explained(lang, error), alert=True, focus=focus)}
+
+    def _warning(self, lang: str) -> str:
+        """A sentence where votes could not be stored at this moment; empty where they could."""
+        try:
+            self.behind.store.check()
+        except StoreError:
+            return say(lang, "duel.said_not_stored")
+        return ""
+
+
+def _from_components(order: Callable[..., Any]) -> Callable[..., Any]:
+    """An order as Gradio calls it: the first four values are the visit's."""
+
+    def stream(lang: str, session: str, seat: Seat, plain: bool, *inputs: Any) -> Iterator[Updates]:
+        yield from order(Visit(lang, session, seat, plain), *inputs)
+
+    def once(lang: str, session: str, seat: Seat, plain: bool, *inputs: Any) -> Any:
+        return order(Visit(lang, session, seat, plain), *inputs)
+
+    return stream if inspect.isgeneratorfunction(order) else once

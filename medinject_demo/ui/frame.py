@@ -33,7 +33,7 @@ class Playground:
     prompts: Sequence[Prompt]
     profile: str
     title: str
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     chance: random.Random = field(default_factory=random.Random, compare=False)
 
     @property

@@ -22,7 +22,7 @@ def look() -> dict[str, Any]:
     }
 
 
-def theme() -> gr.themes.Default:
+def theme() -> gr.themes.Base:
     """Teal on slate grey, with contrasts of at least 4.5 to 1 for text in light and dark."""
     return gr.themes.Default(
         primary_hue="teal",

@@ -1,0 +1,95 @@
+"""The duel's stable interface for programs: ``battle`` streams two answers, ``vote`` stores a verdict and reveals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from ..domain import Answer, Battle
+from ..duel import Shown
+from ..errors import MedInjectError
+from ..votes.records import Ballot
+from .frame import VISITORS, Playground
+from .seat import Seat, revealed, seated, voted
+
+
+def publish(behind: Playground) -> None:
+    """Add both to the page that is being built."""
+
+    def battle(question: str, session: str) -> Iterator[dict[str, Any]]:
+        """Two arms drawn by lot answer a question, or a bundled prompt where the text is one of theirs.
+
+        ``session`` is a token of the caller's own choice, which must not be guessable: the vote needs it again.
+        """
+        try:
+            seat = seated(behind.arena, session, question, behind.prompts, behind.sampling)
+            for _ in behind.arena.stream(seat.duel, session):
+                yield _told(behind.arena.shown(seat.duel, session))
+            yield _told(behind.arena.shown(seat.duel, session))
+        except MedInjectError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def vote(  # noqa: PLR0913, PLR0917 - a program's interface: an argument for each thing that is said
+        battle: str,
+        session: str,
+        verdict: str,
+        reasons_left: list[str] | None = None,
+        reasons_right: list[str] | None = None,
+        comment: str = "",
+        profile: str = "undeclared",
+        equivalent_left: bool | None = None,
+        equivalent_right: bool | None = None,
+    ) -> dict[str, Any]:
+        """Store a verdict (left, right, both_good, both_bad, unsure) and tell who was who."""
+
+        def order() -> dict[str, Any]:
+            ballot = Ballot.read(verdict, (reasons_left or (), reasons_right or ()), comment, profile)
+            seat = voted(behind.arena, session, Seat(battle), ballot)
+            if not seat.late:
+                seat = revealed(behind.arena, session, seat, (equivalent_left, equivalent_right))
+            return {"battle": battle, "verdict": verdict, "reference": seat.reference} | _revealed(seat.battle)
+
+        return _answered(order)
+
+    gr.events.api(battle, api_name="battle", concurrency_limit=VISITORS)
+    gr.events.api(vote, api_name="vote", concurrency_limit=VISITORS)
+
+
+def _answered(order: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return order()
+    except MedInjectError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def _told(view: Shown) -> dict[str, Any]:
+    """A duel before the vote: texts and how they ended, by side, and nothing of the arms."""
+    last = view.turns[-1]
+    return {
+        "battle": view.id,
+        "stage": view.stage.value,
+        "left": last.texts[0],
+        "right": last.texts[1],
+        "ended": [reason.value if reason else None for reason in last.reasons],
+    }
+
+
+def _revealed(battle: Battle | None) -> dict[str, Any]:
+    if battle is None:
+        return {}
+    left, right = battle.turns[-1].answers
+    return {"left": _answer(left), "right": _answer(right)}
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    return {
+        "mixture": answer.mixture.slug,
+        "provenances": [each.value for each in answer.mixture.provenances],
+        "fingerprint": answer.fingerprint,
+        "words": answer.words,
+        "tokens": answer.tokens,
+        "seconds": round(answer.seconds, 3),
+        "style": answer.style,
+    }

@@ -1,0 +1,117 @@
+"""What the duel's tab shows, as HTML: cards, reference, reveal. Pure; before the vote it is given no arm to show."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+
+from ..domain import Answer, Battle, FinishReason, Mixture, Verdict
+from ..duel import Shown, ShownTurn, Side, Stage
+from . import inert
+from .seat import Seat
+from .texts import Lang, name, say
+
+
+def status(text: str, *, alert: bool = False, focus: str = "") -> str:
+    """A sentence that screen readers say; ``focus`` is a selector of what takes the focus then."""
+    role, where = ("alert" if alert else "status"), (f' data-focus="{html.escape(focus)}"' if focus else "")
+    kind = "said alert" if alert else "said"
+    return f'<p class="{kind}" role="{role}"{where}>{html.escape(text)}</p>' if text else ""
+
+
+def card(lang: str, shown: Shown | None, side: Side, *, plain: bool) -> str:
+    """One side of a duel: its turns, and how the last one ended."""
+    turns = shown.turns if shown else ()
+    busy = shown is not None and shown.stage is Stage.ANSWERING and turns[-1].reasons[side.place] is None
+    state = f' <span class="state">{say(lang, "duel.writing")}</span>' if busy else ""
+    return (
+        f'<section class="answer-card {side}" aria-labelledby="{side}-title" aria-busy="{str(busy).lower()}">'
+        f'<h3 id="{side}-title">{say(lang, f"duel.answer_{side}")}{state}</h3>'
+        f"{''.join(_turn(lang, turn, side, plain=plain) for turn in turns)}</section>"
+    )
+
+
+def _turn(lang: str, turn: ShownTurn, side: Side, *, plain: bool) -> str:
+    asked = f"<strong>{say(lang, 'duel.you')}</strong> {inert.plain(turn.message)}" if turn.message else ""
+    text, reason = turn.texts[side.place], turn.reasons[side.place]
+    shown = (inert.plain if plain else inert.markdown)(text) if text else ""
+    ended = "empty" if reason is FinishReason.STOP and not text.strip() else reason
+    told = f'<p class="ended">{say(lang, f"duel.ended_{ended}")}</p>' if ended in _TOLD else ""
+    return f'{f"<div class=asked>{asked}</div>" if asked else ""}<div class="answer">{shown}</div>{told}'
+
+
+_TOLD = ("empty", FinishReason.CANCELLED, FinishReason.LENGTH, FinishReason.ERROR)
+
+
+def reference(lang: str, text: str) -> str:
+    """The prompt's reference, shown once the vote is stored."""
+    return f'<h3 id="reference-title" tabindex="-1">{say(lang, "duel.reference")}</h3>{inert.plain(text)}'
+
+
+def reveal(lang: str, battle: Battle, verdict: Verdict | None) -> str:
+    """Who was who: a table of both sides, and what the voter chose."""
+    rows: tuple[tuple[str, Callable[[Answer], str]], ...] = (
+        ("model", lambda answer: f"<strong>{name(lang, answer.mixture)}</strong>"),
+        ("provenances", lambda answer: _provenances(lang, answer.mixture)),
+        ("words", lambda answer: str(answer.words)),
+        ("style", lambda answer: say(lang, "duel.style_counts", **answer.style)),
+        ("seconds", lambda answer: _seconds(lang, answer)),
+        ("fingerprint", lambda answer: f"<code>{html.escape(answer.fingerprint[:16])}</code>"),
+    )
+    last = battle.turns[-1].answers
+    heads = "".join(f'<th scope="col" class="{side}">{say(lang, f"duel.answer_{side}")}</th>' for side in Side)
+    body = "".join(
+        f'<tr><th scope="row">{say(lang, f"duel.{row}")}</th>{"".join(f"<td>{cell(each)}</td>" for each in last)}</tr>'
+        for row, cell in rows
+    )
+    return (
+        f'<h3 id="reveal-title" tabindex="-1">{say(lang, "duel.revealed")}</h3><p>{_chosen(lang, battle, verdict)}</p>'
+        f'<table class="reveal"><thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    )
+
+
+def _chosen(lang: str, battle: Battle, verdict: Verdict | None) -> str:
+    if verdict is None:
+        return say(lang, "duel.said_withdrawn")
+    if verdict in (Verdict.LEFT, Verdict.RIGHT):
+        return say(lang, f"duel.chose_{verdict}", model=name(lang, battle.arms[verdict is Verdict.RIGHT]))
+    return say(lang, f"duel.chose_{verdict}")
+
+
+def _provenances(lang: str, mixture: Mixture) -> str:
+    if not mixture.provenances:
+        return say(lang, "duel.no_provenance")
+    return " ".join(
+        f'<span class="chip {each}">{name(lang, Mixture.of([each]))}</span>' for each in mixture.provenances
+    )
+
+
+def _seconds(lang: str, answer: Answer) -> str:
+    seconds = f"{answer.seconds:.1f}"
+    return say(
+        lang,
+        "duel.seconds_value",
+        seconds=seconds.replace(".", ",") if lang == Lang.FR else seconds,
+        tokens=answer.tokens,
+    )
+
+
+def told(lang: str, before: Seat, after: Seat) -> str:
+    """What an order did to the vote, and what takes the focus then."""
+    if after.verdict is None:
+        return status(say(lang, "duel.said_withdrawn"))
+    verdict = say(lang, f"duel.{after.verdict}")
+    if not after.late:
+        return status(say(lang, "duel.said_voted_reference", verdict=verdict), focus="#reference-title")
+    said = say(lang, "duel.said_voted", verdict=verdict)
+    changed = before.late and before.verdict is not after.verdict
+    late = f" {say(lang, 'duel.said_after_reveal')}" if changed else ""
+    return status(f"{said}{late}", focus="#reveal-title")
+
+
+def ended(lang: str, view: Shown, warning: str) -> str:
+    """What is said when the answers have ended."""
+    if view.stage is Stage.FAILED:
+        return status(say(lang, "duel.said_failed"), alert=True)
+    done = say(lang, "duel.said_answered")
+    return status(f"{warning} {done}".strip(), alert=bool(warning))

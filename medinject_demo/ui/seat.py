@@ -1,0 +1,98 @@
+"""A visitor's place in a duel: what the page remembers between two orders, and what each order makes of it.
+
+Kept on the server alone: the reference is there from the vote on, the arms from the reveal on. Knows no component.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..arena import Arena
+from ..domain import Battle, Kind, Prompt, Sampling, Verdict
+from ..duel import Shown, Stage
+from ..prompts import layout
+from ..votes.records import Ballot
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Which duel a visitor plays, and how far its vote is."""
+
+    duel: str = ""
+    """Identifier of the duel; empty before the first."""
+    verdict: Verdict | None = None
+    """The verdict that is stored; None before the vote and after its withdrawal."""
+    closed: bool = False
+    """True from the first vote on: its conversation cannot go on."""
+    reference: str = ""
+    """The prompt's reference; empty before the vote, and where it has none."""
+    battle: Battle | None = None
+    """Who was who, from the reveal on."""
+
+    @property
+    def late(self) -> bool:
+        """True where a verdict given now comes after the reveal."""
+        return self.battle is not None
+
+
+def prompt_of(text: str, prompts: Sequence[Prompt]) -> Prompt:
+    """The bundled prompt whose text this is, with its options and reference; else an open question."""
+    written = text.strip()
+    return next((each for each in prompts if layout(each) == written), Prompt(Kind.OEQ, written))
+
+
+def seated(arena: Arena, session: str, text: str, prompts: Sequence[Prompt], sampling: Sampling) -> Seat:
+    """Propose a duel on a text.
+
+    Raises:
+        Refused, InvalidValue: as ``Arena.propose``.
+    """
+    return Seat(arena.propose(prompt_of(text, prompts), session, sampling).id)
+
+
+def shown(arena: Arena, session: str, seat: Seat) -> Shown | None:
+    """The duel as its voter may see it; None where there is none, or where it is forgotten."""
+    return arena.shown(seat.duel, session) if seat.duel else None
+
+
+def voted(arena: Arena, session: str, seat: Seat, ballot: Ballot) -> Seat:
+    """Store a vote; where the prompt has no reference to judge by, the arms are revealed at once.
+
+    Raises:
+        Refused, StoreError: as ``Arena.vote``; the seat is as it was.
+    """
+    receipt = arena.vote(seat.duel, session, ballot)
+    after = replace(seat, verdict=receipt.verdict, closed=True, reference=receipt.reference)
+    return after if receipt.reference and not seat.late else revealed(arena, session, after)
+
+
+def revealed(arena: Arena, session: str, seat: Seat, equivalent: Sequence[bool | None] = (None, None)) -> Seat:
+    """Store what was said of the reference, where anything was, and reveal the arms.
+
+    Raises:
+        Refused, StoreError: as ``Arena.judge`` and ``Arena.reveal``.
+    """
+    if not seat.late and tuple(equivalent) != (None, None):
+        arena.judge(seat.duel, session, equivalent)
+    return replace(seat, battle=arena.reveal(seat.duel, session))
+
+
+def withdrawn(arena: Arena, session: str, seat: Seat) -> Seat:
+    """Withdraw the vote.
+
+    Raises:
+        Refused, StoreError: as ``Arena.undo``; the seat is as it was.
+    """
+    arena.undo(seat.duel, session)
+    return replace(seat, verdict=None)
+
+
+def may_go_on(view: Shown | None, seat: Seat) -> bool:
+    """True where both answers are there and no vote has closed the conversation."""
+    return view is not None and view.stage is Stage.ANSWERED and not seat.closed
+
+
+def may_ask_again(view: Shown | None, seat: Seat) -> bool:
+    """True where the answers have ended, well or not, and no vote was given."""
+    return view is not None and view.stage in (Stage.ANSWERED, Stage.FAILED) and not seat.closed
