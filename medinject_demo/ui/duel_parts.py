@@ -104,7 +104,7 @@ def lay_out(frame: Frame) -> Parts:
     make = frame.wording.make
     seat = gr.State(Seat())
     make(gr.HTML, {"value": _lead}, js_on_load=None, elem_id="duel-lead")
-    with gr.Row(equal_height=True):
+    with gr.Row(elem_id="ask"):
         question = make(
             gr.Textbox,
             {"label": "duel.question", "placeholder": "duel.placeholder", "info": "duel.question_info"},
@@ -121,7 +121,7 @@ def lay_out(frame: Frame) -> Parts:
         picker = Picker(frame, "duel")
     status = gr.HTML("", elem_id="duel-status", js_on_load=FOCUS)
     with gr.Column(visible=False, elem_id="duel-area") as answers:
-        make(gr.HTML, {"value": _answers_head}, js_on_load=None)
+        make(gr.HTML, {"value": _answers_head}, js_on_load=None, elem_id="answers-head")
         cards, stops = _cards(frame)
         with gr.Row():
             plain = make(gr.Checkbox, {"label": "duel.plain"}, elem_id="duel-plain", container=False, min_width=200)

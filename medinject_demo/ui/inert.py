@@ -28,7 +28,7 @@ def plain(text: str) -> str:
 
 def markdown(text: str) -> str:
     """The text with its markdown rendered."""
-    return f'<div class="prose" dir="auto">{_parser().render(visible(text))}</div>'
+    return f'<div class="written" dir="auto">{_parser().render(visible(text))}</div>'
 
 
 def visible(text: str) -> str:
