@@ -1,4 +1,4 @@
-"""A visitor without a browser: presses the page's buttons over Gradio's own protocol, and keeps every byte it is sent."""
+"""A visitor without a browser: presses buttons over Gradio's own protocol, and keeps every byte that comes back."""
 
 from __future__ import annotations
 
@@ -20,13 +20,11 @@ from medinject_demo.ui.look import look
 from medinject_demo.ui.page import build
 from tests.duels import arena_at
 
-Event = tuple[str, str]
-"""Id of an element, and what happens to it: ("duel-start", "click")."""
-
 
 @contextmanager
 def served(folder: Path, engine: Engine | None = None, seed: int = 1) -> Iterator[tuple[str, Playground]]:
     """The real page on a free port, over a scripted engine and a file of votes in ``folder``: its URL, its services."""
+    folder.mkdir(exist_ok=True)
     arena = arena_at(folder, engine=engine or ScriptedEngine(same_words), seed=seed)
     services = Playground(arena._engine, arena, arena._store, load_prompts(), "mini", "Miniature")
     page = build(services)
@@ -47,12 +45,13 @@ class Visitor:
     """One browser: it tracks the value of each component and what is seen of it, as the page's script does."""
 
     def __init__(self, url: str, token: str) -> None:
-        self.client = httpx.Client(base_url=url, timeout=30, limits=httpx.Limits(max_connections=4))
+        self.client = httpx.Client(base_url=url, timeout=30)
         self.session_hash = "".join(random.Random(token).choices(string.ascii_lowercase, k=11))
         self.heard: list[bytes] = []
         self.config = json.loads(self._read(self.client.get("/config")))
         self.props = {each["id"]: dict(each["props"]) for each in self.config["components"]}
         self.ids = {each["props"].get("elem_id"): each["id"] for each in self.config["components"]}
+        self._under_way: dict[str, tuple[list[int], list[Any]]] = {}
         (voter,) = [i for i, each in self.props.items() if each.get("storage_key") == "medinject-voter"]
         self.props[voter]["value"] = token
 
@@ -63,63 +62,63 @@ class Visitor:
         """Fill a component in."""
         self.props[self.ids[element]]["value"] = value
 
-    def sees(self, element: str) -> Any:
-        """The value of a component; None where it is hidden."""
-        props = self.props[self.ids[element]]
-        return props.get("value") if props.get("visible", True) else None
+    def value(self, element: str) -> Any:
+        """The value of a component."""
+        return self.props[self.ids[element]].get("value")
+
+    def sees(self, element: str) -> bool:
+        """Whether a component is shown."""
+        return bool(self.props[self.ids[element]].get("visible", True))
 
     def press(self, element: str, event: str = "click") -> None:
         """Let something happen to an element, and take everything that comes of it."""
         for _ in self.pressing(element, event):
             pass
 
-    def pressing(self, element: str, event: str = "click") -> Iterator[dict[str, Any]]:
-        """The same, message by message; closing this is a browser that is closed."""
-        for each in self._bound(element, event):
-            if each["backend_fn"]:
-                yield from self._fire(each)
+    def pressing(self, element: str, event: str = "click") -> Iterator[str]:
+        """The same, message by message (their kinds); closing this is a browser that is closed."""
+        self.begin(element, event)
+        yield from self.listen()
 
-    def _bound(self, element: str, event: str) -> list[dict[str, Any]]:
-        bound = [
-            each for each in self.config["dependencies"] if [self.ids[element], event] in map(list, each["targets"])
-        ]
+    def begin(self, element: str, event: str = "click") -> None:
+        """Let something happen to an element; ``listen`` takes what comes of it."""
+        target = [self.ids[element], event]
+        bound = [each for each in self.config["dependencies"] if target in map(list, each["targets"])]
         assert bound, f"nothing is bound to {event} of {element}"
-        return bound
+        for each in bound:
+            if each["backend_fn"]:
+                data = [self.props[which].get("value") for which in each["inputs"]]
+                body = {"data": data, "fn_index": each["id"], "session_hash": self.session_hash}
+                joined = json.loads(self._read(self.client.post("/gradio_api/queue/join", json=body)))
+                self._under_way[joined["event_id"]] = (each["outputs"], [])
 
-    def _fire(self, bound: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        body = {
-            "data": [self.props[each].get("value") for each in bound["inputs"]],
-            "fn_index": bound["id"],
-            "session_hash": self.session_hash,
-        }
-        self._read(self.client.post("/gradio_api/queue/join", json=body))
-        shown: list[Any] = []
+    def listen(self) -> Iterator[str]:
+        """Take messages until nothing is under way."""
         with self.client.stream("GET", f"/gradio_api/queue/data?session_hash={self.session_hash}") as stream:
             for line in stream.iter_lines():
                 self.heard.append(line.encode())
-                if not line.startswith("data:"):
-                    continue
-                message = json.loads(line[5:])
-                if message["msg"] in ("process_generating", "process_completed"):
-                    shown = self._shown(shown, message)
-                    self._take(bound["outputs"], shown)
-                yield message
-                if message["msg"] == "close_stream":
-                    return
+                if line.startswith("data:"):
+                    message = json.loads(line[5:])
+                    self._take(message)
+                    yield message["msg"]
+                    if message["msg"] == "close_stream":
+                        return
 
-    def _shown(self, before: list[Any], message: dict[str, Any]) -> list[Any]:
-        output = message["output"]
-        assert message.get("success", True), output
-        if message["msg"] == "process_completed" or not before:
-            return list(output.get("data") or before)
-        return [apply_diff(old, new) for old, new in zip(before, output["data"], strict=True)]
-
-    def _take(self, outputs: list[int], shown: list[Any]) -> None:
-        for each, value in zip(outputs, shown, strict=False):
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["msg"] not in ("process_generating", "process_completed"):
+            return
+        assert message["success"], message["output"]
+        outputs, before = self._under_way[message["event_id"]]
+        said = message["output"].get("data") or []
+        if message["msg"] == "process_generating" and before:
+            said = [apply_diff(old, new) for old, new in zip(before, said, strict=True)]
+        shown = said or before
+        self._under_way[message["event_id"]] = (outputs, shown)
+        for which, value in zip(outputs, shown, strict=False):
             if isinstance(value, dict) and value.get("__type__") == "update":
-                self.props[each] |= {name: new for name, new in value.items() if name != "__type__"}
+                self.props[which] |= {name: new for name, new in value.items() if name != "__type__"}
             else:
-                self.props[each]["value"] = value
+                self.props[which]["value"] = value
 
     def _read(self, response: httpx.Response) -> bytes:
         response.raise_for_status()
