@@ -80,9 +80,15 @@ def _results(wording: Wording) -> Results:
             value=VIEWS[0],
             elem_id="compare-view",
             interactive=True,
+            min_width=280,
         )
         right = wording.make(
-            gr.Checkbox, {"label": "compare.right"}, value=False, elem_id="compare-right", interactive=True
+            gr.Checkbox,
+            {"label": "compare.right"},
+            value=False,
+            elem_id="compare-right",
+            interactive=True,
+            min_width=220,
         )
         average = wording.make(
             gr.Checkbox,
@@ -90,6 +96,7 @@ def _results(wording: Wording) -> Results:
             value=False,
             elem_id="compare-average",
             interactive=True,
+            min_width=280,
         )
     cards, bars, kept = (
         gr.HTML("", elem_id=f"compare-{part}", js_on_load=None) for part in ("cards", "letters", "documents")

@@ -43,7 +43,7 @@ def lay_out(frame: Frame) -> Form:
     """Question on the left, arms on the right, settings and buttons below."""
     wording = frame.wording
     with gr.Row(elem_id="compare-form"):
-        with gr.Column(scale=1, min_width=320):
+        with gr.Column(scale=5, min_width=300):
             _title(frame, "question_title")
             question = wording.make(
                 gr.Textbox,
@@ -54,14 +54,14 @@ def lay_out(frame: Frame) -> Form:
                 interactive=True,
             )
             _bundled(frame, question)
-        with gr.Column(scale=1, min_width=320):
+        with gr.Column(scale=6, min_width=300):
             _title(frame, "arms_title")
             arms = _arms(frame)
     settings = _settings(frame)
     alert = gr.HTML(view.alert(), elem_id="compare-alert", js_on_load=None)
     with gr.Row(elem_id="compare-buttons"):
         ask = wording.make(gr.Button, {"value": "compare.ask"}, variant="primary", elem_id="compare-ask")
-        stop = wording.make(gr.Button, {"value": "compare.stop"}, elem_id="compare-stop")
+        stop = wording.make(gr.Button, {"value": "compare.stop"}, scale=0, min_width=160, elem_id="compare-stop")
     return Form(question, arms, settings, alert, ask, stop)
 
 
@@ -166,8 +166,12 @@ def _arms(frame: Frame) -> gr.CheckboxGroup:
             container=False,
         )
     with gr.Row(elem_id="compare-shortcuts"):
-        every = wording.make(gr.Button, {"value": "compare.arms_all"}, size="sm", elem_id="compare-all")
-        none = wording.make(gr.Button, {"value": "compare.arms_none"}, size="sm", elem_id="compare-none")
+        every = wording.make(
+            gr.Button, {"value": "compare.arms_all"}, size="sm", scale=0, min_width=90, elem_id="compare-all"
+        )
+        none = wording.make(
+            gr.Button, {"value": "compare.arms_none"}, size="sm", scale=0, min_width=90, elem_id="compare-none"
+        )
     counted = wording.make(
         gr.HTML, {"value": lambda lang: view.chosen(lang, first)}, elem_id="compare-chosen", js_on_load=None
     )

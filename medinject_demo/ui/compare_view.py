@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from typing import Final
 
-from ..domain import MIXTURES, Mixture, Sampling
+from ..domain import MIXTURES, FinishReason, Mixture, Sampling
 from . import inert
 from .comparison import Bound, Card, Comparison
 from .differences import differing
@@ -64,6 +64,9 @@ def status(lang: str, comparison: Comparison | None) -> str:
         return '<p role="status"></p>'
     key = "compare.status_live" if comparison.live else "compare.status_ended"
     counted = say(lang, key, ended=comparison.ended, all=len(comparison.cards))
+    for reason in (FinishReason.CANCELLED, FinishReason.ERROR):
+        if count := sum(card.reason is reason for card in comparison.cards):
+            counted += " " + say(lang, f"compare.status_{reason}", count=count)
     live = ' class="live"' if comparison.live else ""
     return (
         f'<p role="status"{live}>{counted}</p>'

@@ -74,7 +74,7 @@ def _bars(lang: str, mixture: Mixture, weights: tuple[float, ...], marked: froze
     rows = []
     for letter, weight in zip(LETTERS, weights, strict=False):
         tick = f'<span class="tick">✓<span class="unseen"> {say(lang, "compare.right_here")}</span></span>'
-        most = ' class="most"' if weight == max(weights) else ""
+        most = ' class="most"' if round(weight, 3) == round(max(weights), 3) else ""
         rows.append(
             f'<tr{most}><th scope="row">{letter}{tick if letter in marked else ""}</th>'
             f'<td><span class="bar" style="--share:{weight:.4f}"></span>'

@@ -70,6 +70,6 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && event.target.closest("#compare-cards")) back();
+    if (event.key === "Escape" && !event.target.closest("input, textarea")) back();
   });
 })();
