@@ -13,13 +13,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import gradio as gr
+from gradio.events import api
 
 from ..domain import FinishReason, Sampling
 from ..errors import MedInjectError
 from . import compare_documents as documents
 from . import compare_view as view
 from .compare_api import endpoint
-from .compare_form import QUICK, Form, lay_out
+from .compare_form import Form, lay_out
+from .compare_prompts import QUICK
 from .comparison import BOUNDS, FEWEST, Comparison, follow, opened, out_of_bounds, question_of
 from .frame import REFRESH, VISITORS, Frame, Playground, explained
 from .letters import Letters, panel, weighed
@@ -56,7 +58,7 @@ def build(frame: Frame) -> None:
         form = lay_out(frame)
         results = _results(frame.wording)
     _wire(frame, form, results)
-    gr.api(endpoint(frame.behind), api_name="compare", concurrency_limit=VISITORS)
+    api(endpoint(frame.behind), api_name="compare", concurrency_limit=VISITORS)
 
 
 def _heading(lang: str, behind: Playground) -> str:

@@ -5,7 +5,7 @@ A stable name with stable parameters; the page itself does not use it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 import gradio as gr
@@ -60,7 +60,7 @@ def endpoint(behind: Playground) -> Callable[..., Iterator[Texts]]:
     return compare
 
 
-def _opened(behind: Playground, question: object, arms: object, settings: dict[str, object]) -> Comparison:
+def _opened(behind: Playground, question: object, arms: object, settings: Mapping[str, object]) -> Comparison:
     """What a program asks for; nothing of it was checked before."""
     if not isinstance(question, str):
         raise InvalidValue.of("question", expected="a text", got=type(question).__name__)

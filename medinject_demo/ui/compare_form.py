@@ -5,16 +5,15 @@ Lays components out and wires what happens before anything is asked. Knows no en
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import gradio as gr
-from gradio.components import Component
 
-from ..domain import MIXTURES, Kind, Mixture, Prompt, Sampling
-from ..prompts import layout
+from ..domain import Mixture, Sampling
+from . import compare_prompts
 from . import compare_view as view
+from .compare_prompts import QUICK
 from .comparison import BOUNDS, Bound
 from .frame import Frame
 from .texts import name, say
@@ -23,8 +22,6 @@ GRID: Final = ("base", "nat", "trad", "nat-trad", "syn", "nat-syn", "trad-syn", 
 """Slugs by their place: native by translated across, without and with synthetic down."""
 FIRST: Final = ("base", "nat", "trad", "syn")
 """Chosen on arrival: the base and what each provenance alone makes of it."""
-SHOWN: Final = 110
-"""Characters of a bundled question in the list of questions."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +44,13 @@ def lay_out(frame: Frame) -> Form:
             _title(frame, "question_title")
             question = wording.make(
                 gr.Textbox,
-                {"label": "compare.question", "placeholder": "compare.placeholder"},
+                {"label": "compare.question", "info": "compare.question_keys", "placeholder": "compare.placeholder"},
                 lines=5,
                 max_lines=12,
                 elem_id="compare-question",
                 interactive=True,
             )
-            _bundled(frame, question)
+            compare_prompts.lay_out(frame, question)
         with gr.Column(scale=6, min_width=300):
             _title(frame, "arms_title")
             arms = _arms(frame)
@@ -65,84 +62,8 @@ def lay_out(frame: Frame) -> Form:
     return Form(question, arms, settings, alert, ask, stop)
 
 
-def such(prompts: Sequence[Prompt], specialty: str | None, kind: str | None) -> list[Prompt]:
-    """The prompts of a specialty and a kind; "" is any."""
-    ours = [each for each in prompts if not specialty or each.specialty == specialty]
-    return [each for each in ours if not kind or each.kind == kind]
-
-
-def titles(prompts: Sequence[Prompt]) -> list[tuple[str, str]]:
-    """Choices of a list: what a prompt asks, shortened, and its id."""
-    return [(_short(f"{each.context} {each.question}".strip()), each.id) for each in prompts]
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= SHOWN else "…" + text[-SHOWN:]  # a vignette ends with what is asked
-
-
 def _title(frame: Frame, key: str) -> None:
     frame.wording.make(gr.HTML, {"value": lambda lang: f"<h3>{say(lang, f'compare.{key}')}</h3>"}, js_on_load=None)
-
-
-def _bundled(frame: Frame, question: gr.Textbox) -> None:
-    """Bundled prompts by specialty and kind, or at random, into the question's box."""
-    wording, prompts = frame.wording, frame.behind.prompts
-    with wording.make(gr.Accordion, {"label": "compare.bundled"}, open=False, elem_id="compare-bundled"):
-        with gr.Row():
-            specialty = wording.make(
-                gr.Dropdown,
-                {"label": "compare.specialty", "choices": lambda lang: _specialties(prompts, lang)},
-                value="",
-                elem_id="compare-specialty",
-                interactive=True,
-                min_width=140,
-            )
-            kind = wording.make(
-                gr.Dropdown,
-                {"label": "compare.kind", "choices": _kinds},
-                value="",
-                elem_id="compare-kind",
-                interactive=True,
-                min_width=140,
-            )
-        prompt = wording.make(
-            gr.Dropdown,
-            {"label": "compare.prompt"},
-            choices=titles(prompts),
-            value=None,
-            elem_id="compare-prompt",
-            interactive=True,
-        )
-        chance = wording.make(gr.Button, {"value": "compare.random"}, size="sm", elem_id="compare-random")
-    filters: list[Component] = [specialty, kind]
-
-    def narrow(specialty: str, kind: str) -> Any:
-        return gr.update(choices=titles(such(prompts, specialty, kind)), value=None)
-
-    def take(chosen: str | None) -> Any:
-        return next((layout(each) for each in prompts if each.id == chosen), gr.skip())
-
-    def draw(specialty: str, kind: str) -> tuple[Any, Any]:
-        among = such(prompts, specialty, kind)
-        drawn = frame.behind.chance.choice(among) if among else None
-        return (drawn.id, layout(drawn)) if drawn else (gr.skip(), gr.skip())
-
-    gr.on([specialty.input, kind.input], narrow, filters, prompt, **QUICK)
-    prompt.input(take, prompt, question, **QUICK)
-    chance.click(draw, filters, [prompt, question], **QUICK)
-
-
-QUICK: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-"""An event of the page that asks nothing of the engine."""
-
-
-def _specialties(prompts: Sequence[Prompt], lang: str) -> list[tuple[str, str]]:
-    known = sorted({each.specialty for each in prompts if each.specialty}, key=str.casefold)
-    return [(say(lang, "compare.any_specialty"), ""), *((each, each) for each in known)]
-
-
-def _kinds(lang: str) -> list[tuple[str, str]]:
-    return [(say(lang, "compare.kind_any"), ""), *((say(lang, f"compare.kind_{each}"), str(each)) for each in Kind)]
 
 
 def _arms(frame: Frame) -> gr.CheckboxGroup:
@@ -205,6 +126,3 @@ def _number(frame: Frame, bound: Bound, study: Sampling) -> gr.Number:
         interactive=True,
         min_width=150,
     )
-
-
-assert set(GRID) == {mixture.slug for mixture in MIXTURES}

@@ -7,6 +7,7 @@ that the choice also acts on answers that are still growing.
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import Final
 
 from ..domain import MIXTURES, FinishReason, Mixture, Sampling
@@ -37,7 +38,7 @@ def grid(mixtures: tuple[Mixture, ...], lang: str) -> str:
     )
 
 
-def chosen(lang: str, slugs: list[str]) -> str:
+def chosen(lang: str, slugs: Sequence[str]) -> str:
     """How many arms are chosen, and which is the reference of differences."""
     if len(slugs) < 2:
         text = say(lang, "compare.chosen_one" if slugs else "compare.chosen_none")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -141,7 +141,7 @@ def opened(
 
 def follow(
     engine: Engine, comparison: Comparison, *, clock: Callable[[], float] = time.monotonic, refresh: float = 0.1
-) -> Iterator[Comparison]:
+) -> Generator[Comparison]:
     """The comparison as it grows, all arms in one stream, at most once each ``refresh`` seconds; the last is whole.
 
     Closing this closes the engine's iterator, which frees the rows. An engine that fails on the way ends the answers

@@ -17,11 +17,10 @@ Run = tuple[str, bool]
 def differing(reference: str, text: str) -> list[Run]:
     """A text cut into runs that differ or not from a reference, case and punctuation aside; they concatenate to it.
 
-    A word that is only missing here leaves no trace. Frequent words of a long text count where they stand beside
-    others in common (``difflib``'s automatic junk): without it, an arm that repeats itself would take seconds.
+    A word that is only missing here leaves no trace. At most about 0.2 s for 800 words of a model that repeats itself.
     """
     ours = _WORDS.findall(text)
-    matcher = difflib.SequenceMatcher(None, _keys(_WORDS.findall(reference)), _keys(ours))
+    matcher = difflib.SequenceMatcher(None, _keys(_WORDS.findall(reference)), _keys(ours), autojunk=False)
     return [
         ("".join(ours[start:end]), operation != "equal")
         for operation, _, _, start, end in matcher.get_opcodes()
