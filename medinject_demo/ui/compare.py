@@ -123,7 +123,8 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     )
     ends = [lang, results.comparison, results.letters]
     asking.then(_end, ends, drawn, **QUICK)
-    form.stop.click(_end, ends, drawn, cancels=[asking], **QUICK)
+    stopped = form.stop.click(_end, ends, drawn, cancels=[asking], **QUICK)
+    stopped.then(_end, ends, drawn, **QUICK)  # a drawing that was on its way may have come in between
     results.average.input(
         functools.partial(_weigh_anew, behind),
         [lang, results.comparison, results.average, results.right],

@@ -192,7 +192,7 @@ def test_asking_draws_every_arm_until_all_have_ended(playground: Playground) -> 
     assert not ended.live
     assert [card.mixture.slug for card in ended.cards] == ALL
     shown = compare._end("fr", ended, None)
-    assert "8 réponses sur 8 terminées." in shown[1]
+    assert "8 sur 8." in shown[1]
     assert 'id="compare-json"' in shown[3]
 
 

@@ -71,7 +71,7 @@ def test_a_card_tells_the_arm_its_provenances_lengths_seconds_end_and_fingerprin
     first, second = shown.split("<article")[1:]
     assert "Natif + synthétique" in first
     assert "<li>natif</li><li>synthétique</li>" in first
-    assert "3 mots · 3 jetons · 1,2\u202fs" in first.replace("\u00a0", "\u202f") or "3 mots · 3 jetons · 1,2 s" in first
+    assert "3 mots · 3 jetons · 1,2 s · terminée" in first
     assert "empreinte print-of" in first
     assert 'title="print-of-nat-syn"' in first
     assert "sans affinage" in second
@@ -109,7 +109,7 @@ def test_marks_change_no_word_of_the_plain_text() -> None:
 def test_the_status_counts_what_has_ended_what_was_stopped_and_what_failed() -> None:
     live = view.status("fr", compared(card("base"), card("nat", "", None)))
     assert 'class="live"' in live
-    assert "1 réponses sur 2" in live
+    assert "1 sur 2" in live
     ended = compared(card("base", "", FinishReason.CANCELLED), card("nat", "", FinishReason.ERROR))
     assert 'class="live"' not in view.status("en", ended)
     assert "Stopped before the end: 1. Failures: 1." in view.status("en", ended)
