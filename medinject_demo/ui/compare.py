@@ -7,7 +7,7 @@ Knows the engine by its protocol alone. What it shows is written in ``compare_vi
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -26,7 +26,7 @@ from .comparison import BOUNDS, FEWEST, Comparison, follow, opened, out_of_bound
 from .frame import REFRESH, VISITORS, Frame, Playground, explained
 from .letters import Letters, panel, weighed
 from .texts import say
-from .wording import Wording
+from .wording import Wording, Words
 
 VIEWS: Final = ("prose", "plain", "marked")
 """How answers are shown; the style sheet does it, from the choice itself."""
@@ -68,43 +68,29 @@ def _heading(lang: str, behind: Playground) -> str:
 
 def _results(wording: Wording) -> Results:
     """Status, displays, cards, letters and documents, from top to bottom."""
-    heading: Callable[[str], str] = lambda lang: f"<h3 class='unseen'>{say(lang, 'compare.answers')}</h3>"  # noqa: E731
     comparison, letters = gr.State(None), gr.State(None)
-    wording.make(gr.HTML, {"value": heading}, js_on_load=None)
     status = gr.HTML(view.status("fr", None), elem_id="compare-status", js_on_load=None)
     with gr.Row(elem_id="compare-display"):
-        wording.make(
-            gr.Radio,
-            {
-                "label": "compare.view",
-                "choices": lambda lang: [(say(lang, f"compare.view_{each}"), each) for each in VIEWS],
-            },
-            value=VIEWS[0],
-            elem_id="compare-view",
-            interactive=True,
-            min_width=280,
-        )
-        right = wording.make(
-            gr.Checkbox,
-            {"label": "compare.right"},
-            value=False,
-            elem_id="compare-right",
-            interactive=True,
-            min_width=220,
-        )
-        average = wording.make(
-            gr.Checkbox,
-            {"label": "compare.average", "info": "compare.average_why"},
-            value=False,
-            elem_id="compare-average",
-            interactive=True,
-            min_width=280,
-        )
+        right, average = _displays(wording)
     cards, bars, kept = (
         gr.HTML("", elem_id=f"compare-{part}", js_on_load=None) for part in ("cards", "letters", "documents")
     )
     gr.HTML('<p id="compare-said" role="status"></p>', js_on_load=None)
     return Results(comparison, letters, status, cards, bars, kept, right, average)
+
+
+def _displays(wording: Wording) -> tuple[gr.Checkbox, gr.Checkbox]:
+    """How answers are shown, which nothing here reads; the right answer; the mean over orders."""
+    views: Words = {
+        "label": "compare.view",
+        "choices": lambda lang: [(say(lang, f"compare.view_{each}"), each) for each in VIEWS],
+    }
+    averages: Words = {"label": "compare.average", "info": "compare.average_why"}
+    wording.make(gr.Radio, views, value=VIEWS[0], elem_id="compare-view", interactive=True)
+    return (
+        wording.make(gr.Checkbox, {"label": "compare.right"}, value=False, elem_id="compare-right", interactive=True),
+        wording.make(gr.Checkbox, averages, value=False, elem_id="compare-average", interactive=True),
+    )
 
 
 def _wire(frame: Frame, form: Form, results: Results) -> None:
