@@ -1,0 +1,75 @@
+// The cards of the tab that compares: enlarge one, go back, copy. Listens on the document, so that cards that are drawn
+// anew need no listener of their own; which card is enlarged is kept on the root, which is never drawn anew.
+(() => {
+  const root = () => document.getElementById("compare-cards");
+
+  const enlarge = (arm) => {
+    root().dataset.focus = arm;
+    root().querySelector(`[data-arm="${arm}"] [data-act="back"]`)?.focus();
+  };
+
+  const back = () => {
+    const arm = root()?.dataset.focus;
+    if (!arm) return;
+    delete root().dataset.focus;
+    root().querySelector(`[data-arm="${arm}"] [data-act="enlarge"]`)?.focus();
+  };
+
+  const say = (text) => {
+    const place = document.getElementById("compare-said");
+    place.textContent = text;
+    clearTimeout(say.timer);
+    say.timer = setTimeout(() => (place.textContent = ""), 4000);
+  };
+
+  const written = (text) => {
+    const box = document.createElement("textarea");
+    box.value = text;
+    box.style.position = "fixed";
+    box.style.opacity = "0";
+    document.body.append(box);
+    box.select();
+    const done = document.execCommand("copy");
+    box.remove();
+    return done;
+  };
+
+  const copy = async (text, button) => {
+    let done = false;
+    try {
+      await navigator.clipboard.writeText(text);
+      done = true;
+    } catch {
+      done = written(text); // no permission, or a page that is not served securely
+    }
+    button.focus();
+    say(done ? button.dataset.done : button.dataset.failed);
+  };
+
+  const textOf = (card) => {
+    const text = (card.querySelector(".plain") ?? card.querySelector(".answer")).cloneNode(true);
+    text.querySelectorAll(".unseen").forEach((each) => each.remove());
+    return text.textContent;
+  };
+
+  const held = () => {
+    const link = document.getElementById("compare-markdown");
+    return decodeURIComponent(link.href.slice(link.href.indexOf(",") + 1));
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("#compare-cards [data-act], #compare-documents [data-act]");
+    const card = button?.closest(".card");
+    const acts = {
+      enlarge: () => enlarge(card.dataset.arm),
+      back,
+      copy: () => copy(textOf(card), button),
+      "copy-all": () => copy(held(), button),
+    };
+    if (button) acts[button.dataset.act]?.();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.target.closest("input, textarea")) back();
+  });
+})();
