@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from ..errors import InvalidValue, MedInjectError
 from ..settings import Settings
@@ -48,6 +49,15 @@ def in_force() -> Settings:
         InvalidValue: one of them is wrong.
     """
     return Settings.from_env(environment())
+
+
+def nothing_before(ctx: click.Context) -> None:
+    """Refuse an option of a group that was given before one of its commands, which would not have it."""
+    for option in ctx.command.params:
+        if ctx.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"Option '{option.opts[0]}' belongs after '{ctx.invoked_subcommand}', where it has it."
+            )
 
 
 @contextmanager

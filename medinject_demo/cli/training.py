@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from click.core import ParameterSource
 
 from ..domain import ARMS, MIXTURES, STUDY_SIZE, Kind, Mixture
+from .family import nothing_before
 
 MINIATURE: Final = Path("adapters/mini")
 
@@ -45,14 +45,12 @@ def train(ctx: click.Context, /, **options: Any) -> None:
     The defaults are the study's settings, except the loss: the study also takes it on the question
     (--full-sequence-loss).
     """
-    given = [name for name in options if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if ctx.invoked_subcommand is None:
         if options["mixture"] is None:
             raise click.UsageError("Missing option '--mixture', or the subcommand 'mini'.")
         _finetune(**options)
-    elif given:
-        option = "--" + given[0].replace("_", "-")
-        raise click.UsageError(f"Option '{option}' belongs after '{ctx.invoked_subcommand}', where it has it.")
+    else:
+        nothing_before(ctx)
 
 
 def _finetune(
