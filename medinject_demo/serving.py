@@ -92,12 +92,13 @@ def serve(
     with playground(settings, device=device) as behind:
         for line in announced(settings, behind):
             say(line)
+        page = build(behind)
         try:
-            build(behind).launch(
-                server_name=address.host, server_port=address.port, share=address.share or None, **look()
-            )
+            page.launch(server_name=address.host, server_port=address.port, share=address.share or None, **look())
         except OSError as error:
             raise address.refused(error) from error
+        except KeyboardInterrupt:  # while it opens; once it is open, Gradio ends by itself
+            page.close(verbose=False)
 
 
 @contextmanager

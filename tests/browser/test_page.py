@@ -33,7 +33,7 @@ def test_axe_finds_nothing_serious_on_any_tab(visit: Visitor, picture: Picture, 
         open_tab(here.page, name)
         picture(here.page, f"{name}-{size}-{theme}")
         found[name] = violations(here.page)
-    assert found == dict.fromkeys(NAMES, [])
+    assert {name: each for name, each in found.items() if each} == {}
 
 
 @pytest.mark.parametrize(("locale", "lang"), [("fr-FR", "fr"), ("en-GB", "en"), ("de-DE", "fr")])
