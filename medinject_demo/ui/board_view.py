@@ -31,9 +31,10 @@ def board(lang: str, counts: Counts) -> str:
 
 
 def as_of(lang: str, at: datetime) -> str:
-    """When the counts were read."""
+    """When the counts were read; a screen reader says it after a refresh."""
     moment = at.astimezone(UTC)
-    return f'<time datetime="{moment.isoformat(timespec="seconds")}">{say(lang, "board.as_of", at=moment)}</time>'
+    said = say(lang, "board.as_of", at=moment)
+    return f'<p role="status"><time datetime="{moment.isoformat(timespec="seconds")}">{said}</time></p>'
 
 
 def number(lang: str, count: int) -> str:

@@ -15,8 +15,8 @@ SCREENSHOTS: Final = Path(__file__).parents[2] / "docs/screenshots"
 NAMES: Final = [name for name, _ in TABS]
 SIZES: Final = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 375, "height": 812}}
 LOCALES: Final = {"fr": "fr-FR", "en": "en-GB"}
-PATIENCE: Final = 20_000
-"""Milliseconds to wait for what a visitor would see at once: the machine may be busy."""
+PATIENCE: Final = 60_000
+"""Milliseconds to wait for what a visitor would see at once: the machine may be very busy."""
 UNACCEPTED: Final = ("serious", "critical")
 
 
