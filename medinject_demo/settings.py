@@ -25,7 +25,10 @@ class Settings:
     )
     database_url: str = field(
         default="sqlite:///data/votes.db",
-        metadata={"variable": "MEDINJECT_DATABASE_URL", "help": "SQLAlchemy URL of the votes; read, not used yet"},
+        metadata={
+            "variable": "MEDINJECT_DATABASE_URL",
+            "help": "where votes go: `sqlite:///<file>` or `postgresql://…`",
+        },
     )
     votes_dataset: str = field(
         default="",
@@ -50,7 +53,7 @@ class Settings:
         repr=False,
         metadata={
             "variable": "MEDINJECT_SECRET",
-            "help": "salt of the voters' hashes; read, not used yet",
+            "help": "salt of the voters' hashes; drawn anew at each start where it is not set",
         },
     )
     hub_token: str = field(

@@ -17,6 +17,10 @@ hypothesis.settings.register_profile("tests", deadline=None, max_examples=50, de
 hypothesis.settings.load_profile("tests")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", action="store_true", help="take the pictures of docs/screenshots anew")
+
+
 @pytest.fixture(scope="session")
 def corpus() -> Corpus:
     return Corpus.load()

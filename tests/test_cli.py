@@ -48,7 +48,12 @@ def one_line(result: Result) -> str:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["train"], ["train", "mini"], ["train", "exam"], ["bench"], ["compare"], ["doctor"]], ids=" ".join
+    "command",
+    [
+        *([], ["train"], ["train", "mini"], ["train", "exam"], ["bench"], ["bench", "page"], ["compare"], ["doctor"]),
+        ["serve"],
+    ],
+    ids=" ".join,
 )
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = run(*command, "--help")
@@ -91,6 +96,12 @@ def test_the_version_is_said() -> None:
         (["compare", "Où ?", "--quantization", "int3"], "--quantization"),
         (["compare", "Où ?", "--registry", "absent.toml"], "--registry"),
         (["doctor", "now"], "now"),
+        (["serve", "now"], "now"),
+        (["serve", "--port", "0"], "--port"),
+        (["serve", "--port", "seven"], "--port"),
+        (["serve", "--quantization", "int3"], "--quantization"),
+        (["bench", "page", "--repeats", "4"], "--repeats"),
+        (["bench", "--tokens", "8", "page"], "Option '--tokens' belongs after 'page', where it has it."),
     ],
 )
 def test_wrong_usage_exits_2_and_names_what_is_wrong(arguments: list[str], named: str) -> None:

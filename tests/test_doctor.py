@@ -218,17 +218,17 @@ def test_a_place_for_the_votes_that_can_be_made_is_good(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "votes.db"]
 
 
-def test_a_place_for_the_votes_that_cannot_be_written_is_a_warning(below_a_file: Path, tmp_path: Path) -> None:
+def test_a_place_for_the_votes_that_cannot_be_written_is_a_fault(below_a_file: Path, tmp_path: Path) -> None:
     for place in (below_a_file / "votes.db", tmp_path):  # below a file, and a folder where a file belongs
         finding = votes(f"sqlite:///{place}")
-        assert finding.level is Level.WARN
+        assert finding.level is Level.FAIL
         assert "cannot be written: no vote would be stored" in finding.what
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
-def test_votes_in_memory_are_a_warning(url: str) -> None:
-    assert votes(url).level is Level.WARN
-    assert "lost" in votes(url).what
+def test_votes_in_memory_are_a_fault(url: str) -> None:
+    assert votes(url).level is Level.FAIL
+    assert "no vote would last" in votes(url).what
 
 
 def test_a_database_server_is_not_tried() -> None:

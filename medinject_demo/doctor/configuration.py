@@ -43,19 +43,19 @@ def without_secrets(url: str) -> str:
 
 
 def votes(url: str) -> Finding:
-    """Whether the place of the votes can be written; the page opens without it, but stores no vote."""
+    """Whether the place of the votes can be written; the page is not served without it."""
     scheme, _, place = url.partition("://")
     if scheme.partition("+")[0] != "sqlite":
         return Finding("votes", "database", Level.OK, f"{without_secrets(url)}, a server, not tried")
     name = place.partition("?")[0].removeprefix("/")
     if name in ("", ":memory:"):
         remedy = f"Unset {VARIABLE}, or name a file: sqlite:///data/votes.db"
-        return Finding("votes", "database", Level.WARN, "in memory: votes are lost when the page stops", remedy)
+        return Finding("votes", "database", Level.FAIL, "in memory, where no vote would last", remedy)
     path = Path(name).absolute()
     if _writable(path):
         return Finding("votes", "database", Level.OK, f"{path} can be written")
     remedy = f"Make it writable, or set {VARIABLE} to another place."
-    return Finding("votes", "database", Level.WARN, f"{path} cannot be written: no vote would be stored", remedy)
+    return Finding("votes", "database", Level.FAIL, f"{path} cannot be written: no vote would be stored", remedy)
 
 
 def _writable(path: Path) -> bool:

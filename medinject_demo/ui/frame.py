@@ -44,12 +44,13 @@ class Playground:
 
 @dataclass(frozen=True)
 class Frame:
-    """The services, and what all tabs share: the words, the language's value, the visitor's secret token."""
+    """The services, what all tabs share (words, language, the visitor's secret token), and the tab being built."""
 
     behind: Playground
     wording: Wording
     language: gr.Radio
     session: gr.BrowserState
+    tab: gr.Tab
 
 
 def explained(lang: str, error: MedInjectError) -> str:

@@ -39,11 +39,10 @@ def build(behind: Playground) -> gr.Blocks:
             )
         chosen = gr.BrowserState("", storage_key="medinject-language", secret=KEPT)
         session = gr.BrowserState("", storage_key="medinject-voter", secret=KEPT)
-        frame = Frame(behind, wording, language, session)
         with gr.Tabs(elem_id="tabs"):
             for name, tab in TABS:
-                with wording.make(gr.Tab, {"label": f"page.tab_{name}"}, id=name, elem_id=f"tab-{name}"):
-                    tab(frame)
+                with wording.make(gr.Tab, {"label": f"page.tab_{name}"}, id=name, elem_id=f"tab-{name}") as opened:
+                    tab(Frame(behind, wording, language, session, opened))
         wording.follow(language)
         page.load(_arrive, [chosen, session], [language, session], show_progress="hidden", api_visibility="private")
         language.input(lambda lang: lang, language, chosen, api_visibility="private", queue=False)

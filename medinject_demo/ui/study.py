@@ -1,12 +1,127 @@
-"""The tab."""
+"""The tab of the study: what was compared and how, what answers here, what becomes of votes, how to cite.
+
+The texts are in ``words/study.toml``, markdown of ours with links of ours; nothing of a model or a visitor is shown.
+"""
 
 from __future__ import annotations
 
-import gradio as gr
+import functools
+import html
+from collections.abc import Iterator
+from typing import Final
 
-from .frame import Frame
+import gradio as gr
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+
+from ..adapters.registry import profile
+from ..domain import BASE, MIXTURES, STUDY_SIZE, Mixture, Provenance
+from .board_view import number
+from .frame import Frame, Playground
+from .texts import name, say
+
+STUDIED: Final = "qwen3-4b"
+"""The registry's name of the study's own models."""
+SHARES: Final = ("absent", "whole", "half", "third")
+"""Key of the share of each source in a mixture of none, one, two or three."""
+CITATION: Final = """\
+@misc{belmadani2026medinjectionfr,
+  title         = {MedInjection-FR: Exploring the Role of Native, Synthetic, and Translated Data
+                   in Biomedical Instruction Tuning},
+  author        = {Belmadani, Ikram and El Khettari, Oumaima and Constant dit Beaufils, Pacôme
+                   and Favre, Benoit and Dufour, Richard},
+  year          = {2026},
+  eprint        = {2603.06905},
+  archivePrefix = {arXiv},
+  primaryClass  = {cs.CL},
+  url           = {https://arxiv.org/abs/2603.06905}
+}"""
+"""As arXiv gives the title and the authors."""
 
 
 def build(frame: Frame) -> None:
     """Lay the tab out."""
-    gr.HTML("…", js_on_load=None)
+    wording = frame.wording
+    wording.make(
+        gr.HTML, {"value": lambda lang: page(lang, frame.behind)}, elem_id="study", js_on_load=None, padding=False
+    )
+    wording.make(
+        gr.Textbox,
+        {"label": "study.citation"},
+        value=CITATION,
+        lines=CITATION.count("\n") + 1,
+        interactive=False,
+        buttons=["copy"],
+        elem_id="citation",
+    )
+
+
+def page(lang: str, behind: Playground) -> str:
+    """The whole text; the citation comes last, beside the field that holds it."""
+    sections = (
+        ("question", _prose(say(lang, "study.question"))),
+        ("mixtures", _prose(say(lang, "study.mixtures")) + _mixtures(lang)),
+        ("known", _prose(say(lang, "study.known"))),
+        ("here", _here(lang, behind)),
+        ("limits", _prose(say(lang, "study.limits"))),
+        ("votes", _prose(say(lang, "study.votes"))),
+        ("languages", _prose(say(lang, "study.languages"))),
+        ("cite", _prose(say(lang, "study.cite"))),
+    )
+    return "".join(f"<section><h2>{say(lang, f'study.{key}_title')}</h2>{text}</section>" for key, text in sections)
+
+
+def _here(lang: str, behind: Playground) -> str:
+    if behind.miniature:
+        return _prose(say(lang, "study.here_miniature"))
+    arms = ", ".join(name(lang, mixture) for mixture in behind.engine.mixtures)
+    return _prose(say(lang, "study.here_model", title=behind.title, arms=arms))
+
+
+def _mixtures(lang: str) -> str:
+    """The factorial as a table: the share of each source in each arm, its items, where it is published."""
+    sources = [name(lang, Mixture.of([each])) for each in Provenance]
+    heads = [say(lang, "study.arm"), *sources, say(lang, "study.items"), say(lang, "study.published")]
+    head = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in heads)
+    rows = "".join(f"<tr>{''.join(_cells(lang, mixture))}</tr>" for mixture in MIXTURES)
+    label = html.escape(say(lang, "study.mixtures_region"))
+    return (
+        f'<div class="wide" role="region" tabindex="0" aria-label="{label}"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cells(lang: str, mixture: Mixture) -> Iterator[str]:
+    yield f'<th scope="row">{html.escape(name(lang, mixture))}</th>'
+    for level in mixture.levels:
+        yield f"<td>{say(lang, f'study.{SHARES[level * sum(mixture.levels)]}')}</td>"
+    yield f"<td>{number(lang, STUDY_SIZE) if mixture.provenances else say(lang, 'study.untrained')}</td>"
+    yield f"<td>{_prose(_published(mixture), inline=True)}</td>"
+
+
+def _published(mixture: Mixture) -> str:
+    """Where the study publishes an arm, as the registry says it."""
+    studied = profile(STUDIED)
+    repository = studied.base if mixture == BASE else studied.arms[mixture].merged
+    return f"[{repository}](https://huggingface.co/{repository})"
+
+
+def _prose(text: str, *, inline: bool = False) -> str:
+    """Markdown of ours as HTML."""
+    return str(_parser().renderInline(text) if inline else _parser().render(text))
+
+
+@functools.cache
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False})
+    parser.add_render_rule("link_open", _open_elsewhere)
+    return parser
+
+
+def _open_elsewhere(renderer: RendererHTML, tokens: list[Token], place: int, options: OptionsDict, env: EnvType) -> str:
+    """A link opens beside the page: a duel under way would be lost with it."""
+    tokens[place].attrSet("target", "_blank")
+    tokens[place].attrSet("rel", "noopener")
+    return renderer.renderToken(tokens, place, options, env)

@@ -60,7 +60,8 @@ def accepted(header: str) -> Lang:
 
 
 def typeset(text: str) -> str:
-    """French typography: no line breaks before high punctuation or inside guillemets, curved apostrophes."""
+    """French typography: no line breaks before high punctuation, inside guillemets or numbers; curved apostrophes."""
+    text = re.sub(r"(?<=\d) (?=\d{3}\b)", "\u202f", text)
     text = re.sub(r" ([;?!])", "\u202f\\1", text)
     text = re.sub(r" ([:»%])", "\u00a0\\1", text)
     return text.replace("« ", "«\u00a0").replace("'", "’")

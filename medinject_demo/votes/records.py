@@ -155,9 +155,14 @@ class PairCount:
     unsure: int = 0
 
     @property
+    def decisive(self) -> int:
+        """Votes that prefer one of the two."""
+        return sum(self.wins)
+
+    @property
     def votes(self) -> int:
         """Votes counted for this pair."""
-        return sum(self.wins) + self.both_good + self.both_bad + self.unsure
+        return self.decisive + self.both_good + self.both_bad + self.unsure
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,113 @@
+"""``bench``: the engine beside peft's own ways, and the page in a browser."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from .family import nothing_before
+
+BENCH_LINES = (
+    *("base-batch", "plain-batch", "peft-sequential", "peft-mixed", "switch", "visitors", "join", "memory"),
+    *("step", "answers", "rows", "load"),
+)
+"""As in engine/bench/run.py, which a list of options must not import; a test holds the two together."""
+
+
+@click.group(invoke_without_command=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--model",
+    "models",
+    type=click.Choice(["random-60m", "random-4b", "mini"]),
+    multiple=True,
+    help="Base to measure; may be given several times.  [default: random-4b on CUDA, else random-60m]",
+)
+@click.option(
+    "--quantization",
+    "quantizations",
+    type=click.Choice(["none", "int8", "int4"]),
+    multiple=True,
+    default=["none"],
+    help="How the engine holds the base; may be given several times.  [default: none]",
+)
+@click.option("--repeats", type=click.IntRange(1), default=5, show_default=True, help="Samples of each median.")
+@click.option(
+    "--tokens", type=click.IntRange(4, 1024), help="New tokens of an answer.  [default: 256 on CUDA, else 64]"
+)
+@click.option("--only", multiple=True, metavar="LINE", help=f"Lines to measure, among {', '.join(BENCH_LINES)}.")
+@click.option("--json", "as_json", is_flag=True, help="Print a document with every sample instead of the tables.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the tables as Markdown.")
+@click.pass_context
+def bench(ctx: click.Context, /, as_json: bool, output: Path | None, **plan: Any) -> None:
+    """Measure the engine beside peft's own ways, in one run; or the page (bench page).
+
+    Bases of random weights and their adapters are made on the spot, in a temporary folder.
+    """
+    if ctx.invoked_subcommand is None:
+        _bench_engine(ctx, as_json=as_json, output=output, **plan)
+    else:
+        nothing_before(ctx)
+
+
+def _bench_engine(ctx: click.Context, *, as_json: bool, output: Path | None, **plan: Any) -> None:
+    from ..adapters.registry import profile
+    from ..engine.bench.run import Plan
+    from ..engine.bench.run import bench as measure
+    from ..engine.bench.subject import Miniature
+    from ..training.files import require_writable, write_whole
+
+    miniature = profile("mini")
+    if "mini" in plan["models"]:
+        miniature.require_base()
+    if output is not None:
+        require_writable(output)
+    arms = {mixture: arm.folder for mixture, arm in miniature.arms.items() if arm.installed}
+    report = measure(
+        Plan(**plan), Miniature(Path(miniature.base), arms), _typed(ctx), lambda text: click.echo(text, err=True)
+    )
+    click.echo(report.as_json() if as_json else report.as_text())
+    if output is not None:
+        write_whole(output, report.as_markdown())
+
+
+@bench.command("page")
+@click.option("--repeats", type=click.IntRange(5), default=5, show_default=True, help="Samples of each median.")
+@click.option("--json", "as_json", is_flag=True, help="Print a document with every sample instead of the text.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the table as Markdown, such as docs/page.md.",
+)
+@click.pass_context
+def bench_page(ctx: click.Context, /, repeats: int, as_json: bool, output: Path | None) -> None:
+    """Measure how long a visitor waits, in a headless Chromium.
+
+    From navigation to a usable page, and from Enter in a duel to the first visible token, with the miniature.
+    """
+    from ..page_bench import measure
+    from ..training.files import require_writable, write_whole
+
+    if output is not None:
+        require_writable(output)
+    waits = measure(repeats, lambda text: click.echo(text, err=True))
+    click.echo(waits.as_json() if as_json else waits.as_text())
+    if output is not None:
+        write_whole(output, waits.as_markdown(_typed(ctx)))
+
+
+def _typed(ctx: click.Context) -> str:
+    """The command as it was typed, so that a document can say what made it."""
+    words = [ctx.command_path]
+    for option in ctx.command.params:
+        value = ctx.params.get(str(option.name))
+        if ctx.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE:
+            given = value if isinstance(value, tuple) else (value,)
+            words += [
+                option.opts[0] if each is True else f"{option.opts[0]} {shlex.quote(str(each))}" for each in given
+            ]
+    return " ".join(words)

@@ -1,0 +1,143 @@
+"""The composition: from settings to a playground, and a playground as a page that is served.
+
+What ``app.py``, ``serve``, ``bench page`` and the tests of the page share. Reads no environment and parses no argument.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from .adapters.registry import serving
+from .arena import Arena
+from .assembly import load_engine, sampling_for
+from .doctor.configuration import without_secrets
+from .errors import InvalidValue
+from .prompts import load_prompts
+from .settings import Settings
+from .ui.frame import Playground
+from .ui.look import look
+from .ui.page import build
+from .votes.database import Database
+from .votes.store import VoteStore
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a page is served. None leaves the choice to Gradio: the loopback, and the first free port from 7860."""
+
+    host: str | None = None
+    port: int | None = None
+    share: bool = False
+    """Also under a public address of Gradio's, for 72 hours."""
+
+    def require_free(self) -> None:
+        """Check that a port that was named can be listened on, before a model is loaded for nothing.
+
+        Raises:
+            InvalidValue: it cannot.
+        """
+        if self.port is None:
+            return
+        try:
+            free_port(self.host or LOOPBACK, self.port)
+        except OSError as error:
+            raise self.refused(error) from error
+
+    def refused(self, error: OSError) -> InvalidValue:
+        """Why nothing can be served here."""
+        place = f"{self.host or LOOPBACK}:{self.port or '7860 to 7959'}"
+        remedy = "Stop what listens there, or choose another with --port."
+        return InvalidValue.of(
+            f"address {place}", expected="a free one of this machine", got=error.strerror or "none", remedy=remedy
+        )
+
+
+@contextmanager
+def playground(settings: Settings, *, device: str = "auto") -> Iterator[Playground]:
+    """The services behind a page, for as long as the context is open.
+
+    Raises:
+        InvalidValue: a setting names nothing that is known.
+        ModelError: the model cannot be loaded.
+        StoreError: no vote could be stored.
+    """
+    chosen = serving(settings.model)
+    with closing(VoteStore(Database(settings.database_url))) as store:
+        store.check()
+        engine = load_engine(chosen, chosen.installed, device=device, quantization=settings.quantization)
+        with closing(engine):
+            secret = settings.secret or secrets.token_urlsafe(32)
+            arena = Arena(engine, store, secret=secret, generator=random.Random())
+            yield Playground(engine, arena, store, load_prompts(), chosen.name, chosen.title, sampling_for(chosen))
+
+
+def serve(
+    settings: Settings, address: Address = Address(), *, device: str = "auto", say: Callable[[str], None] = print
+) -> None:
+    """Serve the page until it is interrupted; ``say`` is told first what answers and where votes go.
+
+    Raises:
+        InvalidValue: the address is taken; or as ``playground``, whose other errors come too.
+    """
+    address.require_free()
+    with playground(settings, device=device) as behind:
+        for line in announced(settings, behind):
+            say(line)
+        page = build(behind)
+        try:
+            page.launch(server_name=address.host, server_port=address.port, share=address.share or None, **look())
+        except OSError as error:
+            raise address.refused(error) from error
+        except KeyboardInterrupt:  # while it opens; once it is open, Gradio ends by itself
+            page.close(verbose=False)
+
+
+@contextmanager
+def opened(behind: Playground) -> Iterator[str]:
+    """A page served beside the caller, on a free port of the loopback; its address."""
+    page = build(behind)
+    _, url, _ = page.launch(
+        server_name=LOOPBACK, server_port=free_port(), prevent_thread_lock=True, quiet=True, **look()
+    )
+    try:
+        yield url
+    finally:
+        page.close(verbose=False)
+
+
+def announced(settings: Settings, behind: Playground) -> Iterator[str]:
+    """What answers, where votes go, and what the person who serves should know."""
+    arms = ", ".join(map(str, behind.engine.mixtures))
+    auto = " (auto is the miniature for now)" if settings.model == "auto" else ""
+    yield f"model: {behind.profile}{auto}: {arms}."
+    yield f"votes: {_place(settings.database_url)}."
+    if not settings.secret:
+        yield "MEDINJECT_SECRET is not set: after a restart, a voter who comes back counts as a new one."
+
+
+def free_port(host: str = LOOPBACK, port: int = 0) -> int:
+    """A port that can be listened on now: this one, or one that the system chooses.
+
+    Raises:
+        OSError: it cannot be listened on, or the host is none of this machine.
+    """
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        return int(probe.getsockname()[1])
+
+
+def _place(url: str) -> str:
+    """Where votes go, without a password; the whole path of a file."""
+    prefix, found, path = url.partition("sqlite:///")
+    return str(Path(path).absolute()) if found and not prefix and "?" not in path else without_secrets(url)

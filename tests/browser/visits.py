@@ -1,0 +1,97 @@
+"""What the tests of the page in a real browser share: a visit that remembers complaints, tabs, axe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from medinject_demo.ui.page import TABS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SCREENSHOTS: Final = Path(__file__).parents[2] / "docs/screenshots"
+NAMES: Final = [name for name, _ in TABS]
+SIZES: Final = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 375, "height": 812}}
+LOCALES: Final = {"fr": "fr-FR", "en": "en-GB"}
+PATIENCE: Final = 60_000
+"""Milliseconds to wait for what a visitor would see at once: the machine may be very busy."""
+UNACCEPTED: Final = ("serious", "critical")
+
+
+@dataclass
+class Visit:
+    """A page, and everything that a visitor should never see: errors of scripts, requests to other hosts."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("console", lambda said: self.complain(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.complain(str(error)))
+        self.page.on("request", lambda request: self._watch(request.url))
+
+    def complain(self, text: str) -> None:
+        self.complaints.append(text)
+
+    def _watch(self, url: str) -> None:
+        if not url.startswith((self.url, self.url.replace("http", "ws", 1), "data:", "blob:")):
+            self.complain(f"request to {url}")
+
+
+def arrived(page: Page) -> None:
+    """Wait until the page is laid out, and in the visitor's language."""
+    page.locator("#language input:checked").wait_for()
+    page.locator("[role=tab][aria-selected=true]").wait_for()
+    settle(page)
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Open a tab by its name; on a narrow page it may be behind the button with three dots."""
+    button = page.locator(f"#tab-{name}-button")
+    if not button.is_visible():
+        page.locator(".overflow-menu > button").click()
+        page.locator(".overflow-dropdown button").nth(_place_among_hidden(page, name)).click()
+    else:
+        button.click()
+    page.locator(f"#tab-{name}").wait_for(state="visible")
+    settle(page)
+
+
+def _place_among_hidden(page: Page, name: str) -> int:
+    hidden = [each for each in NAMES if not page.locator(f"#tab-{each}-button").is_visible()]
+    return hidden.index(name)
+
+
+def settle(page: Page) -> None:
+    """Wait until nothing on the page has changed for a quarter of a second."""
+    page.evaluate(
+        """() => new Promise((done) => {
+            let timer = setTimeout(done, 250);
+            const watch = new MutationObserver(() => { clearTimeout(timer); timer = setTimeout(end, 250); });
+            const end = () => { watch.disconnect(); done(); };
+            watch.observe(document.body, { subtree: true, childList: true, characterData: true });
+            setTimeout(end, 5000);
+        })"""
+    )
+
+
+def overflow(page: Page) -> int:
+    """Pixels by which the page is wider than the window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds serious or critical, with the elements concerned."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']} ({each['impact']}): {node['html'][:160]}"
+        for each in found
+        if each["impact"] in UNACCEPTED
+        for node in each["nodes"]
+    ]

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from medinject_demo.domain import MIXTURES
+from medinject_demo.errors import InvalidValue
+from medinject_demo.serving import Address, announced, free_port
+from medinject_demo.settings import Settings
+
+
+def behind(profile: str = "mini") -> Any:
+    return SimpleNamespace(profile=profile, engine=SimpleNamespace(mixtures=MIXTURES[:2]))
+
+
+def test_a_port_that_the_system_chose_can_be_listened_on() -> None:
+    Address(port=free_port()).require_free()
+
+
+def test_without_a_port_nothing_is_checked() -> None:
+    Address(host="192.0.2.1").require_free()
+
+
+def test_a_port_in_use_is_refused_with_a_remedy() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(InvalidValue, match="choose another with --port"):
+            Address(port=other.getsockname()[1]).require_free()
+
+
+def test_what_answers_and_where_votes_go_is_announced() -> None:
+    settings = Settings(model="mini", database_url="postgresql://me:motdepasse@host/votes", secret="sel")
+    assert list(announced(settings, behind())) == [
+        "model: mini: base, nat.",
+        "votes: postgresql://me:***@host/votes.",
+    ]
+
+
+def test_a_file_of_votes_is_announced_by_its_whole_path() -> None:
+    said = list(announced(Settings(), behind()))
+    assert said[1] == f"votes: {Path('data/votes.db').absolute()}."
+
+
+def test_without_a_secret_it_is_said_what_a_restart_does_to_voters() -> None:
+    assert list(announced(Settings(), behind()))[2].startswith("MEDINJECT_SECRET is not set: after a restart, ")
