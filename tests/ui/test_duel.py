@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from medinject_demo.engine.base import Request, ScriptedEngine
 from medinject_demo.prompts import layout, load_prompts
 from medinject_demo.ui.frame import Playground
 from medinject_demo.votes.records import LiveVote
-from medinject_demo.engine.base import Request, ScriptedEngine
 
 from .visitor import Visitor, served
 
@@ -161,9 +161,7 @@ def test_a_text_that_is_held_back_stays_where_it_was_written(visitor: Visitor, t
     assert not visitor.sees("duel-area")
 
 
-def test_a_comment_with_personal_data_is_held_back_and_the_vote_with_it(
-    visitor: Visitor, services: Playground
-) -> None:
+def test_a_comment_with_personal_data_is_held_back_and_the_vote_with_it(visitor: Visitor, services: Playground) -> None:
     asked(visitor)
     before = services.store.counts().votes
     visitor.write("duel-comment", "Écrivez à marie@exemple.fr")

@@ -24,7 +24,8 @@ def fields(text: str) -> set[str]:
 
 @pytest.mark.parametrize(("key", "said"), TEXTS, ids=[key for key, _ in TEXTS])
 def test_every_text_is_there_in_both_languages_with_the_same_fields(key: str, said: dict[Lang, str]) -> None:
-    assert said[Lang.FR].strip() and said[Lang.EN].strip()
+    assert said[Lang.FR].strip()
+    assert said[Lang.EN].strip()
     assert fields(said[Lang.FR]) == fields(said[Lang.EN])
 
 
@@ -33,7 +34,8 @@ def test_french_is_set_as_french_is_printed(key: str, said: dict[Lang, str]) -> 
     text = said[Lang.FR]
     assert not re.search(r" [;:?!»%]", text), "a plain space before high punctuation may break the line"
     assert not re.search(r"[^\s\u00a0\u202f:/\d][?!;»](?!\w)", text), "high punctuation takes a space before it"
-    assert "'" not in text and '"' not in text
+    assert "'" not in text
+    assert '"' not in text
 
 
 def test_every_refusal_and_every_reason_has_its_sentence() -> None:
