@@ -1,7 +1,7 @@
 """How long a visitor waits: from navigation to a usable page, from Enter to the first visible token of a duel.
 
 Measured in a headless Chromium on the real page with the miniature, browser and server on one machine. Knows the page
-by the ids of the duel's elements alone.
+by the ids of the duel's elements, and by what it keeps in the browser.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ PATIENCE: Final = 60
 GOALS: Final = {"usable": 3.0, "first_token": 1.0}
 """Seconds, on two cores."""
 MEANINGS: Final = {
-    "usable": "from navigation to a question that can be typed, by a browser that has kept nothing",
+    "usable": "from navigation to a question that can be asked, by a browser that has kept nothing",
     "first_token": "from Enter in the question to the first visible token of either answer",
 }
 
+_KNOWN: Final = "() => localStorage.getItem('medinject-voter') !== null"
 _WATCH: Final = """() => {
     const said = () => [...document.querySelectorAll("#duel-left .answer, #duel-right .answer")];
     window.medinject = { enter: null, waited: null };
@@ -152,17 +153,18 @@ def _visited(chromium: Browser, url: str) -> tuple[float, float]:
         page.set_default_timeout(PATIENCE * 1000)
         return _usable(page, url), _first_token(page)
     except Error as error:
-        got = str(error).splitlines()[0]
+        got = str(error).splitlines()[0].rstrip(".")
         raise MedInjectError.of("page", expected=f"an answer in {PATIENCE} s", got=got) from error
     finally:
         context.close()
 
 
 def _usable(page: Page, url: str) -> float:
-    """Seconds from navigation until the question takes text."""
+    """Seconds from navigation until the question takes text and the page has given the visitor a token to ask with."""
     begun = time.perf_counter()
     page.goto(url, wait_until="commit")
     page.locator("#duel-question textarea").fill(QUESTION)
+    page.wait_for_function(_KNOWN, polling=10)
     return time.perf_counter() - begun
 
 

@@ -43,9 +43,10 @@ class Visit:
 
 
 def arrived(page: Page) -> None:
-    """Wait until the page is laid out, and in the visitor's language."""
+    """Wait until the page is laid out in the visitor's language, and has given the visitor a token to vote with."""
     page.locator("#language input:checked").wait_for()
     page.locator("[role=tab][aria-selected=true]").wait_for()
+    page.wait_for_function("localStorage.getItem('medinject-voter') !== null")
     settle(page)
 
 
