@@ -21,10 +21,10 @@ from . import compare_documents as documents
 from . import compare_view as view
 from .compare_api import endpoint
 from .compare_form import Form, lay_out
-from .compare_prompts import QUICK
 from .comparison import BOUNDS, FEWEST, Comparison, follow, opened, out_of_bounds, question_of
 from .frame import REFRESH, VISITORS, Frame, Playground, explained
 from .letters import Letters, panel, weighed
+from .picker import QUICK
 from .texts import say
 from .wording import Wording, Words
 

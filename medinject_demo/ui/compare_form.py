@@ -11,11 +11,10 @@ from typing import Final
 import gradio as gr
 
 from ..domain import Mixture, Sampling
-from . import compare_prompts
 from . import compare_view as view
-from .compare_prompts import QUICK
 from .comparison import BOUNDS, Bound
 from .frame import Frame
+from .picker import QUICK, Picker
 from .texts import name, say
 
 GRID: Final = ("base", "nat", "trad", "nat-trad", "syn", "nat-syn", "trad-syn", "all")
@@ -50,7 +49,7 @@ def lay_out(frame: Frame) -> Form:
                 elem_id="compare-question",
                 interactive=True,
             )
-            compare_prompts.lay_out(frame, question)
+            Picker(frame, "compare").wire(question)
         with gr.Column(scale=6, min_width=300):
             _title(frame, "arms_title")
             arms = _arms(frame)

@@ -58,7 +58,7 @@ class Duels:
     def wire(self) -> None:
         """Bind every event to its order."""
         parts, picker = self.parts, self.picker
-        picker.wire(self.frame, parts.question)
+        picker.wire(parts.question)
         streams = {"concurrency_limit": VISITORS, "concurrency_id": "duel-streams"}
         self._on([parts.start.click, parts.question.submit], self.start, [parts.question], **streams)
         self._on([parts.regenerate.click], self.regenerate, [], **streams)

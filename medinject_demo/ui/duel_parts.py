@@ -117,8 +117,7 @@ def lay_out(frame: Frame) -> Parts:
         start = make(
             gr.Button, {"value": "duel.start"}, variant="primary", elem_id="duel-start", scale=1, min_width=160
         )
-    with make(gr.Accordion, {"label": "duel.bundled"}, open=False, elem_id="duel-bundled"):
-        picker = Picker(frame, "duel")
+    picker = Picker(frame, "duel")
     status = gr.HTML("", elem_id="duel-status", js_on_load=FOCUS)
     with gr.Column(visible=False, elem_id="duel-area") as answers:
         make(gr.HTML, {"value": _answers_head}, js_on_load=None, elem_id="answers-head")

@@ -13,60 +13,64 @@ from ..prompts import layout
 from .frame import Frame
 from .texts import say
 
-SHORT: Final = 90
+SHORT: Final = 100
 """Characters of a question in the list."""
+QUICK: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+"""An event of the page that asks nothing of the engine."""
 
 
 class Picker:
-    """Three lists and a button."""
+    """Three lists and a button, folded."""
 
     def __init__(self, frame: Frame, prefix: str) -> None:
         self._prompts: Sequence[Prompt] = frame.behind.prompts
         self._chance: random.Random = frame.behind.chance
         make = frame.wording.make
-        with gr.Row(elem_classes="picker"):
+        folded = make(gr.Accordion, {"label": "picker.bundled"}, open=False, elem_id=f"{prefix}-bundled")
+        with folded, gr.Row():
             self.specialty = make(
                 gr.Dropdown,
-                {"label": "duel.specialty", "choices": self._specialties},
+                {"label": "picker.specialty", "choices": self._specialties},
                 value="",
                 elem_id=f"{prefix}-specialty",
                 min_width=180,
             )
             self.kind = make(
                 gr.Dropdown,
-                {"label": "duel.kind", "choices": _kinds},
+                {"label": "picker.kind", "choices": _kinds},
                 value="",
                 elem_id=f"{prefix}-kind",
                 min_width=180,
             )
             self.proposed = make(
                 gr.Dropdown,
-                {"label": "duel.proposed"},
+                {"label": "picker.proposed"},
                 choices=self._listed("", ""),
                 value=None,
                 elem_id=f"{prefix}-proposed",
                 scale=2,
                 min_width=260,
             )
-            self.random = make(gr.Button, {"value": "duel.random"}, elem_id=f"{prefix}-random", scale=0, min_width=120)
+            self.random = make(
+                gr.Button, {"value": "picker.random"}, elem_id=f"{prefix}-random", scale=0, min_width=120
+            )
 
     @property
     def filters(self) -> list[gr.Dropdown]:
         """What narrows the list."""
         return [self.specialty, self.kind]
 
-    def wire(self, frame: Frame, box: gr.Textbox) -> None:
+    def wire(self, box: gr.Textbox) -> None:
         """Let the lists fill a box."""
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
         for each in self.filters:
             each.input(
                 lambda specialty, kind: gr.update(choices=self._listed(specialty, kind), value=None),
                 self.filters,
                 self.proposed,
-                **quiet,
+                **QUICK,
             )
-        self.proposed.input(self._text, self.proposed, box, **quiet)
-        self.random.click(self.drawn, self.filters, box, **quiet)
+        self.proposed.input(self._text, self.proposed, box, **QUICK)
+        self.random.click(self.drawn, self.filters, box, **QUICK)
 
     def matching(self, specialty: str, kind: str) -> list[Prompt]:
         """The prompts of a specialty and a form; empty is any."""
@@ -89,8 +93,8 @@ class Picker:
         return ""
 
     def _specialties(self, lang: str) -> list[tuple[str, str]]:
-        known = sorted({each.specialty for each in self._prompts if each.specialty})
-        return [(say(lang, "duel.any_specialty"), ""), *((each.capitalize(), each) for each in known)]
+        known = sorted({each.specialty for each in self._prompts if each.specialty}, key=str.casefold)
+        return [(say(lang, "picker.any_specialty"), ""), *((each.capitalize(), each) for each in known)]
 
     def _listed(self, specialty: str, kind: str) -> list[tuple[str, str]]:
         return [(_short(each), each.id) for each in self.matching(specialty, kind)]
@@ -101,11 +105,12 @@ class Picker:
 
 def _kinds(lang: str) -> list[tuple[str, str]]:
     return [
-        (say(lang, "duel.any_kind"), ""),
-        *((say(lang, f"duel.kind_{kind}"), kind.value) for kind in (Kind.OEQ, Kind.MCQU, Kind.MCQ)),
+        (say(lang, "picker.any_kind"), ""),
+        *((say(lang, f"picker.kind_{kind}"), kind.value) for kind in (Kind.OEQ, Kind.MCQU, Kind.MCQ)),
     ]
 
 
 def _short(prompt: Prompt) -> str:
+    """Its end, where it is long: a vignette ends with what is asked."""
     text = " ".join(f"{prompt.context} {prompt.question}".split())
-    return text if len(text) <= SHORT else f"{text[: SHORT - 1].rstrip()}…"
+    return text if len(text) <= SHORT else f"…{text[-SHORT:].lstrip()}"

@@ -21,7 +21,6 @@ from medinject_demo.errors import ModelError
 from medinject_demo.prompts import layout
 from medinject_demo.ui import compare
 from medinject_demo.ui.compare_form import GRID
-from medinject_demo.ui.compare_prompts import such, titles
 from medinject_demo.ui.comparison import BOUNDS, Comparison
 from medinject_demo.ui.frame import Playground
 from medinject_demo.ui.page import build
@@ -267,14 +266,6 @@ def test_nothing_is_drawn_anew_before_anything_was_asked(playground: Playground)
     skipped = {"__type__": "update"}
     assert all(each == skipped for each in compare._end("fr", None, None))
     assert all(each == skipped for each in compare._weigh_anew(playground, "fr", None, True, True))
-
-
-def test_the_bundled_prompts_are_found_by_specialty_and_kind() -> None:
-    assert such(PROMPTS, "", "") == list(PROMPTS)
-    assert such(PROMPTS, "cardiologie", "") == [CHOICES]
-    assert such(PROMPTS, "", "oeq") == [PROMPTS[1]]
-    assert such(PROMPTS, "cardiologie", "oeq") == []
-    assert titles([CHOICES]) == [("Laquelle ?", CHOICES.id)]
 
 
 def test_the_grid_has_a_place_for_each_arm() -> None:

@@ -194,7 +194,7 @@ def test_html_of_models_and_visitors_is_shown_as_it_was_written(tmp_path: Path) 
     attack = "<img src=x onerror=alert(1)> [lien](javascript:alert(1)) \u202e{{7*7}} ${alert(1)}"
     with served(tmp_path, ScriptedEngine(lambda request: attack)) as (url, _):
         visitor = asked(Visitor(url, "attack"), attack)
-        assert "held" not in visitor.value("duel-status")
+        assert "alert" not in visitor.value("duel-status")
         visitor.write("duel-message", attack)
         visitor.press("duel-send")
         for side in ("left", "right"):

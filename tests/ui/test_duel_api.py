@@ -29,7 +29,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Pl
 
 def fought(client: Client, question: str = QUESTION, session: str = ME) -> dict[str, Any]:
     """The last state of a battle."""
-    return list(client.submit(question, session, api_name="/battle"))[-1]
+    job = client.submit(question, session, api_name="/battle")
+    states = list(job)
+    job.result()  # where the battle was refused there is no state, and this raises
+    return dict(states[-1])
 
 
 def test_a_battle_streams_two_sides_and_names_no_arm(place: tuple[Client, Playground]) -> None:

@@ -25,8 +25,8 @@ PROMPTS = load_prompts()
 def picker(tmp_path: Path) -> Picker:
     arena = arena_at(tmp_path)
     behind = Playground(ScriptedEngine(same_words), arena, arena._store, PROMPTS, "mini", "Miniature")
-    with gr.Blocks():
-        return Picker(Frame(behind, Wording(), gr.Radio(), gr.BrowserState("")), "duel")
+    with gr.Blocks(), gr.Tab() as tab:
+        return Picker(Frame(behind, Wording(), gr.Radio(), gr.BrowserState(""), tab), "duel")
 
 
 def test_the_list_is_narrowed_by_specialty_and_form(picker: Picker) -> None:
