@@ -7,6 +7,7 @@ the visitor's seat, so that no order can leave a part of it behind; while answer
 from __future__ import annotations
 
 import inspect
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -72,7 +73,7 @@ class Duels:
         self._on([parts.undo.click], self.undo, [])
         self._on([parts.next.click], self.next, [*picker.filters, parts.question])
         self._on([parts.plain.change], self.redraw, [])
-        self.frame.wording.redraw(self._retold, [self.frame.session, parts.seat, parts.plain], parts.drawn)
+        self.frame.wording.redraw(self._retold, [parts.seat, parts.plain], parts.drawn)
 
     def _on(self, triggers: list[Any], order: Callable[..., Any], inputs: list[Any], **settings: Any) -> None:
         parts = self.parts
@@ -88,8 +89,9 @@ class Duels:
 
     def start(self, visit: Visit, question: str) -> Iterator[Updates]:
         """Propose a duel and let it be answered; a question that is held back stays where it was written."""
+        token = visit.session or secrets.token_urlsafe(24)  # the browser's own may not have come yet
         try:
-            after = seated(self.arena, visit.session, question, self.behind.prompts, self.behind.sampling)
+            after = seated(self.arena, token, question, self.behind.prompts, self.behind.sampling)
         except MedInjectError as error:
             yield self._refused(visit.lang, error, QUESTION)
             return
@@ -97,24 +99,24 @@ class Duels:
 
     def regenerate(self, visit: Visit) -> Iterator[Updates]:
         """Have the last turn answered anew."""
-        yield from self._again(visit, lambda: self.arena.regenerate(visit.seat.duel, visit.session))
+        yield from self._again(visit, lambda: self.arena.regenerate(visit.seat.duel, visit.seat.session))
 
     def follow_up(self, visit: Visit, message: str) -> Iterator[Updates]:
         """Send one more message to both sides; one that is held back stays where it was written."""
 
         def asked() -> Shown:
-            return self.arena.follow_up(visit.seat.duel, visit.session, message, self.behind.sampling)
+            return self.arena.follow_up(visit.seat.duel, visit.seat.session, message, self.behind.sampling)
 
         for updates in self._again(visit, asked):
             yield updates | ({self.parts.message: ""} if self.parts.seat in updates else {})
 
     def reveal(self, visit: Visit, left: bool | None, right: bool | None) -> Updates:
         """Store what was said of the reference, and show who was who."""
-        return self._order(visit, lambda: revealed(self.arena, visit.session, visit.seat, (left, right)))
+        return self._order(visit, lambda: revealed(self.arena, visit.seat, (left, right)))
 
     def undo(self, visit: Visit) -> Updates:
         """Withdraw the vote."""
-        return self._order(visit, lambda: withdrawn(self.arena, visit.session, visit.seat))
+        return self._order(visit, lambda: withdrawn(self.arena, visit.seat))
 
     def next(self, visit: Visit, specialty: str, kind: str, question: str) -> Updates:
         """Clear the table; where a bundled question was asked, another one is drawn for the next duel."""
@@ -130,7 +132,7 @@ class Duels:
     def _stopping(self, side: Side) -> Callable[..., Updates]:
         def stop(visit: Visit) -> Updates:
             def order() -> Seat:
-                self.arena.stop(visit.seat.duel, visit.session, side)
+                self.arena.stop(visit.seat.duel, visit.seat.session, side)
                 return visit.seat
 
             return self._order(visit, order, told=None)
@@ -141,7 +143,7 @@ class Duels:
         def vote(visit: Visit, left: list[str], right: list[str], comment: str, me: str) -> Updates:
             def order() -> Seat:
                 ballot = Ballot.read(verdict, (left or [], right or []), comment or "", me)
-                return voted(self.arena, visit.session, visit.seat, ballot)
+                return voted(self.arena, visit.seat, ballot)
 
             return self._order(visit, order)
 
@@ -156,7 +158,7 @@ class Duels:
         """Carry an order out and draw the tab; where it is refused, say why and leave the rest as it is."""
         try:
             after = order()
-            painted = self._paint(replace(visit, seat=after), shown(self.arena, visit.session, after))
+            painted = self._paint(replace(visit, seat=after), shown(self.arena, after))
         except MedInjectError as error:
             return self._refused(visit.lang, error)
         return painted | ({self.parts.status: told(visit.lang, visit.seat, after)} if told else {})
@@ -173,8 +175,8 @@ class Duels:
         """Draw the cards as the answers come: at the first piece of each side, then every ``REFRESH`` seconds."""
         begun, sides, drawn = False, set[Side](), 0.0
         try:
-            for event in self.arena.stream(visit.seat.duel, visit.session):
-                view = self.arena.shown(visit.seat.duel, visit.session)
+            for event in self.arena.stream(visit.seat.duel, visit.seat.session):
+                view = self.arena.shown(visit.seat.duel, visit.seat.session)
                 if not begun:
                     yield self._paint(visit, view) | self._begun(visit.lang, warning)
                 elif event.side not in sides or time.monotonic() - drawn >= REFRESH:
@@ -182,7 +184,7 @@ class Duels:
                     drawn = time.monotonic()
                 begun = True
                 sides.add(event.side)
-            view = self.arena.shown(visit.seat.duel, visit.session)
+            view = self.arena.shown(visit.seat.duel, visit.seat.session)
         except MedInjectError as error:
             yield self._refused(visit.lang, error, QUESTION)
             return
@@ -202,13 +204,13 @@ class Duels:
         painted = self.parts.painted(visit.lang, visit.seat, view)
         return {self.parts.seat: visit.seat} | self._cards(visit, view) | painted
 
-    def _retold(self, lang: str, session: str, seat: Seat, plain: bool) -> list[Any]:
+    def _retold(self, lang: str, seat: Seat, plain: bool) -> list[Any]:
         """The drawn parts in another language."""
         try:
-            view = shown(self.arena, session, seat)
+            view = shown(self.arena, seat)
         except MedInjectError:
             view = None
-        painted = self._paint(Visit(lang, session, seat, plain), view)
+        painted = self._paint(Visit(lang, seat.session, seat, plain), view)
         return [painted[part] for part in self.parts.drawn]
 
     def _refused(self, lang: str, error: MedInjectError, focus: str = "") -> Updates:

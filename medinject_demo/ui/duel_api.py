@@ -25,9 +25,9 @@ def publish(behind: Playground) -> None:
         """
         try:
             seat = seated(behind.arena, session, question, behind.prompts, behind.sampling)
-            for _ in behind.arena.stream(seat.duel, session):
-                yield _told(behind.arena.shown(seat.duel, session))
-            yield _told(behind.arena.shown(seat.duel, session))
+            for _ in behind.arena.stream(seat.duel, seat.session):
+                yield _told(behind.arena.shown(seat.duel, seat.session))
+            yield _told(behind.arena.shown(seat.duel, seat.session))
         except MedInjectError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -46,9 +46,9 @@ def publish(behind: Playground) -> None:
 
         def order() -> dict[str, Any]:
             ballot = Ballot.read(verdict, (reasons_left or (), reasons_right or ()), comment, profile)
-            seat = voted(behind.arena, session, Seat(battle), ballot)
+            seat = voted(behind.arena, Seat(battle, session), ballot)
             if not seat.late:
-                seat = revealed(behind.arena, session, seat, (equivalent_left, equivalent_right))
+                seat = revealed(behind.arena, seat, (equivalent_left, equivalent_right))
             return {"battle": battle, "verdict": verdict, "reference": seat.reference} | _revealed(seat.battle)
 
         return _answered(order)

@@ -21,6 +21,8 @@ class Seat:
 
     duel: str = ""
     """Identifier of the duel; empty before the first."""
+    session: str = ""
+    """Token under which it was begun, and its vote is given."""
     verdict: Verdict | None = None
     """The verdict that is stored; None before the vote and after its withdrawal."""
     closed: bool = False
@@ -48,43 +50,43 @@ def seated(arena: Arena, session: str, text: str, prompts: Sequence[Prompt], sam
     Raises:
         Refused, InvalidValue: as ``Arena.propose``.
     """
-    return Seat(arena.propose(prompt_of(text, prompts), session, sampling).id)
+    return Seat(arena.propose(prompt_of(text, prompts), session, sampling).id, session)
 
 
-def shown(arena: Arena, session: str, seat: Seat) -> Shown | None:
+def shown(arena: Arena, seat: Seat) -> Shown | None:
     """The duel as its voter may see it; None where there is none, or where it is forgotten."""
-    return arena.shown(seat.duel, session) if seat.duel else None
+    return arena.shown(seat.duel, seat.session) if seat.duel else None
 
 
-def voted(arena: Arena, session: str, seat: Seat, ballot: Ballot) -> Seat:
+def voted(arena: Arena, seat: Seat, ballot: Ballot) -> Seat:
     """Store a vote; where the prompt has no reference to judge by, the arms are revealed at once.
 
     Raises:
         Refused, StoreError: as ``Arena.vote``; the seat is as it was.
     """
-    receipt = arena.vote(seat.duel, session, ballot)
+    receipt = arena.vote(seat.duel, seat.session, ballot)
     after = replace(seat, verdict=receipt.verdict, closed=True, reference=receipt.reference)
-    return after if receipt.reference and not seat.late else revealed(arena, session, after)
+    return after if receipt.reference and not seat.late else revealed(arena, after)
 
 
-def revealed(arena: Arena, session: str, seat: Seat, equivalent: Sequence[bool | None] = (None, None)) -> Seat:
+def revealed(arena: Arena, seat: Seat, equivalent: Sequence[bool | None] = (None, None)) -> Seat:
     """Store what was said of the reference, where anything was, and reveal the arms.
 
     Raises:
         Refused, StoreError: as ``Arena.judge`` and ``Arena.reveal``.
     """
     if not seat.late and tuple(equivalent) != (None, None):
-        arena.judge(seat.duel, session, equivalent)
-    return replace(seat, battle=arena.reveal(seat.duel, session))
+        arena.judge(seat.duel, seat.session, equivalent)
+    return replace(seat, battle=arena.reveal(seat.duel, seat.session))
 
 
-def withdrawn(arena: Arena, session: str, seat: Seat) -> Seat:
+def withdrawn(arena: Arena, seat: Seat) -> Seat:
     """Withdraw the vote.
 
     Raises:
         Refused, StoreError: as ``Arena.undo``; the seat is as it was.
     """
-    arena.undo(seat.duel, session)
+    arena.undo(seat.duel, seat.session)
     return replace(seat, verdict=None)
 
 

@@ -1,0 +1,119 @@
+"""A whole duel in a real browser, by mouse and by keyboard alone, on a desktop and on a phone."""
+
+from __future__ import annotations
+
+import pytest
+
+from medinject_demo.prompts import layout, load_prompts
+from medinject_demo.ui.frame import Playground
+
+from .conftest import Picture, Visitor
+from .visits import Visit, overflow, settle, violations
+
+QUESTION = "Quels sont les signes de la grippe ?"
+CHOICES = next(each for each in load_prompts() if each.options)
+
+pytestmark = pytest.mark.browser
+
+
+def asked(here: Visit, question: str = QUESTION) -> Visit:
+    """Ask by keyboard, and wait until both have answered."""
+    here.page.locator("#duel-question textarea").fill(question)
+    here.page.keyboard.press("Enter")
+    here.page.locator("#verdict-left").wait_for()
+    settle(here.page)
+    return here
+
+
+def focused(here: Visit) -> str:
+    return str(here.page.evaluate("document.activeElement.id || document.activeElement.closest('[id]').id"))
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_a_duel_is_played_voted_on_undone_and_followed_by_another(
+    visit: Visitor, behind: Playground, picture: Picture, size: str
+) -> None:
+    here = asked(visit(size=size))
+    page, before = here.page, behind.store.counts().votes
+    assert len(page.locator("#duel-left .answer").inner_text()) > 10
+    picture(page, f"duel-asked-{size}")
+    page.locator("#verdict-both_good").click()
+    page.locator("#reveal-title").wait_for()
+    settle(page)
+    battle = max(behind.store.live_votes(), key=lambda live: live.vote.at).vote.battle
+    stored = behind.store.battle(battle)
+    assert stored is not None
+    prints = page.locator("#duel-revealed code").all_inner_texts()
+    assert prints == [answer.fingerprint[:16] for answer in stored.answers]
+    picture(page, f"duel-revealed-{size}")
+    assert overflow(page) == 0
+    page.locator("#duel-undo").click()
+    page.get_by_text("Vote retiré").first.wait_for()
+    assert behind.store.counts().votes == before
+    page.locator("#duel-next").click()
+    page.locator("#duel-area").wait_for(state="hidden")
+    assert here.complaints == []
+
+
+def test_a_duel_needs_no_mouse(visit: Visitor, behind: Playground) -> None:
+    here = asked(visit())
+    assert focused(here) == "duel-answers"
+    before = behind.store.counts().votes
+    here.page.keyboard.press("2")
+    here.page.locator("#reveal-title").wait_for()
+    settle(here.page)
+    assert focused(here) == "reveal-title"
+    assert behind.store.counts().votes == before + 1
+    here.page.keyboard.press("n")
+    here.page.locator("#duel-area").wait_for(state="hidden")
+    settle(here.page)
+    assert focused(here) == "duel-question"
+
+
+def test_keys_are_text_while_something_is_being_typed(visit: Visitor, behind: Playground) -> None:
+    here = asked(visit())
+    before = behind.store.counts().votes
+    here.page.locator("#duel-message textarea").fill("")
+    here.page.locator("#duel-message textarea").press_sequentially("1 n 5")
+    settle(here.page)
+    assert here.page.locator("#duel-message textarea").input_value() == "1 n 5"
+    assert behind.store.counts().votes == before
+
+
+def test_the_reference_is_judged_before_the_reveal(visit: Visitor, picture: Picture) -> None:
+    here = asked(visit(), layout(CHOICES))
+    page = here.page
+    page.keyboard.press("1")
+    page.locator("#reference-title").wait_for()
+    settle(page)
+    assert focused(here) == "reference-title"
+    assert not page.locator("#reveal-title").is_visible()
+    page.locator("#equivalent-left label").first.click()
+    picture(page, "duel-reference-desktop")
+    page.locator("#duel-reveal").click()
+    page.locator("#reveal-title").wait_for()
+    assert here.complaints == []
+
+
+def test_a_question_that_is_held_back_is_said_and_can_be_edited(visit: Visitor) -> None:
+    here = visit()
+    box = here.page.locator("#duel-question textarea")
+    box.fill("Jean Martin, né le 03/04/1961, tousse")
+    box.press("Enter")
+    here.page.locator("#duel-status [role=alert]").wait_for()
+    settle(here.page)
+    assert box.input_value() == "Jean Martin, né le 03/04/1961, tousse"
+    assert focused(here) == "duel-question"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_axe_finds_nothing_serious_in_a_duel_that_was_revealed(visit: Visitor, size: str, theme: str) -> None:
+    here = asked(visit(size=size, theme=theme))
+    assert violations(here.page) == []
+    here.page.locator("#duel-reasons button").first.click()
+    here.page.locator("#verdict-left").click()
+    here.page.locator("#reveal-title").wait_for()
+    settle(here.page)
+    assert violations(here.page) == []
+    assert overflow(here.page) == 0
