@@ -38,7 +38,7 @@ class Forward:
         positions = torch.tensor(fed, device=device)[:, None] + torch.arange(ids.shape[1], device=device)
         together = list(lines) == list(range(lines[0], lines[0] + len(lines)))
         which = slice(lines[0], lines[0] + len(lines)) if together else torch.tensor(list(lines), device=device)
-        self.bank.use(slots)
+        self.bank.use(slots, one_token=ids.shape[1] == 1)
         return self.run(ids, Span(which, positions, max(fed) + ids.shape[1]))
 
     def step(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int]) -> Tensor:
