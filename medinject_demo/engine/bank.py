@@ -186,6 +186,10 @@ class AdapterBank:
         for name, layer in self.layers.items():
             layer.put(slot, adapter.get(name), scales.get(name))
 
+    def scales(self, slot: int) -> dict[str, Tensor]:
+        """A copy of a slot's scales by layer, (outputs) each, on the CPU."""
+        return {name: layer.scale[slot].cpu().clone() for name, layer in self.layers.items()}
+
     def _bank(self, model: Any, family: Mapping[str, Any], order: Sequence[str]) -> None:
         """Put banked layers in place of linear ones that share an input; ``order`` is that of the scales."""
         inputs = int(next(iter(family.values())).in_features)

@@ -120,7 +120,7 @@ def test_a_client_that_goes_frees_its_rows(engine: LocalEngine) -> None:
             break
         time.sleep(0.01)
     assert not engine._batcher._rows
-    assert not any(engine._users.values())
+    assert not engine._tenancy.in_use
 
 
 def test_a_stream_closed_before_its_first_event_frees_its_rows(engine: LocalEngine) -> None:
@@ -128,17 +128,17 @@ def test_a_stream_closed_before_its_first_event_frees_its_rows(engine: LocalEngi
     events.close()  # type: ignore[attr-defined]
     assert list(events) == []
     for _ in range(200):
-        if not any(engine._users.values()):
+        if not engine._tenancy.in_use:
             break
         time.sleep(0.01)
-    assert not any(engine._users.values())
+    assert not engine._tenancy.in_use
 
 
 def test_a_full_queue_refuses_the_call_and_keeps_no_slot(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medinject_demo.engine.batch.MOST_WAITING", 3)
     with pytest.raises(ModelError, match=r"expected at most 3 answers waiting, got 8\. Ask for fewer at once"):
         engine.stream([asked("Bonjour", mixture) for mixture in MIXTURES])
-    assert not any(engine._users.values())
+    assert not engine._tenancy.in_use
     assert answers(engine, [asked("Bonjour", NAT)])[0].finish_reason is not FinishReason.ERROR
 
 

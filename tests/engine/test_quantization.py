@@ -40,12 +40,11 @@ def forget_scales(root: Path) -> None:
 
 
 def logits(engine: LocalEngine) -> Tensor:
-    prompt = engine._tokens([{"role": "user", "content": QUESTIONS[0]}])
-    return engine._next_logits([prompt] * 3, engine.mixtures)
+    return engine.logits([asked(QUESTIONS[0], mixture) for mixture in engine.mixtures])
 
 
 def scales(engine: LocalEngine) -> list[Tensor]:
-    return [layer.scale.clone() for layer in engine._bank.layers.values()]
+    return [each for mixture in (NAT, TRAD) for each in engine.scales(mixture).values()]
 
 
 def test_four_bits_are_further_from_the_whole_weights_than_eight_and_both_are_near(root: Path) -> None:
