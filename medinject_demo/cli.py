@@ -31,7 +31,7 @@ MINIATURE_TOKENS = 192
 """New tokens of an answer of the miniature, unless asked otherwise: its longest answers end before."""
 BENCH_LINES = (
     *("base-batch", "plain-batch", "peft-sequential", "peft-mixed", "switch", "visitors", "join", "memory"),
-    *("step", "answers", "rows", "load"),
+    *("quantised", "step", "answers", "rows", "load"),
 )
 """As in engine/bench/run.py, which a list of options must not import; a test holds the two together."""
 

@@ -97,7 +97,7 @@ class BankedLinear(nn.Module):
         present = self._present
         if present.way is None:
             return outputs
-        scale, bias = present.scales[self._place], self.base.bias
+        scale, bias = present.scales[self._place], self.bias
         outputs.mul_(scale)
         if bias is not None:  # DoRA scales the product alone; a base row, whose s is 1, stays what it was to the bit
             outputs.add_(bias * (1 - scale))
@@ -194,7 +194,7 @@ class AdapterBank:
         """Put banked layers in place of linear ones that share an input; ``order`` is that of the scales."""
         inputs = int(next(iter(family.values())).in_features)
         shared = SharedInput(self._present, (self.slots, self.rank, inputs), len(family), model)
-        scales = dict(zip(order, self._scale.split(self._outputs, -1), strict=True))
+        scales = dict(zip(order, torch.split(self._scale, self._outputs, -1), strict=True))
         for member, (name, linear) in enumerate(family.items()):
             layer = BankedLinear(linear, shared, member, scales[name], order.index(name))
             block, _, last = name.rpartition(".")
@@ -203,7 +203,7 @@ class AdapterBank:
 
     def _choose(self, way: Way, rows: Tensor) -> None:
         self._present.way = way
-        self._present.scales = self._scale[rows][:, None].split(self._outputs, -1)
+        self._present.scales = torch.split(self._scale[rows][:, None], self._outputs, -1)
 
 
 def shapes_of(model: Any) -> dict[str, tuple[int, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -175,9 +175,7 @@ class LocalEngine:
         """End the thread; rows in flight finish as cancelled."""
         self._batcher.close()
 
-    def _install(
-        self, mixture: Mixture, adapter: Adapter, scales: Mapping[str, Tensor], *, keep: int = 0
-    ) -> None:
+    def _install(self, mixture: Mixture, adapter: Adapter, scales: Mapping[str, Tensor], *, keep: int = 0) -> None:
         slot = self._tenancy.take(mixture, keep=keep)
         try:
             self._batcher.between_steps(lambda: self._bank.put(slot, adapter.layers, scales))

@@ -39,11 +39,11 @@ class Base:
     """Hash of its weight file, where it is a folder with one; 16 hexadecimal digits."""
     stored: Any = field(default=None, repr=False)
     """The model while it holds the weights as they are stored; None once they are cast or quantised."""
-    device: torch.device = torch.device("cpu")
+    device: str = "cpu"
     """Where scales are computed."""
 
     @classmethod
-    def of(cls, name: str, model: Any, device: torch.device) -> Base:
+    def of(cls, name: str, model: Any, device: str = "cpu") -> Base:
         """The origin of a model that was just loaded by this name."""
         if not Path(name).is_dir():
             return cls(name, _hub_print(name, model), None, model, device)
@@ -58,8 +58,8 @@ class Base:
     def scales(self, adapter: Adapter, folder: Path) -> dict[str, Tensor]:
         """The scales of an adapter's layers: those kept beside it, else computed from the weights as they are stored.
 
-        One layer at a time is on the device for it. A base that was cast or quantised is read from its files again, once
-        for each adapter without kept scales: on the CPU, in the precision they are stored in.
+        One layer at a time is on the device for it. A base that was cast or quantised is read from its files again,
+        once for each adapter without kept scales: on the CPU, as they are stored.
         """
 
         @functools.cache

@@ -1,4 +1,4 @@
-"""From a base's name and adapters' folders to a model that is ready for its bank: loaded, checked, cast, quantised, moved.
+"""From a base's name and adapters' folders to a model ready for its bank: loaded, checked, cast, quantised, moved.
 
 Knows nothing of slots, rows or threads.
 """
@@ -56,7 +56,7 @@ def prepare(
     model.requires_grad_(False)
     shrinks = quantization != "none" or model.dtype.itemsize > precision.itemsize
     move(model, torch.device("cpu") if shrinks else device)
-    base, shapes = Base.of(name, model, device), shapes_of(model)
+    base, shapes = Base.of(name, model, str(device)), shapes_of(model)
     adapters = {mixture: read_for(base, folder, shapes) for mixture, folder in folders.items()}
     scales = {mixture: base.scales(adapters[mixture], folder) for mixture, folder in folders.items()}
     if quantization != "none" or model.dtype != precision:

@@ -138,12 +138,12 @@ class CudaGraphs:
     """
 
     def __init__(self) -> None:
-        self._pool: object = None
+        self._pool: Any = None
 
     def __call__(self, run: Run) -> Run:
         """A graph of a run over fixed tensors, after two runs beside the present stream, as PyTorch asks for."""
         if self._pool is None:
-            self._pool = torch.cuda.graph_pool_handle()  # type: ignore[no-untyped-call]
+            self._pool = torch.cuda.graph_pool_handle()
         beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):

@@ -164,5 +164,5 @@ def test_numbers_that_the_precision_cannot_hold_are_refused() -> None:
     bank = AdapterBank(block, SLOTS, RANK)
     each = adapter(2)
     large = {name: LayerWeights(one.down * 1e6, one.up, one.scaling, one.magnitude) for name, one in each.items()}
-    with pytest.raises(ModelError, match="expected numbers that torch.float16 can hold"):
+    with pytest.raises(ModelError, match=r"expected numbers that torch\.float16 can hold"):
         bank.put(1, large, {name: torch.ones(OUTPUTS[name]) for name in large})
