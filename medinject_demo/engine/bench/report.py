@@ -90,7 +90,10 @@ class Report:
             "medians; the machine's own speed cancels out. A line without a goal is to be read beside the others.",
         ]
         if self.environment.kind == "cpu":
-            parts.append(f"Figures on a GPU are owed: no GPU was there. One command takes them: `{GPU_COMMAND}`.")
+            parts.append(
+                "Figures on a GPU are owed: no GPU was there, and what the engine does for one (captured steps) never ran "
+                f"on one. One command takes them: `{GPU_COMMAND}`."
+            )
         return "\n\n".join([*parts, *(_section(table) for table in self.tables)]) + "\n"
 
 
