@@ -88,13 +88,13 @@ class LocalEngine:
                 raise InvalidValue.of(name, expected="at least 1", got=str(given))
         where = device_of(device)
         prepared = prepare(base, adapters, where, dtype_of(dtype, where), quantization)
-        rank = max([LOWEST_RANK, *(adapter.rank for adapter in prepared.adapters.values())])
+        rank = max(LOWEST_RANK, prepared.rank)
         bank = AdapterBank(prepared.model, len(adapters) + 1 + SPARE, rank, prepared.targets)
         room = _room(prepared, wanted, SHORTEST if max_context is None else wanted.context)
         engine = cls(prepared, bank, room)
         try:
-            for mixture, adapter in prepared.adapters.items():
-                engine._install(mixture, adapter, prepared.scales[mixture])
+            for mixture, folder in adapters.items():
+                engine._install(mixture, read_for(prepared.base, folder, prepared.shapes), prepared.scales[mixture])
             engine._require_different_arms()
             if engine._captured is not None:  # now, rather than at a visitor's first token
                 engine._batcher.between_steps(engine._captured.warm)

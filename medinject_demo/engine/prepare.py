@@ -24,20 +24,21 @@ from .quantization import quantize_weights
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model as it will run, and what the slots of its bank will hold."""
+    """A model as it will run, and what its bank must have room for; the adapters' own tensors are not kept."""
 
     model: Any
     tokenizer: Any
     base: Base
     shapes: Shapes
-    adapters: Mapping[Mixture, Adapter]
     scales: Mapping[Mixture, Mapping[str, Tensor]]
+    """Of each adapter, by layer."""
+    rank: int
+    """The highest of the adapters', 0 where there is none yet."""
 
     @property
     def targets(self) -> frozenset[str]:
         """The layers that any adapter changes; all of them where there is no adapter yet."""
-        named = frozenset(name for adapter in self.adapters.values() for name in adapter.layers)
-        return named or frozenset(self.shapes)
+        return frozenset(name for scales in self.scales.values() for name in scales) or frozenset(self.shapes)
 
 
 def prepare(
@@ -46,7 +47,7 @@ def prepare(
     """Load a base and read its adapters; scales come of the weights as they are stored, before any change to them.
 
     A base that becomes smaller, by its precision or its quantisation, does so on the CPU: the device never holds more
-    than what stays.
+    than what stays. Adapters are read one after the other, so that memory never holds them all beside their bank.
 
     Raises:
         ModelError: the base or an adapter cannot be loaded or honoured exactly, or the device has no room.
@@ -57,14 +58,17 @@ def prepare(
     shrinks = quantization != "none" or model.dtype.itemsize > precision.itemsize
     move(model, torch.device("cpu") if shrinks else device)
     base, shapes = Base.of(name, model, str(device)), shapes_of(model)
-    adapters = {mixture: read_for(base, folder, shapes) for mixture, folder in folders.items()}
-    scales = {mixture: base.scales(adapters[mixture], folder) for mixture, folder in folders.items()}
+    scales: dict[Mixture, Mapping[str, Tensor]] = {}
+    rank = 0
+    for mixture, folder in folders.items():
+        adapter = read_for(base, folder, shapes)
+        scales[mixture], rank = base.scales(adapter, folder), max(rank, adapter.rank)
     if quantization != "none" or model.dtype != precision:
         base = replace(base, stored=None)
     cast(model, precision)
     quantize_weights(model, quantization)
     move(model, device)
-    return Prepared(model, tokenizer, base, shapes, adapters, scales)
+    return Prepared(model, tokenizer, base, shapes, scales, rank)
 
 
 def read_for(base: Base, folder: Path, shapes: Shapes) -> Adapter:
