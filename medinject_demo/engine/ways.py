@@ -20,7 +20,7 @@ class Way(Protocol):
     def low(self, inputs: Tensor, down: Tensor, members: int) -> Sequence[Tensor]:
         """``x A^T`` for each of the layers that share an input.
 
-        From inputs (rows, tokens, width) and A (slots, members * rank, width), in a layout that ``add`` knows.
+        From inputs (rows, tokens, width) and A (slots, width, members * rank), in a layout that ``add`` knows.
         """
 
     def add(self, outputs: Tensor, low: Tensor, up: Tensor) -> None:
@@ -36,7 +36,7 @@ class RowByRow:
 
     def low(self, inputs: Tensor, down: Tensor, members: int) -> Sequence[Tensor]:
         """Each (rows, tokens, rank)."""
-        return torch.bmm(inputs, down[self.slots].mT).chunk(members, -1)
+        return torch.bmm(inputs, down[self.slots]).chunk(members, -1)
 
     def add(self, outputs: Tensor, low: Tensor, up: Tensor) -> None:
         """One product a row."""
@@ -72,7 +72,7 @@ class Packed:
         """Each (slots, width, rank)."""
         used = down[self.span]
         packed = inputs if self.rows is None else inputs[self.rows]
-        return torch.bmm(packed.view(used.shape[0], self.width, -1), used.mT).chunk(members, -1)
+        return torch.bmm(packed.view(used.shape[0], self.width, -1), used).chunk(members, -1)
 
     def add(self, outputs: Tensor, low: Tensor, up: Tensor) -> None:
         """One product a slot."""
@@ -92,21 +92,20 @@ class Masked:
     """
 
     others: Tensor
-    """(rows, slots, 1), True where a slot is not the row's."""
+    """(slots, rows, 1), True where a slot is not the row's."""
     span: slice
 
     @classmethod
     def of(cls, slots: Tensor, span: slice) -> Masked:
         """The way of rows of these slots (rows)."""
         held = torch.arange(span.start, span.stop, device=slots.device)
-        return cls((held != slots[:, None])[:, :, None], span)
+        return cls((held[:, None] != slots)[:, :, None], span)
 
     def low(self, inputs: Tensor, down: Tensor, members: int) -> Sequence[Tensor]:
         """Each (rows, slots * rank)."""
-        rows, slots, _ = self.others.shape
-        low = torch.nn.functional.linear(inputs[:, 0], down[self.span].flatten(0, 1)).view(rows, slots, -1)
-        masked = low.masked_fill_(self.others, 0).view(rows, slots, members, -1)
-        return masked.permute(2, 0, 1, 3).reshape(members, rows, -1).unbind()
+        slots, rows, _ = self.others.shape
+        low = torch.matmul(inputs[:, 0], down[self.span]).masked_fill_(self.others, 0)
+        return low.view(slots, rows, members, -1).permute(2, 1, 0, 3).reshape(members, rows, -1).unbind()
 
     def add(self, outputs: Tensor, low: Tensor, up: Tensor) -> None:
         """One product in all."""

@@ -19,7 +19,7 @@ slots_of_rows = st.lists(st.integers(0, SLOTS - 1), min_size=1, max_size=9)
 def stacks() -> tuple[Tensor, Tensor]:
     """A and B of five slots; the base's are zero."""
     torch.manual_seed(0)
-    down, up = torch.randn(SLOTS, MEMBERS * RANK, INPUTS), torch.randn(MEMBERS, SLOTS, RANK, OUTPUTS)
+    down, up = torch.randn(SLOTS, INPUTS, MEMBERS * RANK), torch.randn(MEMBERS, SLOTS, RANK, OUTPUTS)
     down[0], up[:, 0] = 0, 0
     return down, up
 
@@ -51,8 +51,8 @@ def test_row_by_row_is_the_formula(slots: list[int], tokens: int) -> None:
     inputs = torch.randn(len(slots), tokens, INPUTS)
     got = added(RowByRow(torch.tensor(slots)), inputs, down, up)
     for row, slot in enumerate(slots):
-        for member, own in enumerate(down.view(SLOTS, MEMBERS, RANK, INPUTS)[slot]):
-            torch.testing.assert_close(got[member, row], 1 + inputs[row] @ own.T @ up[member, slot])
+        for member, own in enumerate(down[slot].chunk(MEMBERS, -1)):
+            torch.testing.assert_close(got[member, row], 1 + inputs[row] @ own @ up[member, slot])
 
 
 @given(slots_of_rows)
