@@ -13,7 +13,7 @@ from .family import nothing_before
 
 BENCH_LINES = (
     *("base-batch", "plain-batch", "peft-sequential", "peft-mixed", "switch", "visitors", "join", "memory"),
-    *("step", "answers", "rows", "load"),
+    *("quantised", "step", "answers", "rows", "load"),
 )
 """As in engine/bench/run.py, which a list of options must not import; a test holds the two together."""
 

@@ -2,12 +2,12 @@
 
 DoRA at inference (Liu et al. 2024, eq. 5; peft's ``DoraLinearLayer``) is, per output row, ``s * (x W^T + k x A^T B^T)``
 with ``k = alpha / r`` and ``s = m / ||W + k B A||``, constant once loaded. ``k`` and ``s`` are folded into B. Slot 0 is
-the base: A = B = 0, s = 1. Knows nothing of files, tokens or caches.
+the base: A = B = 0, s = 1. Knows nothing of files, tokens or caches; how rows find their slots is ``ways``'.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,54 +16,62 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from .adapter import LayerWeights
+from .ways import Masked, Packed, RowByRow, Way
 
 BASE_SLOT: Final = 0
+SHARED: Final = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+"""Layers that a block gives one and the same input, by their names in every model that keeps them apart."""
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """Which slot each row of a batch uses, and which slots are read for it."""
+@dataclass
+class Present:
+    """How the rows of the present forward find their adapters; every layer looks here. None is the base for all."""
 
-    rows: Tensor
-    """(rows), the slot of each."""
-    span: slice
-    """The slots from the first used to the last: what one product reads."""
-    others: Tensor
-    """(rows, slots of the span, 1), True where a slot is not the row's."""
-
-    @classmethod
-    def of(cls, slots: Sequence[int], device: torch.device) -> Chosen:
-        """The choice of these rows; the base's slot is never read, for it holds nothing."""
-        adapted = [slot for slot in slots if slot != BASE_SLOT]
-        return cls.within(torch.tensor(slots, device=device), slice(min(adapted), max(adapted) + 1))
-
-    @classmethod
-    def within(cls, rows: Tensor, span: slice) -> Chosen:
-        """The choice of these rows among the slots of a span that holds them; for shapes that must not vary."""
-        held = torch.arange(span.start, span.stop, device=rows.device)
-        return cls(rows, span, (held != rows[:, None])[:, :, None])
+    way: Way | None = None
+    scales: Sequence[Tensor] = ()
+    """Each layer's (rows, 1, outputs): looked up once for the batch, not once in every layer."""
 
 
-class RowSlots:
-    """The choice for the present batch; every layer of a bank looks here. None is the base for all, at no cost."""
+class SharedInput(nn.Module):
+    """The A of layers that are given the same input: one product serves them all."""
 
-    def __init__(self) -> None:
-        self.chosen: Chosen | None = None
+    def __init__(self, present: Present, shape: tuple[int, int, int], members: int, model: Any) -> None:
+        super().__init__()
+        slots, rank, inputs = shape
+        self.present, self.rank, self.members = present, rank, members
+        # inputs first: a product with few rows reads it faster so on a CPU than the other way round
+        self.register_buffer("down", torch.zeros(slots, inputs, members * rank, device=model.device, dtype=model.dtype))
+        self.down: Tensor
+        self._given: Tensor | None = None
+        self._low: Sequence[Tensor] = ()
+        self._left = 0
+
+    def low(self, inputs: Tensor, way: Way, member: int) -> Tensor:
+        """A member's ``x A^T``, all computed for the first member that asks, and let go of with the last."""
+        if self._given is not inputs:
+            self._given, self._low, self._left = inputs, way.low(inputs, self.down, self.members), self.members
+        low = self._low[member]
+        self._left -= 1
+        if not self._left:
+            self._given, self._low = None, ()
+        return low
+
+    def of(self, member: int) -> Tensor:
+        """A member's own A in every slot, (slots, rank, inputs)."""
+        return self.down[:, :, member * self.rank : (member + 1) * self.rank].mT
 
 
 class BankedLinear(nn.Module):
     """A linear layer with a slot of A, B and s for each adapter, added row by row of the batch."""
 
-    def __init__(self, base: nn.Module, slots: int, rank: int, dtype: torch.dtype, rows: RowSlots) -> None:
+    def __init__(self, base: nn.Module, shared: SharedInput, member: int, scale: Tensor, place: int) -> None:
         super().__init__()
-        self.base, self.rows = base, rows
-        outputs, inputs = int(base.out_features), int(base.in_features)  # type: ignore[arg-type]
-        where = next(base.parameters()).device
-        self.register_buffer("down", torch.zeros(slots, rank, inputs, device=where, dtype=dtype))
-        self.register_buffer("up", torch.zeros(slots, rank, outputs, device=where, dtype=dtype))
+        self.base, self.shared = base, shared
+        self._member, self._place, self._present = member, place, shared.present
+        slots, outputs = scale.shape
+        self.register_buffer("up", shared.down.new_zeros(slots, shared.rank, outputs))
         # in fp32 whatever the rest is in: in bf16 a scale near 1 would lose a fifth of what tells it from 1
-        self.register_buffer("scale", torch.ones(slots, outputs, device=where))
-        self.down: Tensor
+        self.register_buffer("scale", scale)
         self.up: Tensor
         self.scale: Tensor
 
@@ -79,95 +87,144 @@ class BankedLinear(nn.Module):
         bias: Tensor | None = self.base.bias  # type: ignore[assignment]
         return bias
 
+    @property
+    def down(self) -> Tensor:
+        """A of every slot, (slots, rank, inputs)."""
+        return self.shared.of(self._member)
+
     def forward(self, inputs: Tensor) -> Tensor:
         """(rows, tokens, inputs) to (rows, tokens, outputs), each row by its own slot."""
-        chosen, bias = self.rows.chosen, self.bias
         outputs: Tensor = self.base(inputs)
-        if chosen is None:
+        present = self._present
+        if present.way is None:
             return outputs
-        if bias is not None:
-            outputs = outputs - bias
-        adapted = self.together if inputs.shape[1] == 1 else self.one_by_one
-        outputs = adapted(inputs, outputs, chosen)
-        return outputs + bias if bias is not None else outputs
-
-    def one_by_one(self, inputs: Tensor, outputs: Tensor, chosen: Chosen) -> Tensor:
-        """Each row through a copy of its slot: for prompts, whose tokens are many; the oracle of ``together``."""
-        down, up = self.down[chosen.rows], self.up[chosen.rows]
-        scaled = (outputs * self.scale[chosen.rows][:, None]).to(outputs.dtype)
-        return torch.baddbmm(scaled, torch.bmm(inputs, down.mT), up)
-
-    def together(self, inputs: Tensor, outputs: Tensor, chosen: Chosen) -> Tensor:
-        """One token a row: all rows through all slots of the span, then each row's own kept; no slot is copied."""
-        rows, slots = inputs.shape[0], chosen.others.shape[1]
-        low = nn.functional.linear(inputs[:, 0], self.down[chosen.span].flatten(0, 1)).view(rows, slots, -1)
-        low.masked_fill_(chosen.others, 0)
-        scaled = outputs[:, 0].mul_(self.scale[chosen.rows])
-        return scaled.addmm_(low.view(rows, -1), self.up[chosen.span].flatten(0, 1))[:, None]
+        scale, bias = present.scales[self._place], self.bias
+        outputs.mul_(scale)
+        if bias is not None:  # DoRA scales the product alone; a base row, whose s is 1, stays what it was to the bit
+            outputs.add_(bias * (1 - scale))
+        present.way.add(outputs, self.shared.low(inputs, present.way, self._member), self.up)
+        return outputs
 
     def put(self, slot: int, weights: LayerWeights | None, scale: Tensor | None = None) -> None:
         """Fill a slot in place; None makes it the base's."""
-        self.down[slot].zero_()
-        self.up[slot].zero_()
+        down, up = self.down[slot], self.up[slot]
+        down.zero_()
+        up.zero_()
         self.scale[slot].fill_(1)
         if weights is None or scale is None:
             return
-        rank = weights.rank
-        folded = (scale[:, None] * weights.scaling * weights.up.float().cpu()).to(self.up.dtype)  # (outputs, rank)
-        if not (torch.isfinite(folded).all() and torch.isfinite(weights.down.to(self.down.dtype)).all()):
+        folded = (scale[:, None] * weights.scaling * weights.up.float().cpu()).to(up.dtype)  # (outputs, rank)
+        if not (torch.isfinite(folded).all() and torch.isfinite(weights.down.to(down.dtype)).all()):
             raise ModelError.of(
-                "adapter", expected=f"numbers that {self.up.dtype} can hold", got="larger ones", remedy="Load in fp32."
-            )  # an infinite number would spoil the other rows of the batch as well
-        self.down[slot, :rank].copy_(weights.down)
-        self.up[slot, :rank].copy_(folded.T)
+                "adapter", expected=f"numbers that {up.dtype} can hold", got="larger ones", remedy="Load in fp32."
+            )
+        down[: weights.rank].copy_(weights.down)
+        up[: weights.rank].copy_(folded.T)
         self.scale[slot].copy_(scale)
 
 
 class AdapterBank:
     """All banked layers of a model. Fixed addresses: a slot is refilled in place, nothing is replaced."""
 
-    def __init__(self, model: nn.Module, slots: int, rank: int) -> None:
+    def __init__(self, model: Any, slots: int, rank: int, names: Collection[str] | None = None) -> None:
+        """Bank the layers of these names, all where None."""
         self.rank, self.slots = rank, slots
-        self._rows = RowSlots()
-        self._device: torch.device = model.device  # type: ignore[assignment]
-        self.layers: dict[str, BankedLinear] = {}
-        for name, parent, attribute, linear in list(_linears(model)):
-            layer = BankedLinear(linear, slots, rank, model.dtype, self._rows)  # type: ignore[arg-type]
-            setattr(parent, attribute, layer)
-            self.layers[name] = layer
+        self._device: torch.device = model.device
         self._free = sorted(range(1, slots), reverse=True)
+        self._present = Present()
+        self._used: tuple[Sequence[int], bool] | None = None
+        linears = {name: each for name, each in _linears(model) if names is None or name in names}
+        self._outputs = [int(each.out_features) for each in linears.values()]
+        self._scale = torch.ones(slots, sum(self._outputs), device=self._device)
+        self.layers: dict[str, BankedLinear] = {}
+        for family in _families(linears):
+            self._bank(model, {name: linears[name] for name in family}, list(linears))
+        self._top = BASE_SLOT
 
-    def use(self, slots: Sequence[int]) -> None:
-        """The slot of each row of the next forward."""
-        self._rows.chosen = Chosen.of(slots, self._device) if any(slots) else None
+    @property
+    def top(self) -> int:
+        """The highest slot that was ever taken: what a captured step reads."""
+        return self._top
+
+    def use(self, slots: Sequence[int], *, one_token: bool = False) -> None:
+        """The slot of each row of the next forward, and whether it feeds one token a row."""
+        wanted = (tuple(slots), one_token)
+        if wanted == self._used:
+            return
+        self._used = wanted
+        if not any(slots):
+            self._present.way = None
+            return
+        rows = torch.tensor(slots, device=self._device)
+        self._choose(Packed.of(slots, self._device) if one_token else RowByRow(rows), rows)
 
     def use_any(self, slots: Tensor) -> None:
-        """The same from a tensor (rows) on the device, whose values may be any: reads every slot."""
-        self._rows.chosen = Chosen.within(slots, slice(1, self.slots))
+        """The same for one token a row, from a tensor (rows) on the device whose values may be any up to ``top``."""
+        self._used = None
+        if self._top == BASE_SLOT:
+            self._present.way = None
+        else:
+            self._choose(Masked.of(slots, slice(1, self._top + 1)), slots)
 
     def take(self) -> int | None:
         """The lowest free slot, now taken; None where there is none."""
-        return self._free.pop() if self._free else None
+        slot = self._free.pop() if self._free else None
+        self._top = max(self._top, slot or BASE_SLOT)
+        return slot
 
     def free(self, slot: int) -> None:
         """Give a slot back."""
         self._free = sorted([*self._free, slot], reverse=True)
 
+    @property
+    def spare(self) -> int:
+        """How many slots are free."""
+        return len(self._free)
+
     def put(self, slot: int, adapter: Mapping[str, LayerWeights], scales: Mapping[str, Tensor]) -> None:
         """Fill a slot with an adapter: its layers by name, and their scales; other layers are the base's there."""
+        self._used = None  # what was looked up may be of this slot
         for name, layer in self.layers.items():
             layer.put(slot, adapter.get(name), scales.get(name))
 
+    def scales(self, slot: int) -> dict[str, Tensor]:
+        """A copy of a slot's scales by layer, (outputs) each, on the CPU."""
+        return {name: layer.scale[slot].cpu().clone() for name, layer in self.layers.items()}
+
+    def _bank(self, model: Any, family: Mapping[str, Any], order: Sequence[str]) -> None:
+        """Put banked layers in place of linear ones that share an input; ``order`` is that of the scales."""
+        inputs = int(next(iter(family.values())).in_features)
+        shared = SharedInput(self._present, (self.slots, self.rank, inputs), len(family), model)
+        scales = dict(zip(order, torch.split(self._scale, self._outputs, -1), strict=True))
+        for member, (name, linear) in enumerate(family.items()):
+            layer = BankedLinear(linear, shared, member, scales[name], order.index(name))
+            block, _, last = name.rpartition(".")
+            setattr(model.get_submodule(block), last, layer)
+            self.layers[name] = layer
+
+    def _choose(self, way: Way, rows: Tensor) -> None:
+        self._present.way = way
+        self._present.scales = torch.split(self._scale[rows][:, None], self._outputs, -1)
+
 
 def shapes_of(model: Any) -> dict[str, tuple[int, int]]:
-    """(outputs, inputs) of each layer that a bank of this model would hold, by module name."""
-    return {name: (int(each.out_features), int(each.in_features)) for name, _, _, each in _linears(model)}  # type: ignore[arg-type]
+    """(outputs, inputs) of each layer that a bank of this model could hold, by module name."""
+    return {name: (int(each.out_features), int(each.in_features)) for name, each in _linears(model)}
 
 
-def _linears(model: Any) -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
+def _linears(model: Any) -> Iterator[tuple[str, Any]]:
     """The linear layers of the decoder: everything with inputs and outputs except the head."""
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     for name, module in model.named_modules():
         if hasattr(module, "in_features") and module is not head and not isinstance(module, BankedLinear):
-            parent = model.get_submodule(name.rpartition(".")[0])
-            yield name, parent, name.rpartition(".")[2], module
+            yield name, module
+
+
+def _families(layers: Mapping[str, Any]) -> list[list[str]]:
+    """The names of layers, those that are given the same input together."""
+    families: dict[tuple[str, object, int], list[str]] = {}
+    for name, layer in layers.items():
+        block, _, last = name.rpartition(".")
+        kin = next((names for names in SHARED if last in names), last)
+        families.setdefault((block, kin, layer.in_features), []).append(name)
+    return list(families.values())

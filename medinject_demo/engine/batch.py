@@ -1,14 +1,15 @@
 """Continuous batching: rows join between two steps and leave when finished, cancelled or failed.
 
 One thread owns the model. A step first feeds a bounded chunk of the prompts that wait, then one token of every row in
-flight. Waiting calls take turns, a row each. Knows nothing of adapters' files: a row carries the number of its slot.
+flight. A free place goes to the waiting call that has the fewest rows in flight: places are shared between calls, each
+one request of one visitor. Knows nothing of adapters' files: a row carries the number of its slot.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -160,11 +161,14 @@ class Batcher:
                     call.finish(row, FinishReason.CANCELLED)
 
     def _admit(self) -> None:
-        """Waiting calls take turns, a row each, until the places are full."""
+        """Fill the places; each goes to the waiting call with the fewest rows in flight, of equals to the first."""
         with self._news:
+            held = Counter(call for call, _ in self._rows)
             while self._calls and len(self._rows) < self._most_rows:
-                call = self._calls.popleft()
+                call = min(self._calls, key=held.__getitem__)
+                self._calls.remove(call)
                 self._rows.append((call, call.waiting.popleft()))
+                held[call] += 1
                 if call.waiting:
                     self._calls.append(call)
 

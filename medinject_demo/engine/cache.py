@@ -40,12 +40,14 @@ class RowCache:
         self._keys: dict[int, Tensor] = {}
         self._values: dict[int, Tensor] = {}
         self._span: Span | None = None
+        self._index = torch.empty(0, 1, dtype=torch.long)
         self.generation = 0
         """Grows with every store made anew: addresses from before are then void."""
 
     def at(self, span: Span) -> RowCache:
         """The cache of one forward over these lines and positions."""
         self._span = span
+        self._index = torch.arange(self._lines, device=span.positions.device)[span.lines][:, None]
         return self
 
     def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
@@ -55,8 +57,7 @@ class RowCache:
         stored = []
         for store, new in ((self._keys, keys), (self._values, values)):
             lines = self._room(store, layer, new, span)
-            index = torch.arange(lines.shape[0], device=new.device)[span.lines]
-            lines[index[:, None], :, span.positions] = new.transpose(1, 2)
+            lines[self._index, :, span.positions] = new.transpose(1, 2)
             stored.append(lines[:, :, : span.longest][span.lines])
         return stored[0], stored[1]
 

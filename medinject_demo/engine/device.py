@@ -71,6 +71,16 @@ def accelerators() -> tuple[Accelerator, ...]:
     return tuple(_accelerator(torch.device("cuda", index)) for index in range(count))
 
 
+def free_memory(device: torch.device) -> int | None:
+    """Bytes of a device that nobody holds; None where the system does not say."""
+    import torch
+
+    if device.type != "cuda":
+        return host().memory
+    torch.cuda.empty_cache()  # what torch keeps for itself is free for the same process
+    return int(torch.cuda.mem_get_info(device)[0])
+
+
 def device_of(name: str = "auto") -> torch.device:
     """A device by name: ``auto`` is the first CUDA device, else the processor.
 

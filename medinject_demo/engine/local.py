@@ -6,57 +6,57 @@ Knows nothing of prompts' kinds, votes or pages: conversations in, events out (`
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from ..domain import BASE, Mixture
 from ..errors import InvalidValue, ModelError
-from .adapter import Adapter, read_adapter
-from .bank import BASE_SLOT, AdapterBank, shapes_of
+from .adapter import Adapter
+from .bank import AdapterBank
 from .base import ChoiceRequest, Conversation, Event, Request, require_arm, require_letters, require_words
 from .batch import Batcher
 from .cache import RowCache
 from .choices import last_logits, letter_probabilities
 from .decode import Draw, Transcript
-from .device import device_of, dtype_of
-from .loading import cast, load_base, move, require_full_attention, stops_of
-from .origin import Base, base_print
-from .quantization import quantize_weights, require_quantization
+from .device import device_of, dtype_of, free_memory
+from .loading import require_full_attention, stops_of
+from .prepare import Prepared, prepare, read_for, require_fits
+from .quantization import require_quantization
+from .room import SHORTEST, Room, room_for, token_bytes
 from .rows import Row
-from .steps import CapturedSteps, Forward, cuda_graph
+from .steps import CapturedSteps, CudaGraphs, Forward
+from .tenancy import Tenancy
 
 LOWEST_RANK: Final = 16
 """Ranks up to this fit a bank even where the first adapters are thinner, so that another can be swapped in."""
+SPARE: Final = 2
+"""Slots beyond one for each arm: a swap fills one while rows in flight still use the old."""
+CONTEXT: Final = 4096
+"""Tokens of a row, prompt and answer, where nobody asks for another number."""
 
 
 class LocalEngine:
     """Answers of several arms of one base, in one batch. Made by ``load``."""
 
-    def __init__(self, model: Any, tokenizer: Any, base: Base, *, slots: int, rank: int, rows: int, context: int):
-        self._model, self._tokenizer, self._base = model, tokenizer, base
-        self._context, self._most_rows = context, rows
-        self._shapes = shapes_of(model)
-        self._bank = AdapterBank(model, slots, rank)
-        self._prints = {BASE: base.fingerprint}
-        self._slots = {BASE: BASE_SLOT}
-        self._users: dict[int, int] = {}
-        self._lock = threading.Lock()
-        forward = Forward(model, self._bank, RowCache(rows, context))
-        step = CapturedSteps(forward, rows, context, cuda_graph) if model.device.type == "cuda" else forward.step
+    def __init__(self, prepared: Prepared, bank: AdapterBank, room: Room) -> None:
+        self._model, self._tokenizer, self._base = prepared.model, prepared.tokenizer, prepared.base
+        self._shapes, self._bank, self.room = prepared.shapes, bank, room
+        self._tenancy = Tenancy(bank, prepared.base.fingerprint)
+        forward = Forward(self._model, bank, RowCache(room.rows, room.context))
+        on_cuda = self._model.device.type == "cuda"
+        self._captured = CapturedSteps(forward, room.rows, room.context, CudaGraphs()) if on_cuda else None
         self._batcher = Batcher(
             forward,
-            stops_of(model, tokenizer),
-            most_rows=rows,
-            context=context,
-            step=step,
+            stops_of(self._model, self._tokenizer),
+            most_rows=room.rows,
+            context=room.context,
+            step=self._captured or forward.step,
             # quanto's four-bit tensors cannot be read in inference mode
-            no_gradients=torch.inference_mode if base.stored is not None else torch.no_grad,
+            no_gradients=torch.inference_mode if self._base.stored is not None else torch.no_grad,
         )
 
     @classmethod
@@ -73,40 +73,31 @@ class LocalEngine:
     ) -> LocalEngine:
         """Load a base and its arms, and check that each arm answers otherwise than the base and than the others.
 
-        Scales are computed from the weights as they are stored, before these are cast or quantised; a quantised base is
-        made on the CPU, so that the device never holds it whole.
+        Where memory does not hold the keys and values of ``max_rows`` rows of ``max_context`` tokens, fewer rows are in
+        flight at once, and a context that was left to the engine is shorter: ``room`` says so.
 
         Raises:
-            ModelError: the base or an adapter cannot be loaded or honoured exactly, or two arms are the same.
+            ModelError: the base or an adapter cannot be loaded or honoured exactly, two arms are the same, or there is
+                no room for what was asked.
             InvalidValue: a setting is none of those that are known.
         """
         require_quantization(quantization)
-        for name, given in (("max_rows", max_rows), ("max_context", 4096 if max_context is None else max_context)):
+        wanted = Room(max_rows, CONTEXT if max_context is None else max_context)
+        for name, given in (("max_rows", wanted.rows), ("max_context", wanted.context)):
             if given < 1:
                 raise InvalidValue.of(name, expected="at least 1", got=str(given))
         where = device_of(device)
-        precision = dtype_of(dtype, where)
-        model: Any
-        model, tokenizer = load_base(base)  # in evaluation mode
-        model.requires_grad_(False)
-        move(model, where if quantization == "none" else torch.device("cpu"))
-        origin = Base(base, base_print(base, model), model)
-        shapes = shapes_of(model)
-        read = {mixture: read_adapter(folder, shapes) for mixture, folder in adapters.items()}
-        scales = {mixture: origin.scales(read[mixture], folder) for mixture, folder in adapters.items()}
-        if quantization != "none" or model.dtype != precision:
-            origin = replace(origin, stored=None)
-        cast(model, precision)
-        quantize_weights(model, quantization)
-        move(model, where)
-        context = min(max_context or 4096, int(getattr(model.config, "max_position_embeddings", 4096)))
-        require_full_attention(model.config, base, context)
-        rank = max([LOWEST_RANK, *(adapter.rank for adapter in read.values())])
-        engine = cls(model, tokenizer, origin, slots=len(read) + 3, rank=rank, rows=max_rows, context=context)
+        prepared = prepare(base, adapters, where, dtype_of(dtype, where), quantization)
+        rank = max(LOWEST_RANK, prepared.rank)
+        bank = AdapterBank(prepared.model, len(adapters) + 1 + SPARE, rank, prepared.targets)
+        room = _room(prepared, wanted, SHORTEST if max_context is None else wanted.context)
+        engine = cls(prepared, bank, room)
         try:
-            for mixture, adapter in read.items():
-                engine._install(mixture, adapter, scales[mixture])
+            for mixture, folder in adapters.items():
+                engine._install(mixture, read_for(prepared.base, folder, prepared.shapes), prepared.scales[mixture])
             engine._require_different_arms()
+            if engine._captured is not None:  # now, rather than at a visitor's first token
+                engine._batcher.between_steps(engine._captured.warm)
         except BaseException:
             engine.close()
             raise
@@ -115,14 +106,11 @@ class LocalEngine:
     @property
     def mixtures(self) -> tuple[Mixture, ...]:
         """The arms that can answer, the base first."""
-        return tuple(
-            sorted(self._slots, key=lambda mixture: (sum(mixture.levels), [-level for level in mixture.levels]))
-        )
+        return self._tenancy.mixtures
 
     def fingerprint(self, mixture: Mixture) -> str:
         """Hash of the adapter's tensors and the base's, 16 hexadecimal digits."""
-        require_arm(mixture, self.mixtures)
-        return self._prints[mixture]
+        return self._tenancy.fingerprint(mixture)
 
     def stream(self, requests: Sequence[Request]) -> Iterator[Event]:
         """Answer all requests at once; closing the iterator frees their rows within a step.
@@ -134,28 +122,42 @@ class LocalEngine:
         prompts = [self._tokens(request.messages) for request in requests]
         for request in requests:
             require_arm(request.mixture, self.mixtures)
-        with self._lock:
-            rows = [self._row(place, *each) for place, each in enumerate(zip(requests, prompts, strict=True))]
+        slots = self._tenancy.hold([request.mixture for request in requests])
         try:
+            rows = [self._row(n, *each) for n, each in enumerate(zip(requests, prompts, slots, strict=True))]
             return self._batcher.submit(rows).events()
-        except ModelError:
-            for row in rows:
-                row.leave()
+        except BaseException:  # nobody will finish them
+            for slot in slots:
+                self._tenancy.leave(slot)
             raise
 
     def option_probabilities(self, requests: Sequence[ChoiceRequest]) -> list[dict[str, float]]:
         """Each letter's probability as the next token, written with or without a space before it; one forward."""
-        if not requests:
-            return []
+        for request in requests:
+            require_letters(request.letters)
+        return [
+            letter_probabilities(self._tokenizer, row, request.letters)
+            for row, request in zip(self.logits(requests), requests, strict=True)
+        ]
+
+    def logits(self, requests: Sequence[Request | ChoiceRequest]) -> Tensor:
+        """Logits after each prompt by its arm, (rows, vocabulary), in fp32; as many at once as the engine has rows."""
         prompts = [self._tokens(request.messages) for request in requests]
         for request in requests:
             require_arm(request.mixture, self.mixtures)
-            require_letters(request.letters)
-        logits = self._next_logits(prompts, [request.mixture for request in requests])
-        return [
-            letter_probabilities(self._tokenizer, row, request.letters)
-            for row, request in zip(logits, requests, strict=True)
-        ]
+
+        def forward(few: slice) -> Tensor:
+            self._bank.use([self._tenancy.slot(request.mixture) for request in requests[few]])
+            return last_logits(self._model, prompts[few])
+
+        few = [slice(start, start + self.room.rows) for start in range(0, len(prompts), self.room.rows)]
+        parts = [self._batcher.between_steps(functools.partial(forward, each)) for each in few]
+        return torch.cat(parts) if parts else torch.empty(0, 0)
+
+    def scales(self, mixture: Mixture) -> dict[str, Tensor]:
+        """A copy of the scales that answer for an arm, (outputs) by layer, in fp32 on the CPU."""
+        require_arm(mixture, self.mixtures)
+        return self._bank.scales(self._tenancy.slot(mixture))
 
     def swap(self, mixture: Mixture, folder: Path) -> None:
         """Put another adapter in an arm's place; rows in flight finish with what they began with.
@@ -165,86 +167,53 @@ class LocalEngine:
         """
         if mixture == BASE:
             raise InvalidValue.of("arm", expected="an arm with an adapter", got="the base", remedy="Load another base.")
-        adapter = read_adapter(folder, self._shapes)
-        if adapter.rank > self._bank.rank:
-            raise ModelError.of(
-                f"adapter {str(folder)!r}",
-                expected=f"a rank up to {self._bank.rank}",
-                got=str(adapter.rank),
-                remedy="Start the engine with it, so that room is made.",
-            )
-        self._install(mixture, adapter, self._base.scales(adapter, folder))
+        adapter = read_for(self._base, folder, self._shapes)
+        require_fits(adapter, self._bank.rank, self._bank.layers)
+        self._install(mixture, adapter, self._base.scales(adapter, folder), keep=1)
 
     def close(self) -> None:
         """End the thread; rows in flight finish as cancelled."""
         self._batcher.close()
 
-    def _install(self, mixture: Mixture, adapter: Adapter, scales: Mapping[str, Tensor]) -> None:
-        with self._lock:
-            slot = self._bank.take()
-        if slot is None:
-            raise ModelError.of("swap", expected="a free slot", got="none", remedy="Try again in a moment.")
+    def _install(self, mixture: Mixture, adapter: Adapter, scales: Mapping[str, Tensor], *, keep: int = 0) -> None:
+        slot = self._tenancy.take(mixture, keep=keep)
         try:
             self._batcher.between_steps(lambda: self._bank.put(slot, adapter.layers, scales))
         except BaseException:
-            with self._lock:
-                self._bank.free(slot)
+            self._tenancy.give_back(slot)
             raise
-        with self._lock:
-            old = self._slots.get(mixture)
-            self._slots[mixture] = slot
-            self._prints[mixture] = self._base.joined(adapter)
-            if old is not None and not self._users.get(old):
-                self._bank.free(old)
+        self._tenancy.settle(mixture, slot, self._base.joined(adapter))
 
-    def _row(self, place: int, request: Request, prompt: list[int]) -> Row:
-        slot = self._slots[request.mixture]
-        self._users[slot] = self._users.get(slot, 0) + 1
+    def _row(self, number: int, request: Request, prompt: list[int], slot: int) -> Row:
         return Row(
-            place,
+            number,
             prompt,
             slot,
             Draw(request.sampling, set(prompt)),
             Transcript(self._tokenizer),
             request.sampling.max_new_tokens,
-            lambda: self._left(slot),
+            functools.partial(self._tenancy.leave, slot),
         )
-
-    def _left(self, slot: int) -> None:
-        with self._lock:
-            self._users[slot] -= 1
-            if not self._users[slot] and slot not in self._slots.values():
-                self._bank.free(slot)
 
     def _tokens(self, messages: Conversation) -> list[int]:
         require_words(messages)
         said = [dict(message) for message in messages]
         encoded = self._tokenizer.apply_chat_template(said, add_generation_prompt=True, return_dict=True)
         prompt: list[int] = list(encoded["input_ids"])
-        if len(prompt) >= self._context:
+        if len(prompt) >= self.room.context:
             raise InvalidValue.of(
                 "prompt",
-                expected=f"fewer than {self._context} tokens, the conversation so far included",
+                expected=f"fewer than {self.room.context} tokens, the conversation so far included",
                 got=str(len(prompt)),
                 remedy="Shorten it, or begin a new conversation.",
             )
         return prompt
 
-    def _next_logits(self, prompts: Sequence[Sequence[int]], mixtures: Sequence[Mixture]) -> Tensor:
-        """Logits after each prompt by its arm, (rows, vocabulary); as many at once as the engine has rows."""
-
-        def forward(few: slice) -> Tensor:
-            self._bank.use([self._slots[mixture] for mixture in mixtures[few]])
-            return last_logits(self._model, prompts[few])
-
-        few = [slice(start, start + self._most_rows) for start in range(0, len(prompts), self._most_rows)]
-        return torch.cat([self._batcher.between_steps(functools.partial(forward, each)) for each in few])
-
     def _require_different_arms(self) -> None:
         """Raises ModelError where two arms give the same logits, as an adapter dropped in silence would."""
         asked: Conversation = ({"role": "user", "content": "Quel est le traitement de la grippe ?"},)
         arms = self.mixtures
-        logits = self._next_logits([self._tokens(asked)] * len(arms), arms)
+        logits = self.logits([Request(asked, arm) for arm in arms])
         for place, one in enumerate(arms):
             for other in arms[place + 1 :]:
                 if not _differ(logits[place], logits[arms.index(other)]):
@@ -260,3 +229,12 @@ def _differ(one: Tensor, other: Tensor) -> bool:
     """True where finite logits are apart by more than rounding, as those of an adapter without effect are not."""
     apart = (one - other).abs().max()
     return bool(torch.isfinite(apart) and apart > 1e-4 * one.std())
+
+
+def _room(prepared: Prepared, wanted: Room, shortest: int) -> Room:
+    """The rows and the context that the base has and the memory holds."""
+    config = prepared.model.config
+    most = min(wanted.context, int(getattr(config, "max_position_embeddings", wanted.context)))
+    require_full_attention(config, prepared.base.name, most)
+    free = free_memory(prepared.model.device)
+    return room_for(Room(wanted.rows, most), token_bytes(prepared.model), free, shortest)

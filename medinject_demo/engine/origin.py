@@ -1,53 +1,131 @@
 """Where a base came from: what its adapters' fingerprints and scales depend on, in whatever precision it runs.
 
-Knows nothing of slots, rows or devices.
+Knows nothing of slots or rows.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import torch
 from torch import Tensor
 
-from .adapter import Adapter
+from ..errors import ModelError
+from .adapter import CONFIG, Adapter
 from .loading import load_base
 from .scales import scales_of
+
+RECORD: Final = "training.json"
+"""What this project's trainings leave beside an adapter; ``base_weights`` in it is the hash of the base's file."""
+HUB: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+"""A repository of the Hub, and not a path that begins with a dot or a slash."""
 
 
 @dataclass(frozen=True)
 class Base:
-    """Where a base came from: what its adapters' fingerprints and scales depend on, in whatever precision it runs."""
+    """Where a base came from, and its weights as they are stored for as long as these are there."""
 
     name: str
     fingerprint: str
-    stored: Any = field(repr=False)
+    """Hash of a folder's weight files, or of the name and commit of a repository; 16 hexadecimal digits."""
+    weights: str | None = None
+    """Hash of its weight file, where it is a folder with one; 16 hexadecimal digits."""
+    stored: Any = field(default=None, repr=False)
     """The model while it holds the weights as they are stored; None once they are cast or quantised."""
+    device: str = "cpu"
+    """Where scales are computed."""
+
+    @classmethod
+    def of(cls, name: str, model: Any, device: str = "cpu") -> Base:
+        """The origin of a model that was just loaded by this name."""
+        if not Path(name).is_dir():
+            return cls(name, _hub_print(name, model), None, model, device)
+        hashes = [_sha256(path) for path in sorted(Path(name).glob("*.safetensors"))]
+        together = hashlib.sha256(b"".join(map(bytes.fromhex, hashes))).hexdigest()
+        return cls(name, together[:16], hashes[0][:16] if len(hashes) == 1 else None, model, device)
 
     def joined(self, adapter: Adapter) -> str:
         """Hash of an adapter and the base together, 16 hexadecimal digits."""
         return hashlib.sha256(f"{self.fingerprint} {adapter.fingerprint}".encode()).hexdigest()[:16]
 
     def scales(self, adapter: Adapter, folder: Path) -> dict[str, Tensor]:
-        """The scales of an adapter's layers, where they must be computed from the weights as they are stored."""
+        """The scales of an adapter's layers: those kept beside it, else computed from the weights as they are stored.
+
+        One layer at a time is on the device for it. A base that was cast or quantised is read from its files again,
+        once for each adapter without kept scales: on the CPU, as they are stored.
+        """
 
         @functools.cache
         def whole() -> Any:
             return load_base(self.name)[0] if self.stored is None else self.stored
 
-        return scales_of(adapter, self.joined(adapter), folder, lambda name: whole().get_submodule(name).weight)
+        def weight(name: str) -> Tensor:
+            stored: Tensor = whole().get_submodule(name).weight
+            return stored.to(self.device)
+
+        return scales_of(adapter, self.joined(adapter), folder, weight)
 
 
-def base_print(base: str, model: Any) -> str:
-    """Hash of a base: its weight files' bytes, or its name and commit where it comes from the Hub."""
-    folder = Path(base)
+def require_made_for(folder: Path, base: Base) -> None:
+    """Refuse an adapter whose folder names another base.
+
+    A record of its training tells by the hash of the base's weight file, ``adapter_config.json`` by the name of a
+    repository of the Hub. Where either side tells neither, the shapes have to do.
+
+    Raises:
+        ModelError: the adapter was made for another base.
+    """
+    made = _read(folder / RECORD).get("base_weights")
+    if made is not None and base.weights is not None:
+        if made != base.weights:
+            raise _another(folder, f"one made for weights with the hash {made}, not {base.weights}, by its {RECORD}")
+        return
+    named = str(_read(folder / CONFIG).get("base_model_name_or_path"))
+    on_hub = all(HUB.fullmatch(name) and not Path(name).is_dir() for name in (named, base.name))
+    if on_hub and named != base.name:
+        raise _another(folder, f"one made for {named}, by its {CONFIG}")
+
+
+def _hub_print(name: str, model: Any) -> str:
+    """Hash of a repository's name and commit; of the tensors themselves where the local cache tells no commit."""
+    from huggingface_hub import try_to_load_from_cache
+
     digest = hashlib.sha256()
-    if not folder.is_dir():
-        digest.update(f"{base}@{getattr(model.config, '_commit_hash', None)}".encode())
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    cached = try_to_load_from_cache(name, "config.json")
+    if isinstance(cached, str):
+        digest.update(f"{name}@{Path(cached).parent.name}".encode())
+    else:
+        for key, tensor in sorted(model.state_dict().items()):
+            digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _another(folder: Path, got: str) -> ModelError:
+    return ModelError.of(
+        f"adapter {str(folder)!r}",
+        expected="an adapter of this base",
+        got=got,
+        remedy="Load it with its own base, or train it again on this one.",
+    )
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """What a JSON file says, nothing where it is not there or no object."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,6 +17,8 @@ from .cache import RowCache, Span
 
 STRIDE: Final = 256
 """Tokens of context by which a captured step's shape grows."""
+WARM: Final = 512
+"""Tokens of context for which steps are captured before anyone asks: the study's prompts and most answers."""
 
 Run = Callable[[], Tensor]
 
@@ -38,12 +40,18 @@ class Forward:
         positions = torch.tensor(fed, device=device)[:, None] + torch.arange(ids.shape[1], device=device)
         together = list(lines) == list(range(lines[0], lines[0] + len(lines)))
         which = slice(lines[0], lines[0] + len(lines)) if together else torch.tensor(list(lines), device=device)
-        self.bank.use(slots)
+        self.bank.use(slots, one_token=ids.shape[1] == 1)
         return self.run(ids, Span(which, positions, max(fed) + ids.shape[1]))
 
     def step(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int]) -> Tensor:
         """Feed one token to each of the first lines; logits (rows, vocabulary)."""
         return self.chunk(range(len(tokens)), [[token] for token in tokens], fed, slots)
+
+    def reserve(self, tokens: int) -> None:
+        """Make lines of so many tokens now, by feeding one token to the first; while no row is in flight."""
+        ids = torch.zeros(1, 1, dtype=torch.long, device=self.model.device)
+        self.bank.use([BASE_SLOT])
+        self.run(ids, Span(slice(0, 1), ids, tokens))
 
     def run(self, ids: Tensor, span: Span) -> Tensor:
         """Logits after the last of ``ids`` (rows, tokens); keys and values go where the span says."""
@@ -69,55 +77,85 @@ class CapturedSteps:
     def __init__(self, forward: Forward, most_rows: int, context: int, capture: Callable[[Run], Run]) -> None:
         self._forward, self._most_rows, self._context, self._capture = forward, most_rows, context, capture
         self._inputs: dict[int, Tensor] = {}
-        self._runs: dict[tuple[int, int], Run] = {}
+        self._runs: dict[tuple[int, int, int], Run] = {}
         self._generation = forward.cache.generation
 
     def __call__(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int]) -> Tensor:
         """Feed one token to each of the first lines; logits (rows, vocabulary), overwritten by the next call."""
-        rows = min(1 << (len(tokens) - 1).bit_length(), self._most_rows)
-        longest = min(-(-(max(fed) + 1) // STRIDE) * STRIDE, self._context)
+        rows, longest = self._shape(len(tokens), max(fed) + 1)
         unused = rows - len(tokens)
         given = [[*tokens, *[0] * unused], [*fed, *[0] * unused], [*slots, *[BASE_SLOT] * unused]]
-        if rows not in self._inputs:
-            self._inputs[rows] = torch.zeros(3, rows, dtype=torch.long, device=self._forward.model.device)
-        inputs = self._inputs[rows]
+        inputs = self._room(rows)
         inputs.copy_(torch.tensor(given))
         return self._captured(rows, longest, inputs)()[: len(tokens)]
 
+    def warm(self) -> None:
+        """Make the whole cache, and capture every number of rows at ``WARM`` tokens or less: while nobody waits.
+
+        Longer contexts are captured when a row first reaches them. To be called while no row is in flight.
+        """
+        self._forward.reserve(self._context)
+        for longest in range(STRIDE, min(WARM, self._context) + STRIDE, STRIDE):
+            for power in range((self._most_rows - 1).bit_length() + 1):
+                rows, tokens = self._shape(1 << power, longest)
+                self._captured(rows, tokens, self._room(rows))
+
+    def _shape(self, rows: int, tokens: int) -> tuple[int, int]:
+        """The rows and the context to which so many of either are padded."""
+        return min(1 << (rows - 1).bit_length(), self._most_rows), min(-(-tokens // STRIDE) * STRIDE, self._context)
+
+    def _room(self, rows: int) -> Tensor:
+        """Tokens, tokens fed and slots of so many rows, (3, rows), at an address that stays."""
+        if rows not in self._inputs:
+            self._inputs[rows] = torch.zeros(3, rows, dtype=torch.long, device=self._forward.model.device)
+        return self._inputs[rows]
+
     def _captured(self, rows: int, longest: int, inputs: Tensor) -> Run:
-        """The run of a shape, captured where it is new or where the cache has moved since."""
+        """The run of a shape, captured where it is new, where the cache has moved or a higher slot is in use since."""
         tokens, fed, slots = inputs
 
         def run() -> Tensor:
             self._forward.bank.use_any(slots)
             return self._forward.run(tokens[:, None], Span(slice(0, rows), fed[:, None], longest))
 
-        if (rows, longest) not in self._runs or self._generation != self._forward.cache.generation:
+        shape = rows, longest, self._forward.bank.top
+        if shape not in self._runs or self._generation != self._forward.cache.generation:
             run()  # makes room in the cache first: what is captured must not
             if self._generation != self._forward.cache.generation:
                 self._runs.clear()
                 self._generation = self._forward.cache.generation
             try:
-                self._runs[rows, longest] = self._capture(run)
+                self._runs[shape] = self._capture(run)
             except RuntimeError:  # a kernel that cannot be captured: the run itself, over the same tensors
-                self._runs[rows, longest] = run
-        return self._runs[rows, longest]
+                self._runs[shape] = run
+        return self._runs[shape]
 
 
-def cuda_graph(run: Run) -> Run:
-    """A CUDA graph of a run over fixed tensors, after two runs beside the present stream, as PyTorch asks for."""
-    beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    beside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(beside):
-        run()
-        run()
-    torch.cuda.current_stream().wait_stream(beside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        logits = run()
+class CudaGraphs:
+    """Captures runs as CUDA graphs that share one pool of memory: only one is replayed at a time.
 
-    def replay() -> Tensor:
-        graph.replay()
-        return logits
+    Another thread may allocate meanwhile, as a swap that computes scales does: the capture minds its own thread only.
+    """
 
-    return replay
+    def __init__(self) -> None:
+        self._pool: Any = None
+
+    def __call__(self, run: Run) -> Run:
+        """A graph of a run over fixed tensors, after two runs beside the present stream, as PyTorch asks for."""
+        if self._pool is None:
+            self._pool = torch.cuda.graph_pool_handle()
+        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        beside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(beside):
+            run()
+            run()
+        torch.cuda.current_stream().wait_stream(beside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            logits = run()
+
+        def replay() -> Tensor:
+            graph.replay()
+            return logits
+
+        return replay

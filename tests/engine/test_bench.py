@@ -182,8 +182,8 @@ class TestLines:
 
     def test_a_line_that_was_timed_holds_its_samples(self, report: Report) -> None:
         for line in report.tables[0].lines:
-            assert all(len(each) == 2 for each in line.samples.values())
-            assert line.samples or "answers equal" in line.what
+            assert all(len(each) == (1 if line.name == "quantised" else 2) for each in line.samples.values())
+            assert line.samples or "answers equal" in line.what or "scale is that" in line.what
 
     def test_greedy_answers_are_those_of_peft_and_of_transformers(self, report: Report) -> None:
         agreed = [line for line in report.tables[0].lines if "answers equal" in line.what]
@@ -191,6 +191,28 @@ class TestLines:
             ("plain-batch", 8, True),
             ("peft-sequential", 8, True),
         ]
+
+    def test_scales_are_those_of_the_whole_weights_and_four_bits_are_further_than_eight(self, report: Report) -> None:
+        eight, kept, four, kept_too = [line for line in report.tables[0].lines if line.name == "quantised"]
+        assert eight.measured is not None
+        assert four.measured is not None
+        assert 0 < eight.measured < four.measured
+        assert (kept.met, kept_too.met) == (True, True)
+        assert kept.measured == len(ARMS) * TINY.layers * 7
+
+    def test_a_quantised_engine_is_held_beside_the_whole_weights(self, stage: Stage) -> None:
+        whole = [line.measured for line in guarded("quantised", stage)]
+        assert [line.measured for line in guarded("quantised", replace(stage, quantization="int4"))] == whole[2:]
+
+    def test_each_line_is_told_as_soon_as_it_is_measured(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(SHAPES, "random-60m", TINY)
+        told: list[str] = []
+        asked: list[int] = []
+        line = Line("join", "steps", 1, goal=Goal(2))
+        monkeypatch.setitem(LINES, "join", lambda _: asked.append(len(told)) or [line])
+        bench(Plan(device="cpu", work=SMALL, only=["join", "join"]), NOWHERE, "bench", told.append)
+        assert asked == [1, 2]
+        assert told[1] == "random-60m, none: join: steps: 1 (goal ≤ 2: yes)"
 
     def test_peft_in_samples_of_one_row_is_compared_row_by_row(self, stage: Stage) -> None:
         faster, agreed = speed.peft_sequential(replace(stage, work=replace(SMALL, sequential=1)))

@@ -110,7 +110,7 @@ def test_a_row_that_is_not_finite_leaves_its_place_clean(engine: LocalEngine) ->
     requests = [asked("Bonjour", NAT, long), asked(QUESTIONS[2], TRAD, long)]
     expected = [answer.text for answer in answers(engine, requests)]
     layer = next(iter(engine._bank.layers.values()))
-    slot = engine._slots[NAT]
+    slot = engine._tenancy.slot(NAT)
     kept = layer.scale[slot].clone()
     engine._batcher.between_steps(lambda: layer.scale[slot].fill_(float("nan")))
     (spoilt,) = answers(engine, [asked(QUESTIONS[2], NAT, long)])

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
@@ -22,7 +18,6 @@ from medinject_demo.engine.local import LocalEngine
 from medinject_demo.engine.sequential import SequentialArms
 from medinject_demo.errors import InvalidValue, ModelError
 from medinject_demo.training.recipe import PROJECTIONS
-from tests.tiny import tiny_adapter, tiny_base
 
 from .laws import QUESTIONS, EngineLaws, asked
 
@@ -33,30 +28,7 @@ def shown(text: str) -> str:
 
 
 ASKED = [[{"role": "user", "content": question}] for question in QUESTIONS]
-NAT, TRAD = ARMS[0], ARMS[1]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return tiny_base(tmp_path_factory.mktemp("tiny") / "base")
-
-
-@pytest.fixture(scope="module")
-def folders(base: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Mixture, Path]:
-    root = tmp_path_factory.mktemp("adapters")
-    return {mixture: tiny_adapter(base, root / mixture.slug, mixture) for mixture in ARMS}
-
-
-@pytest.fixture(scope="module")
-def oracle(base: str, folders: dict[Mixture, Path]) -> SequentialArms:
-    return SequentialArms(base, folders)
-
-
-@pytest.fixture
-def engine(base: str, folders: dict[Mixture, Path]) -> Iterator[LocalEngine]:
-    engine = LocalEngine.load(base, folders, device="cpu", max_rows=6, max_context=200)
-    yield engine
-    engine.close()
+NAT, TRAD, SYN = ARMS[:3]
 
 
 class TestLocalEngine(EngineLaws):
@@ -75,20 +47,6 @@ def test_all_eight_arms_in_one_batch_are_token_identical_to_peft_one_by_one(
     assert len({answer.text for answer in got}) > len(MIXTURES) // 2  # or nothing would tell the arms apart
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.sampled_from(MIXTURES), st.integers(0, 2), st.integers(1, 12)), min_size=1, max_size=9))
-def test_rows_that_join_and_leave_at_any_moment_answer_as_alone(
-    engine: LocalEngine, oracle: SequentialArms, plan: list[tuple[Mixture, int, int]]
-) -> None:
-    streams = []
-    for mixture, question, most in plan:  # each joins while the ones before are on their way
-        events = engine.stream([asked(QUESTIONS[question], mixture, Sampling(max_new_tokens=most))])
-        streams.append((events, [next(events)]))
-    for (events, seen), (mixture, question, most) in zip(streams, plan, strict=True):
-        text = "".join(event.text for event in (*seen, *events) if isinstance(event, Delta))
-        assert text == shown(oracle.answers(mixture, [ASKED[question]], most)[0].text)
-
-
 def test_a_swap_changes_new_rows_and_not_those_in_flight(
     engine: LocalEngine, folders: dict[Mixture, Path], oracle: SequentialArms
 ) -> None:
@@ -96,7 +54,8 @@ def test_a_swap_changes_new_rows_and_not_those_in_flight(
     before = engine.fingerprint(NAT)
     events = engine.stream([asked(QUESTIONS[0], NAT, long)])
     first = next(events)
-    engine.swap(NAT, folders[TRAD])
+    engine.swap(NAT, folders[SYN])
+    engine.swap(NAT, folders[TRAD])  # the slot of the rows in flight is not free for it
     assert engine.fingerprint(NAT) != before
     assert engine.fingerprint(NAT) == engine.fingerprint(TRAD)
     (after,) = answers(engine, [asked(QUESTIONS[0], NAT, long)])
@@ -105,52 +64,40 @@ def test_a_swap_changes_new_rows_and_not_those_in_flight(
     assert after.text == shown(oracle.answers(TRAD, [ASKED[0]], 60)[0].text)
 
 
+def test_an_arm_can_be_added_while_a_slot_stays_for_swaps(
+    base: str, folders: dict[Mixture, Path], oracle: SequentialArms
+) -> None:
+    engine = LocalEngine.load(base, {NAT: folders[NAT]}, device="cpu")
+    engine.swap(TRAD, folders[TRAD])
+    assert engine.mixtures == (BASE, NAT, TRAD)
+    assert answers(engine, [asked(QUESTIONS[0], TRAD)])[0].text == shown(oracle.answers(TRAD, [ASKED[0]], 12)[0].text)
+    with pytest.raises(ModelError, match="expected room for another arm, got none"):
+        engine.swap(SYN, folders[SYN])
+    engine.swap(NAT, folders[SYN])
+    engine.close()
+
+
+def test_an_adapter_of_layers_or_a_rank_that_have_no_place_is_refused_at_a_swap(
+    base: str, folders: dict[Mixture, Path], tmp_path: Path
+) -> None:
+    few = peft_adapter(base, tmp_path / "few", target_modules=["q_proj", "up_proj"])
+    engine = LocalEngine.load(base, {NAT: few}, device="cpu")
+    assert {name.rpartition(".")[2] for name in engine._bank.layers} == {"q_proj", "up_proj"}
+    expected = SequentialArms(base, {NAT: few}).answers(NAT, ASKED, 12)
+    assert [each.text for each in answers(engine, [asked(q, NAT) for q in QUESTIONS])] == [
+        shown(each.text) for each in expected
+    ]
+    with pytest.raises(ModelError, match="expected the layers that the adapters at the start had"):
+        engine.swap(NAT, folders[NAT])
+    with pytest.raises(ModelError, match="expected a rank of at most 16, got 17"):
+        engine.swap(NAT, peft_adapter(base, tmp_path / "thick", r=17))
+    engine.close()
+
+
 def test_slots_come_back_after_many_swaps(engine: LocalEngine, folders: dict[Mixture, Path]) -> None:
     for _ in range(20):
         engine.swap(NAT, folders[TRAD])
         answers(engine, [asked("Bonjour", NAT)])
-
-
-def test_a_client_that_goes_frees_its_rows(engine: LocalEngine) -> None:
-    events = engine.stream([asked(QUESTIONS[2], mixture, Sampling(max_new_tokens=100)) for mixture in MIXTURES])
-    next(events)
-    events.close()  # type: ignore[attr-defined]
-    for _ in range(200):
-        if not engine._batcher._rows and not engine._batcher._calls:
-            break
-        time.sleep(0.01)
-    assert not engine._batcher._rows
-    assert not any(engine._users.values())
-
-
-def test_a_stream_closed_before_its_first_event_frees_its_rows(engine: LocalEngine) -> None:
-    events = engine.stream([asked(QUESTIONS[2], mixture, Sampling(max_new_tokens=150)) for mixture in MIXTURES])
-    events.close()  # type: ignore[attr-defined]
-    assert list(events) == []
-    for _ in range(200):
-        if not any(engine._users.values()):
-            break
-        time.sleep(0.01)
-    assert not any(engine._users.values())
-
-
-def test_a_full_queue_refuses_the_call_and_keeps_no_slot(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medinject_demo.engine.batch.MOST_WAITING", 3)
-    with pytest.raises(ModelError, match=r"expected at most 3 answers waiting, got 8\. Ask for fewer at once"):
-        engine.stream([asked("Bonjour", mixture) for mixture in MIXTURES])
-    assert not any(engine._users.values())
-    assert answers(engine, [asked("Bonjour", NAT)])[0].finish_reason is not FinishReason.ERROR
-
-
-def test_a_comparison_of_eight_does_not_starve_a_battle_of_two(engine: LocalEngine) -> None:
-    long = Sampling(max_new_tokens=100)
-    crowd = engine.stream([asked(QUESTIONS[2], mixture, long) for mixture in MIXTURES * 3])
-    next(crowd)
-    started = time.monotonic()
-    answers(engine, [asked("Bonjour", mixture, Sampling(max_new_tokens=2)) for mixture in (NAT, TRAD)])
-    mine = time.monotonic() - started
-    ends = [event.seconds for event in crowd if isinstance(event, Finished)]
-    assert mine < max(ends)
 
 
 def test_a_step_that_fails_ends_its_rows_with_an_error_and_the_next_answer_is_exact(
@@ -193,8 +140,11 @@ def test_a_prompt_longer_than_the_context_is_refused_with_both_lengths(engine: L
 
 
 def test_a_row_that_reaches_the_context_ends_by_length(engine: LocalEngine) -> None:
-    (answer,) = answers(engine, [asked("mal " * 40, NAT, Sampling(max_new_tokens=400))])
-    assert answer.finish_reason in (FinishReason.LENGTH, FinishReason.STOP)
+    engine._batcher._stops = frozenset()  # or it might stop before
+    request = asked("mal " * 40, NAT, Sampling(max_new_tokens=400))
+    (answer,) = answers(engine, [request])
+    prompt = len(engine._tokens(request.messages))
+    assert (answer.finish_reason, answer.tokens) == (FinishReason.LENGTH, 200 - prompt)
 
 
 def test_scales_are_computed_once_and_read_at_the_next_start(
@@ -206,6 +156,18 @@ def test_scales_are_computed_once_and_read_at_the_next_start(
     LocalEngine.load(base, {NAT: folders[NAT]}, device="cpu").close()
 
 
+def peft_adapter(base: str, folder: Path, **options: object) -> Path:
+    """An adapter of random weights as peft saves it."""
+    chosen = {"r": 4, "lora_alpha": 6, "use_dora": True, "target_modules": list(PROJECTIONS)} | options
+    adapted = get_peft_model(load_base(base)[0], LoraConfig(task_type="CAUSAL_LM", **chosen))
+    torch.manual_seed(3)
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.5)
+    adapted.save_pretrained(folder)
+    return folder
+
+
 @pytest.mark.parametrize(
     "options", [{"use_rslora": True}, {"rank_pattern": {"q_proj": 2}, "alpha_pattern": {"v_proj": 9}}]
 )
@@ -213,16 +175,7 @@ def test_scales_are_computed_once_and_read_at_the_next_start(
 def test_other_adapters_of_peft_are_served_as_peft_does(
     base: str, tmp_path: Path, options: dict[str, object], use_dora: bool
 ) -> None:
-    model, _ = load_base(base)
-    config = LoraConfig(
-        r=4, lora_alpha=6, use_dora=use_dora, target_modules=list(PROJECTIONS), task_type="CAUSAL_LM", **options
-    )
-    adapted = get_peft_model(model, config)
-    torch.manual_seed(3)
-    for name, parameter in adapted.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.5)
-    adapted.save_pretrained(tmp_path)
+    peft_adapter(base, tmp_path, use_dora=use_dora, **options)
     engine = LocalEngine.load(base, {NAT: tmp_path}, device="cpu")
     expected = SequentialArms(base, {NAT: tmp_path}).answers(NAT, ASKED, 12)
     assert [each.text for each in answers(engine, [asked(q, NAT) for q in QUESTIONS])] == [

@@ -12,6 +12,7 @@ from torch import Tensor
 from medinject_demo.domain import ARMS, MIXTURES
 from medinject_demo.engine.base import answers
 from medinject_demo.engine.local import LocalEngine
+from medinject_demo.engine.prepare import prepare
 from medinject_demo.errors import InvalidValue, ModelError
 from tests.tiny import tiny_adapter, tiny_base
 
@@ -40,12 +41,11 @@ def forget_scales(root: Path) -> None:
 
 
 def logits(engine: LocalEngine) -> Tensor:
-    prompt = engine._tokens([{"role": "user", "content": QUESTIONS[0]}])
-    return engine._next_logits([prompt] * 3, engine.mixtures)
+    return engine.logits([asked(QUESTIONS[0], mixture) for mixture in engine.mixtures])
 
 
 def scales(engine: LocalEngine) -> list[Tensor]:
-    return [layer.scale.clone() for layer in engine._bank.layers.values()]
+    return [each for mixture in (NAT, TRAD) for each in engine.scales(mixture).values()]
 
 
 def test_four_bits_are_further_from_the_whole_weights_than_eight_and_both_are_near(root: Path) -> None:
@@ -78,6 +78,29 @@ def test_a_quantised_base_answers_for_every_arm(root: Path, name: str) -> None:
     given = answers(engine, [asked(QUESTIONS[0], mixture) for mixture in MIXTURES if mixture in engine.mixtures])
     assert all(answer.tokens for answer in given)
     engine.close()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "quantization", "moves"),
+    [
+        (torch.float32, "none", [("cuda", torch.float32), ("cuda", torch.float32)]),
+        (torch.bfloat16, "none", [("cpu", torch.float32), ("cuda", torch.bfloat16)]),
+        (torch.float32, "int8", [("cpu", torch.float32), ("cuda", torch.float32)]),
+    ],
+)
+def test_a_base_that_shrinks_does_so_before_the_device_holds_it(
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dtype: torch.dtype,
+    quantization: str,
+    moves: list[tuple[str, torch.dtype]],
+) -> None:
+    made: list[tuple[str, torch.dtype]] = []
+    monkeypatch.setattr(
+        "medinject_demo.engine.prepare.move", lambda model, device: made.append((device.type, model.dtype))
+    )
+    prepare(str(root / "base"), {}, torch.device("cuda"), dtype, quantization)
+    assert made == moves
 
 
 def test_an_unknown_quantisation_is_refused(root: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from medinject_demo.domain import ARMS, MIXTURES, Mixture, Sampling
 from medinject_demo.engine.base import answers
 from medinject_demo.engine.local import LocalEngine
-from medinject_demo.engine.steps import STRIDE, CapturedSteps, Run, cuda_graph
+from medinject_demo.engine.steps import STRIDE, CapturedSteps, CudaGraphs, Run
 from tests.tiny import tiny_adapter, tiny_base
 
 from .laws import QUESTIONS, asked
@@ -65,22 +65,53 @@ def test_a_longer_context_is_captured_anew_and_stays_exact(engine: LocalEngine) 
     assert [(answer.text, answer.tokens) for answer in answers(engine, requests)] == plain
 
 
-def test_a_swap_needs_no_new_capture(engine: LocalEngine, files: tuple[str, dict[Mixture, Path]]) -> None:
+def test_swaps_are_captured_anew_for_a_higher_slot_only(
+    engine: LocalEngine, files: tuple[str, dict[Mixture, Path]]
+) -> None:
     captures = Captures()
     capture(engine, captures)
     one = asked(QUESTIONS[0], ARMS[0])
     answers(engine, [one])
-    before = captures.count
-    engine.swap(ARMS[0], files[1][ARMS[1]])
-    swapped = answers(engine, [one])[0].text
-    assert captures.count == before
+    counts = [captures.count]
+    for _ in range(4):
+        engine.swap(ARMS[0], files[1][ARMS[1]])
+        swapped = answers(engine, [one])[0].text
+        counts.append(captures.count)
+    assert counts == [1, 2, 2, 2, 2]  # the first swap takes a slot beyond those of the start, the next one given back
     assert swapped == answers(engine, [asked(QUESTIONS[0], ARMS[1])])[0].text
+
+
+def test_a_captured_step_reads_no_spare_slot(engine: LocalEngine) -> None:
+    engine._bank.use_any(torch.tensor([1, 2]))
+    assert engine._bank._present.way.span == slice(1, 1 + len(ARMS))
+
+
+def test_what_is_warm_is_not_captured_at_the_first_token(engine: LocalEngine) -> None:
+    requests = [asked(question, mixture, Sampling(max_new_tokens=20)) for mixture in MIXTURES for question in QUESTIONS]
+    plain = [answer.text for answer in answers(engine, requests)]
+    captures = Captures()
+    capture(engine, captures)
+    engine._batcher.between_steps(engine._batcher._step.warm)
+    warmed, generation = captures.count, engine._batcher._forward.cache.generation
+    assert warmed == 4 * 2  # rows of 1, 2, 4 and 6, contexts of 256 and 512
+    assert [answer.text for answer in answers(engine, requests)] == plain
+    answers(engine, [asked(QUESTIONS[0], ARMS[0], Sampling(max_new_tokens=400))])
+    assert (captures.count, engine._batcher._forward.cache.generation) == (warmed, generation)
+
+
+def test_an_engine_without_arms_has_captured_steps_too(files: tuple[str, dict[Mixture, Path]]) -> None:
+    engine = LocalEngine.load(files[0], {}, device="cpu", max_rows=6, max_context=600)
+    plain = answers(engine, [asked(QUESTIONS[0])])[0].text
+    capture(engine, Captures())
+    assert answers(engine, [asked(QUESTIONS[0])])[0].text == plain
+    engine.close()
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_graph_repeats_its_run() -> None:
     source = torch.zeros(4, device="cuda")
-    replay = cuda_graph(lambda: source * 2)
+    graphs = CudaGraphs()
+    twice, thrice = graphs(lambda: source * 2), graphs(lambda: source * 3)
     source.fill_(3)
-    assert replay().tolist() == [6, 6, 6, 6]
+    assert (twice().tolist(), thrice().tolist()) == ([6] * 4, [9] * 4)

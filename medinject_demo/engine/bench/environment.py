@@ -44,8 +44,8 @@ class Environment:
 
     def __str__(self) -> str:
         versions = ", ".join(f"{name} {version}" for name, version in self.libraries.items())
-        where = f"{self.device}, {self.cores} cores, {self.threads} threads"
-        return f"{where}, {self.dtype}; {versions}, Python {self.python}"
+        where = f"{self.device}, " if self.kind == "cuda" else ""
+        return f"{where}{self.cores} CPU cores, {self.threads} threads, {self.dtype}; {versions}, Python {self.python}"
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""

@@ -48,9 +48,28 @@ class Line:
         return cls(name, what, None, note=f"not run: {why}")
 
     @property
+    def cells(self) -> tuple[str, str, str, str, str]:
+        """Name, what, figure, goal, and whether it is met, as a table shows them."""
+        met = {True: "yes", False: "no", None: ""}[self.met]
+        shown = "—" if self.measured is None else figure(self.measured, self.unit)
+        return self.name, self.what, shown, f"{self.goal} {self.unit}".rstrip() if self.goal else "", met
+
+    def __str__(self) -> str:
+        name, what, shown, goal, met = self.cells
+        beside = f" (goal {goal}: {met})" if met else ""
+        return f"{name}: {what}: {shown}{beside}" + (f"; {self.note}" if self.note else "")
+
+    @property
     def met(self) -> bool | None:
         """Whether the goal is met; None where there is none, or no figure."""
         return None if self.goal is None or self.measured is None else self.goal.met_by(self.measured)
+
+
+def figure(measured: float, unit: str = "") -> str:
+    """Three digits that mean something, and the unit."""
+    size = abs(measured)
+    digits = 0 if measured == int(measured) or size >= 100 else 1 if size >= 10 else 2 if size >= 0.1 else 4
+    return f"{measured:,.{digits}f} {unit}".rstrip()
 
 
 @dataclass(frozen=True)

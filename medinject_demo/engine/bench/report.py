@@ -59,7 +59,7 @@ class Report:
         """For a terminal: a note stands below its line."""
         parts = [str(self.environment)]
         for table in self.tables:
-            rows = _aligned([HEADER, *(_cells(line) for line in table.lines)])
+            rows = _aligned([HEADER, *(line.cells for line in table.lines)])
             notes = [f"{'':4}{line.note}" if line.note else "" for line in table.lines]
             parts += ["", table.title, f"  {table.about}", f"  {table.asked}", "", rows[0]]
             parts += [part for row in zip(rows[1:], notes, strict=True) for part in row if part]
@@ -69,7 +69,7 @@ class Report:
         """Everything, raw samples included."""
         tables = [
             asdict(table)
-            | {"lines": [asdict(line) | {"goal": _goal(line) or None, "met": line.met} for line in table.lines]}
+            | {"lines": [asdict(line) | {"goal": line.cells[3] or None, "met": line.met} for line in table.lines]}
             for table in self.tables
         ]
         document = {
@@ -90,34 +90,20 @@ class Report:
             "medians; the machine's own speed cancels out. A line without a goal is to be read beside the others.",
         ]
         if self.environment.kind == "cpu":
-            parts.append(f"Figures on a GPU are owed: no GPU was there. One command takes them: `{GPU_COMMAND}`.")
+            parts.append(
+                "Figures on a GPU are owed: no GPU was there, and what the engine does for one (captured steps) never "
+                f"ran there. One command takes them: `{GPU_COMMAND}`."
+            )
         return "\n\n".join([*parts, *(_section(table) for table in self.tables)]) + "\n"
 
 
 def _section(table: Table) -> str:
     rows = [f"| {' | '.join(HEADER)} |", "|---|---|---|---|---|"]
     for line in table.lines:
-        name, what, measured, goal, met = _cells(line)
+        name, what, measured, goal, met = line.cells
         note = f"{what}; {line.note}" if line.note else what
         rows.append(f"| `{name}` | {note} | {measured} | {goal} | {'**no**' if met == 'no' else met} |")
     return f"## {table.title}\n\n{table.about} {table.asked}\n\n" + "\n".join(rows)
-
-
-def _cells(line: Line) -> tuple[str, str, str, str, str]:
-    met = {True: "yes", False: "no", None: ""}[line.met]
-    figure = "—" if line.measured is None else _figure(line.measured, line.unit)
-    return line.name, line.what, figure, _goal(line), met
-
-
-def _goal(line: Line) -> str:
-    return f"{line.goal} {line.unit}".rstrip() if line.goal else ""
-
-
-def _figure(measured: float, unit: str) -> str:
-    """Three digits that mean something, and the unit."""
-    digits = 0 if measured == int(measured) or abs(measured) >= 100 else 1 if abs(measured) >= 10 else 2
-    text = f"{measured:,.{digits}f}"
-    return f"{text} {unit}".rstrip()
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

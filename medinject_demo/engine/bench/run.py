@@ -16,7 +16,7 @@ from typing import Final
 from ...errors import InvalidValue, ModelError
 from ..device import DTYPES, device_of
 from ..loading import first_line
-from . import limits, memory, speed
+from . import closeness, limits, memory, speed
 from .environment import Environment
 from .measure import Clock, Line
 from .report import Report, Table
@@ -32,6 +32,7 @@ LINES: Final[dict[str, Callable[[Stage], list[Line]]]] = {
     "visitors": speed.visitors,
     "join": speed.join,
     "memory": memory.memory,
+    "quantised": closeness.quantised,
     "step": limits.step,
     "answers": limits.answers,
     "rows": limits.rows,
@@ -81,7 +82,7 @@ def bench(
     clock: Clock = time.perf_counter,
     today: Callable[[], date] = lambda: datetime.now(UTC).date(),
 ) -> Report:
-    """Measure everything of a plan; ``say`` is told what is being measured.
+    """Measure everything of a plan; ``say`` is told each line as soon as it is measured.
 
     Raises:
         InvalidValue: the plan names what is not known, or CUDA where there is none.
@@ -116,8 +117,9 @@ def _tables(
         )
         lines: list[Line] = []
         for name in plan.only:
-            say(f"{model}, {quantization}: {name}")
-            lines += guarded(name, stage)
+            for line in guarded(name, stage):
+                say(f"{model}, {quantization}: {line}")
+                lines.append(line)
         stage.close()
         yield Table(model, subject.about, environment.dtype, quantization, plan.work, plan.repeats, tuple(lines))
 

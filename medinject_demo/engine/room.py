@@ -1,0 +1,67 @@
+"""How many rows of how many tokens fit beside a loaded model: their keys and values are what grows with both.
+
+Pure arithmetic, apart from reading a model's configuration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..errors import ModelError
+
+FEWEST_ROWS: Final = 8
+"""A comparison of eight arms answers at once, or nothing here is worth its name."""
+SHORTEST: Final = 512
+"""Tokens below which a context that nobody asked for in so many words is refused rather than lowered further."""
+STEP: Final = 256
+"""Tokens by which a context is lowered."""
+SHARE: Final = 0.9
+"""Of the free memory; the rest is for what a forward holds while it runs."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Rows that can be in flight at once, and the tokens of each, prompt and answer."""
+
+    rows: int
+    context: int
+    lowered: str = ""
+    """A sentence that says why there is less than was asked for; empty where there is not."""
+
+
+def token_bytes(model: Any) -> int:
+    """Bytes of one token's keys and values in a model's precision."""
+    config = model.config
+    heads = int(config.num_attention_heads)
+    width = int(getattr(config, "head_dim", None) or config.hidden_size // heads)
+    kept = int(getattr(config, "num_key_value_heads", None) or heads)
+    return 2 * int(config.num_hidden_layers) * kept * width * int(model.dtype.itemsize)
+
+
+def room_for(wanted: Room, token: int, free: int | None, shortest: int = SHORTEST) -> Room:
+    """What fits of the rows and the context wanted: fewer rows first, which then wait for a place; then less context.
+
+    ``token`` is a token's bytes, ``free`` those of the device, None where nobody knows.
+
+    Raises:
+        ModelError: eight rows (or those wanted, where fewer) of ``shortest`` tokens do not fit.
+    """
+    places = wanted.rows * wanted.context if free is None else int(SHARE * free) // token
+    if wanted.rows * wanted.context <= places:
+        return wanted
+    rows = max(min(wanted.rows, FEWEST_ROWS), min(wanted.rows, places // wanted.context))
+    context = wanted.context if rows * wanted.context <= places else places // rows // STEP * STEP
+    need, there = wanted.rows * wanted.context * token / 1e9, (free or 0) / 1e9
+    if context < min(shortest, wanted.context):
+        raise ModelError.of(
+            "keys and values",
+            expected=f"room for {rows} rows of {min(shortest, wanted.context)} tokens",
+            got=f"{there:.1f} GB free, {token / 1e6:.3f} MB a token",
+            remedy="Lower max_context or max_rows, quantise the base, or free memory.",
+        )
+    lowered = (
+        f"{wanted.rows} rows of {wanted.context} tokens need {need:.1f} GB, {there:.1f} GB are free: "
+        f"{rows} rows of {context} tokens are held."
+    )
+    return Room(rows, context, lowered)

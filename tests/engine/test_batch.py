@@ -1,0 +1,190 @@
+"""Continuous batching: whoever joins, leaves, swaps or goes, each row answers as alone; places are shared fairly."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from medinject_demo.domain import ARMS, MIXTURES, FinishReason, Mixture, Sampling
+from medinject_demo.engine.base import Delta, Event, Request, answers
+from medinject_demo.engine.decode import Draw
+from medinject_demo.engine.local import LocalEngine
+from medinject_demo.engine.rows import Call, Row
+from medinject_demo.engine.sequential import SequentialArms
+from medinject_demo.errors import ModelError
+
+from .laws import QUESTIONS, asked
+from .test_local import ASKED, shown
+
+NAT, TRAD = ARMS[0], ARMS[1]
+WARM = Sampling(temperature=1.2, top_p=0.95, repetition_penalty=1.1)
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """True once something holds; False where it does not within two seconds."""
+    return any(holds() or time.sleep(0.01) for _ in range(200))
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A row that joins while those before it are on their way."""
+
+    mixture: Mixture
+    question: int
+    tokens: int
+    seed: int | None
+    """None is greedy."""
+
+    @property
+    def request(self) -> Request:
+        sampling = Sampling() if self.seed is None else replace(WARM, seed=self.seed)
+        return asked(QUESTIONS[self.question], self.mixture, replace(sampling, max_new_tokens=self.tokens))
+
+
+@dataclass(frozen=True)
+class Leave:
+    """A client that goes: that of a row begun before, if it is still there."""
+
+    which: int
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Another adapter in the place of nat's."""
+
+    folder: Mixture
+
+
+asks = st.builds(
+    Ask, st.sampled_from(MIXTURES), st.integers(0, 2), st.integers(1, 40), st.none() | st.integers(0, 2**31)
+)
+moments = st.lists(
+    st.one_of(asks, asks, asks, st.builds(Leave, st.integers(0, 8)), st.builds(Swap, st.sampled_from([NAT, TRAD]))),
+    min_size=1,
+    max_size=12,
+).filter(lambda plan: sum(isinstance(each, Swap) for each in plan) <= 2)  # as many slots are spare
+
+
+class Scene:
+    """A plan played on an engine: the rows that were begun, and what each must say."""
+
+    def __init__(self, engine: LocalEngine, folders: dict[Mixture, Path], expected: Callable[[Ask], str]) -> None:
+        self.engine, self._folders, self._expected = engine, folders, expected
+        self._rows: list[tuple[Any, list[Event], str]] = []
+        self._nat = NAT
+
+    def play(self, moment: Ask | Leave | Swap) -> None:
+        if isinstance(moment, Swap):
+            self.engine.swap(NAT, self._folders[moment.folder])
+            self._nat = moment.folder
+        elif isinstance(moment, Leave):
+            if moment.which < len(self._rows):
+                self._rows.pop(moment.which)[0].close()
+        else:
+            answering = replace(moment, mixture=self._nat) if moment.mixture == NAT else moment
+            events = self.engine.stream([moment.request])
+            self._rows.append((events, [next(events)], self._expected(answering)))
+
+    def said(self) -> list[tuple[str, str]]:
+        """What each row said to its end, and what it must say; nat is itself again after that."""
+        pairs = [
+            ("".join(event.text for event in (*seen, *events) if isinstance(event, Delta)), text)
+            for events, seen, text in self._rows
+        ]
+        assert eventually(lambda: not self.engine._tenancy.in_use)
+        self.play(Swap(NAT))
+        return pairs
+
+
+@pytest.fixture(scope="module")
+def alone(base: str, folders: dict[Mixture, Path], oracle: SequentialArms) -> Iterator[Callable[[Ask], str]]:
+    """The answer of a row alone: peft's where it is greedy, else that of an engine that has no other row."""
+    engine = LocalEngine.load(base, folders, device="cpu", max_rows=1, max_context=200)
+
+    @functools.cache
+    def answer(ask: Ask) -> str:
+        if ask.seed is None:
+            return shown(oracle.answers(ask.mixture, [ASKED[ask.question]], ask.tokens)[0].text)
+        return answers(engine, [ask.request])[0].text
+
+    yield answer
+    engine.close()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(moments)
+def test_rows_answer_as_alone_whoever_joins_leaves_or_is_swapped_at_any_moment(
+    engine: LocalEngine,
+    folders: dict[Mixture, Path],
+    alone: Callable[[Ask], str],
+    plan: list[Ask | Leave | Swap],
+) -> None:
+    scene = Scene(engine, folders, alone)
+    for moment in plan:
+        scene.play(moment)
+    for said, expected in scene.said():
+        assert said == expected
+
+
+def test_a_client_that_goes_frees_its_rows(engine: LocalEngine) -> None:
+    events = engine.stream([asked(QUESTIONS[2], mixture, Sampling(max_new_tokens=100)) for mixture in MIXTURES])
+    next(events)
+    events.close()  # type: ignore[attr-defined]
+    assert eventually(lambda: not engine._batcher._rows and not engine._batcher._calls)
+    assert eventually(lambda: not engine._tenancy.in_use)
+
+
+def test_a_stream_closed_before_its_first_event_frees_its_rows(engine: LocalEngine) -> None:
+    events = engine.stream([asked(QUESTIONS[2], mixture, Sampling(max_new_tokens=150)) for mixture in MIXTURES])
+    events.close()  # type: ignore[attr-defined]
+    assert list(events) == []
+    assert eventually(lambda: not engine._tenancy.in_use)
+
+
+def test_a_full_queue_refuses_the_call_and_keeps_no_slot(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medinject_demo.engine.batch.MOST_WAITING", 3)
+    with pytest.raises(ModelError, match=r"expected at most 3 answers waiting, got 8\. Ask for fewer at once"):
+        engine.stream([asked("Bonjour", mixture) for mixture in MIXTURES])
+    assert not engine._tenancy.in_use
+    assert answers(engine, [asked("Bonjour", NAT)])[0].finish_reason is not FinishReason.ERROR
+
+
+def test_a_comparison_that_fills_every_place_gives_the_next_ones_to_a_battle(engine: LocalEngine) -> None:
+    engine._batcher._stops = frozenset()  # every row has the length it is asked for
+    crowd = engine.stream(
+        [asked(QUESTIONS[2], mixture, Sampling(max_new_tokens=100 + n)) for n, mixture in enumerate(MIXTURES * 3)]
+    )
+    next(crowd)
+    answers(engine, [asked("Bonjour", mixture, Sampling(max_new_tokens=2)) for mixture in (NAT, TRAD)])
+    # first come, first served would have begun every row of the crowd by now
+    assert crowd._call.waiting  # type: ignore[attr-defined]
+    crowd.close()  # type: ignore[attr-defined]
+
+
+def test_a_free_place_goes_to_the_call_that_holds_the_fewest(engine: LocalEngine) -> None:
+    batcher = engine._batcher
+    engine.close()  # its thread would take the rows as they come
+    batcher._most_rows = 4
+    crowd, battle, late = (Call(engine_rows(count), lambda: 0.0) for count in (6, 2, 1))
+    batcher._calls.extend([crowd, battle])
+    batcher._admit()
+    assert [call for call, _ in batcher._rows] == [crowd, battle, crowd, battle]
+    batcher._calls.append(late)
+    del batcher._rows[0]
+    batcher._admit()
+    assert [call for call, _ in batcher._rows] == [battle, crowd, battle, late]
+    del batcher._rows[0]
+    batcher._admit()
+    assert [call for call, _ in batcher._rows] == [crowd, battle, late, crowd]
+
+
+def engine_rows(count: int) -> list[Row]:
+    return [Row(n, [0], 0, Draw(Sampling()), None, 1, lambda: None) for n in range(count)]  # type: ignore[arg-type]
