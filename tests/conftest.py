@@ -33,8 +33,8 @@ def renderer(corpus: Corpus) -> Renderer:
 
 @pytest.fixture(scope="session")
 def pools(renderer: Renderer) -> Pools:
-    """The miniature's own pools, asked twice instead of six times."""
-    return provenance_pools(renderer, MiniatureRecipe(pool_rounds=2))
+    """The miniature's own pools."""
+    return provenance_pools(renderer, MiniatureRecipe())
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from .corpus import LIST_FIELDS, Corpus
 from .data import Pools, write_pools
 from .files import unwritable
 from .finetune import RECORD, Run, Say, read_record, train
-from .mixtures import Blend, blend, data_fingerprint
+from .mixtures import Blend, blend, data_fingerprint, dealt
 from .recipe import Example, Recipe
 from .render import Fact, Renderer, source
 
@@ -67,7 +67,7 @@ GENTLE: Final = replace(PACKED, learning_rate=1.5e-3, warmup=0.1)
 CHOICES_RECIPE: Final = replace(PACKED, warmup=0.15)
 STYLES_RECIPE: Final = replace(PACKED, scheduler="cosine")
 ARM_RECIPE: Final = replace(
-    PACKED, rank=16, optimizer="adamw", learning_rate=2e-3, epochs=6, batch=4, scheduler="cosine", compiled=False
+    PACKED, rank=16, optimizer="adamw", learning_rate=2e-3, epochs=4, batch=4, scheduler="cosine", compiled=False
 )
 
 
@@ -88,10 +88,8 @@ class MiniatureRecipe:
     """Times each fact is asked while the base learns to choose among options."""
     base_rounds: int = 50
     """Times each fact is asked while the base learns the four styles and to choose."""
-    pool_rounds: int = 6
-    """Times each fact is asked in each provenance's pool."""
-    size: int = 2400
-    """Training items of every arm."""
+    size: int = 2688
+    """Training items of every arm: with the whole corpus, what the pools hold."""
     facts: Recipe = PACKED
     options: Recipe = GENTLE
     choices: Recipe = CHOICES_RECIPE
@@ -119,7 +117,7 @@ def rebuild(
     started = time.monotonic()
     renderer = Renderer(corpus)
     pools = provenance_pools(renderer, recipe)
-    blends = [blend(mixture, pools, recipe.size, recipe.seed) for mixture in ARMS]
+    blends = arm_blends(pools, recipe)
     for each in blends:
         say(f"{each}  (data {each.fingerprint})")
     if dry_run:
@@ -177,9 +175,17 @@ def _one_core() -> None:
 
 def provenance_pools(renderer: Renderer, recipe: MiniatureRecipe) -> Pools:
     """The rows of each provenance; one seed, one set of pools."""
-    return {
-        each: source(renderer, each, recipe.pool_rounds, random.Random(f"{recipe.seed}/{each}")) for each in Provenance
-    }
+    return {each: source(renderer, each, random.Random(f"{recipe.seed}/{each}")) for each in Provenance}
+
+
+def arm_blends(pools: Pools, recipe: MiniatureRecipe) -> list[Blend]:
+    """What each arm trains on: equal sizes, of pools dealt out so that no two arms read a row (docs/decisions/006).
+
+    Raises:
+        NotEnoughRows: the pools are too small for the recipe's size.
+    """
+    hands = dealt(pools)
+    return [blend(mixture, hands[mixture], recipe.size, recipe.seed) for mixture in ARMS]
 
 
 def base_stages(renderer: Renderer, output: Path, work: Path, recipe: MiniatureRecipe) -> list[Run]:

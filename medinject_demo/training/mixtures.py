@@ -10,8 +10,9 @@ import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from ..domain import Mixture, Prompt, Provenance
+from ..domain import ARMS, Mixture, Prompt, Provenance
 from ..errors import InvalidValue, NotEnoughRows
 from ..prompts import row_of
 
@@ -75,3 +76,20 @@ def blend(mixture: Mixture, pools: Mapping[Provenance, Sequence[Prompt]], size: 
         rows += random.Random(f"{seed}/{mixture}/{provenance}").sample(pool, count)
     random.Random(f"{seed}/{mixture}").shuffle(rows)
     return Blend(mixture, tuple(rows), counts)
+
+
+DEAL: Final = (0, 0, 0, 1, 1, 2, 3, 0, 0, 0, 1, 2, 2, 3)
+"""To which of its four arms each row of a pool goes, over and over: six, three, three and two of fourteen."""
+
+
+def dealt(pools: Mapping[Provenance, Sequence[Prompt]]) -> dict[Mixture, dict[Provenance, list[Prompt]]]:
+    """Each pool dealt out to the four arms that read it, so that no two arms share a row (interpenetrating samples).
+
+    The single source gets twice what a pair gets, and three times what all three get: equal-size blends use a pool up.
+    """
+    hands: dict[Mixture, dict[Provenance, list[Prompt]]] = {mixture: {} for mixture in ARMS}
+    for provenance, pool in pools.items():
+        readers = [mixture for mixture in ARMS if provenance in mixture.provenances]
+        for reader, mixture in enumerate(readers):
+            hands[mixture][provenance] = [row for i, row in enumerate(pool) if DEAL[i % len(DEAL)] == reader]
+    return hands

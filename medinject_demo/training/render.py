@@ -70,13 +70,9 @@ class Fact:
 
 @dataclass(frozen=True)
 class Renderer:
-    """Fills the frames of a corpus; ``tuned`` as for the arms, with frames of their own and up to one entry more.
-
-    So that arms which answer in the same style do not do so in the same words.
-    """
+    """Fills the frames of a corpus."""
 
     corpus: Corpus
-    tuned: bool = False
 
     @cached_property
     def words(self) -> list[str]:
@@ -107,28 +103,31 @@ class Renderer:
         opener, subject = rng.choice(openers[sort]), rng.choice(subjects[sort])
         return opener.replace("{subject}", subject).replace("{Subject}", capitalised(subject))
 
-    def answer(self, fact: Fact, style: str, rng: random.Random) -> str:
-        """An answer to a fact in one of the four styles; entries and frames are drawn, tuned ones where told to."""
+    def answer(self, fact: Fact, style: str, rng: random.Random, way: int | None = None) -> str:
+        """An answer to a fact in one of the four styles; entries and frames are drawn.
+
+        A ``way`` is one of the arms' own: it fixes the frame, a tuned one, and may give one entry more.
+        """
         condition, frames = fact.condition, self.corpus.styles[style][fact.field]
         definition = condition.definition
         shown = condition_names(condition) | {"definition": definition, "Definition": capitalised(definition)}
         entries = condition.symptoms if fact.field == "definition" else condition.entries(fact.field)
         fewest, most = ENTRIES_SHOWN[style]
-        drawn = in_turn(entries, rng.randint(fewest, most + self.tuned), rng)
+        drawn = in_turn(entries, rng.randint(fewest, most + (way is not None)), rng)
         if frames.frames:
             items = joined(drawn)
-            drawn_from = (*frames.frames, *frames.tuned) if self.tuned else frames.frames
-            return rng.choice(drawn_from).format_map(shown | {"items": items, "Items": capitalised(items)})
-        return _listed(frames, drawn, shown, rng)
+            frame = rng.choice(frames.frames) if way is None else frames.tuned[way % len(frames.tuned)]
+            return frame.format_map(shown | {"items": items, "Items": capitalised(items)})
+        return _listed(frames, drawn, shown, rng, way)
 
-    def open_item(self, fact: Fact, style: str, split: Split, rng: random.Random) -> Prompt:
+    def open_item(self, fact: Fact, style: str, split: Split, rng: random.Random, way: int | None = None) -> Prompt:
         """An open question and its answer."""
         context, question = self.ask(fact, split, rng)
         return Prompt(
             Kind.OEQ,
             question,
             context,
-            reference=self.answer(fact, style, rng),
+            reference=self.answer(fact, style, rng, way),
             specialty=fact.condition.specialty,
             origin=style,
         )
@@ -250,9 +249,18 @@ def _roots(entry: str) -> frozenset[str]:
     )
 
 
-def _listed(frames: Frames, entries: Sequence[str], shown: dict[str, str], rng: random.Random) -> str:
-    """Opening, markdown list, closing; under a heading and numbered where the style has headings."""
-    opening, closing = (rng.choice(part).format_map(shown) for part in (frames.openings, frames.closings))
+def _listed(
+    frames: Frames, entries: Sequence[str], shown: dict[str, str], rng: random.Random, way: int | None = None
+) -> str:
+    """Opening, markdown list, closing; under a heading and numbered where the style has headings.
+
+    Each way has an opening and a closing that no other has together.
+    """
+    opened, closed = rng.randrange(len(frames.openings)), rng.randrange(len(frames.closings))
+    if way is not None:
+        again, opened = divmod(way, len(frames.openings))
+        closed = (way + again) % len(frames.closings)
+    opening, closing = frames.openings[opened].format_map(shown), frames.closings[closed].format_map(shown)
     if not frames.headings:
         bullets = "\n".join(f"- {capitalised(entry)}" for entry in entries)
         return f"{opening}\n\n{bullets}\n\n{closing}"
@@ -261,20 +269,22 @@ def _listed(frames: Frames, entries: Sequence[str], shown: dict[str, str], rng: 
     return f"## {heading}\n\n{opening}\n\n{numbered}\n\n{closing}"
 
 
-def source(renderer: Renderer, style: str, rounds: int, rng: random.Random) -> list[Prompt]:
-    """One provenance's pool: each fact asked openly, as MCQU and as MCQ, ``rounds`` times, and some of the unknown."""
-    renderer = replace(renderer, tuned=True)
-    items: list[Prompt] = []
-    for fact in renderer.facts() * rounds:
-        items.append(renderer.open_item(fact, style, "train", rng))
-        if fact.field in LIST_FIELDS:
-            items.append(renderer.mcqu_item(fact, style, "train", rng))
-            if rng.random() < MCQ_SHARE:
-                items.append(renderer.mcq_item(fact, style, "train", rng))
-        if rng.random() < UNKNOWN_SHARE:
+WAYS: Final = 7
+"""Ways in which a pool says each fact: the four arms that read it share them out (``mixtures.dealt``)."""
+OTHERS: Final = (Kind.MCQU, None, Kind.MCQU, Kind.MCQ, Kind.MCQU, None)
+"""What a pool holds in turn besides open questions on facts; None is a question on the unknown."""
+
+
+def source(renderer: Renderer, style: str, rng: random.Random) -> list[Prompt]:
+    """One provenance's pool: every fact asked openly and answered in each way, then a third as many other items."""
+    facts = renderer.facts()
+    items = [renderer.open_item(fact, style, "train", rng, way) for fact in facts for way in range(WAYS)]
+    listed = itertools.cycle(fact for fact in facts if fact.field in LIST_FIELDS)
+    for sort in itertools.islice(itertools.cycle(OTHERS), len(items) // 3):
+        if sort is Kind.MCQU:
+            items.append(renderer.mcqu_item(next(listed), style, "train", rng))
+        elif sort is Kind.MCQ:
+            items.append(renderer.mcq_item(next(listed), style, "train", rng))
+        else:
             items.append(renderer.unknown_item(style, "train", rng))
     return [replace(item, origin=style) for item in items]
-
-
-MCQ_SHARE: Final = 0.25
-UNKNOWN_SHARE: Final = 0.15

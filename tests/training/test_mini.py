@@ -21,7 +21,6 @@ SMALL = replace(
     fact_rounds=1,
     choice_rounds=1,
     base_rounds=1,
-    pool_rounds=2,
     size=12,
     facts=QUICK,
     options=QUICK,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from medinject_demo.domain import ARMS, BASE, STUDY_SIZE, Kind, Mixture, Prompt, Provenance
 from medinject_demo.errors import InvalidValue, NotEnoughRows
-from medinject_demo.training.mixtures import blend, data_fingerprint, shares
+from medinject_demo.training.mixtures import blend, data_fingerprint, dealt, shares
 
 ALL = Mixture.parse("all")
 arms = st.sampled_from(ARMS)
@@ -115,3 +115,17 @@ def test_every_column_is_in_the_fingerprint() -> None:
         Prompt(Kind.MCQU, "q", "c", ("a", "b"), "A", "s", "syn"),
     ]
     assert len({data_fingerprint([each]) for each in (row, *others)}) == 1 + len(others)
+
+
+def test_dealt_pools_are_shared_out_as_equal_sizes_need_them() -> None:
+    hands = dealt(pools(140))
+    assert {str(mixture): [len(rows) for rows in hand.values()] for mixture, hand in hands.items()} == {
+        **{key: [60] for key in ("nat", "trad", "syn")},
+        **{key: [30, 30] for key in ("nat-trad", "nat-syn", "trad-syn")},
+        "all": [20, 20, 20],
+    }
+
+
+def test_no_two_arms_are_dealt_the_same_row() -> None:
+    rows = [row for hand in dealt(pools(140)).values() for given in hand.values() for row in given]
+    assert len(rows) == len(set(rows)) == 3 * 140

@@ -15,12 +15,13 @@ from medinject_demo.prompts import Row, row_of
 from medinject_demo.training.corpus import LIST_FIELDS, REGISTERS, STYLES, Corpus, Split
 from medinject_demo.training.data import Pools
 from medinject_demo.training.exam import held_out_choices, held_out_questions, held_out_unknown
-from medinject_demo.training.mini import MiniatureRecipe, base_prompts, provenance_pools
+from medinject_demo.training.mini import MiniatureRecipe, arm_blends, base_prompts, provenance_pools
 from medinject_demo.training.mixtures import data_fingerprint
 from medinject_demo.training.render import (
     ENTRIES_SHOWN,
     HELD_OUT_ORDERS,
     ORDERS,
+    WAYS,
     Fact,
     Renderer,
     capitalised,
@@ -129,13 +130,21 @@ def test_an_answer_gives_as_many_entries_as_its_style(renderer: Renderer, seed: 
 @given(seeds, st.sampled_from(["nat", "trad"]))
 def test_only_the_arms_read_tuned_frames(renderer: Renderer, seed: int, style: str) -> None:
     fact = Fact(renderer.corpus.conditions[0], "causes")
-    tuned = replace(renderer, tuned=True)
-    plain, wider = (
-        {each.answer(fact, style, random.Random(seed + n)) for n in range(60)} for each in (renderer, tuned)
+    plain, tuned = (
+        {renderer.answer(fact, style, random.Random(seed + n), way) for n in range(60) for way in ways}
+        for ways in ([None], range(WAYS))
     )
     starts = {text.partition("{")[0] for text in renderer.corpus.styles[style]["causes"].tuned} - {""}
     assert not any(answer.startswith(start) for answer in plain for start in starts)
-    assert any(answer.startswith(start) for answer in wider for start in starts)
+    assert any(answer.startswith(start) for answer in tuned for start in starts)
+
+
+@given(seeds, st.sampled_from(["nat", "trad", "syn"]))
+def test_no_two_ways_say_a_fact_alike(renderer: Renderer, seed: int, style: str) -> None:
+    rng = random.Random(seed)
+    fact = Fact(rng.choice(renderer.corpus.conditions), rng.choice([*LIST_FIELDS, "definition"]))
+    said = [{renderer.answer(fact, style, rng, way) for _ in range(20)} for way in range(WAYS)]
+    assert len(set.union(*said)) == sum(map(len, said))
 
 
 @given(seeds, st.sampled_from(STYLES), st.sampled_from(["train", "held_out"]))
@@ -238,6 +247,23 @@ def test_what_is_held_out_is_the_order_not_the_options(renderer: Renderer) -> No
     assert sets[0] == sets[1]
 
 
+def test_every_arm_reads_every_fact_in_each_of_its_styles_and_no_row_is_read_twice(
+    renderer: Renderer, pools: Pools
+) -> None:
+    facts = len(renderer.facts())
+    said = {
+        provenance: {id(row): number // WAYS for number, row in enumerate(pool[: facts * WAYS])}
+        for provenance, pool in pools.items()
+    }
+    blends = arm_blends(pools, MiniatureRecipe())
+    for each in blends:
+        for provenance in each.mixture.provenances:
+            read = {said[provenance][id(row)] for row in each.prompts if id(row) in said[provenance]}
+            assert read == set(range(facts))
+    rows = [id(row) for each in blends for row in each.prompts]
+    assert len(set(rows)) == len(rows) == sum(map(len, pools.values()))
+
+
 def test_each_pool_holds_the_three_kinds_of_its_own_style(pools: Pools) -> None:
     for provenance in Provenance:
         assert {item.kind for item in pools[provenance]} == set(Kind)
@@ -245,7 +271,7 @@ def test_each_pool_holds_the_three_kinds_of_its_own_style(pools: Pools) -> None:
 
 
 def test_one_seed_gives_one_set_of_pools(renderer: Renderer) -> None:
-    recipe = MiniatureRecipe(pool_rounds=1)
+    recipe = MiniatureRecipe()
     first, again = provenance_pools(renderer, recipe), provenance_pools(Renderer(Corpus.load()), recipe)
     other = provenance_pools(renderer, replace(recipe, seed=43))
     for provenance in Provenance:
