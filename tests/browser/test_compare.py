@@ -35,7 +35,7 @@ def test_eight_arms_answer_side_by_side_and_one_can_be_enlarged(visit: Visitor, 
     here = compared(visit(size=size), "Quels sont les signes de la grippe ?")
     page = here.page
     cards = page.locator("#compare-cards .card[data-arm]")
-    assert [cards.nth(n).get_attribute("data-arm") for n in range(8)] == [mixture.slug for mixture in MIXTURES]
+    assert {cards.nth(n).get_attribute("data-arm") for n in range(8)} == {mixture.slug for mixture in MIXTURES}
     picture(page, f"compare-{size}")
     assert overflow(page) == 0
     page.locator(".card[data-arm=nat] [data-act=enlarge]").click()
