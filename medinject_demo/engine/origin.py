@@ -85,7 +85,7 @@ def require_made_for(folder: Path, base: Base) -> None:
     if made is not None and base.weights is not None:
         if made != base.weights:
             raise another_base(
-                folder, f"one made for weights with the hash {made}, not {base.weights}, by its {RECORD}"
+                folder, f"one made for weights of the hash {made}, not {base.weights}, by its {RECORD}"
             )
         return
     named = str(_read(folder / CONFIG).get("base_model_name_or_path"))
