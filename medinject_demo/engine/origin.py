@@ -84,9 +84,7 @@ def require_made_for(folder: Path, base: Base) -> None:
     made = _read(folder / RECORD).get("base_weights")
     if made is not None and base.weights is not None:
         if made != base.weights:
-            raise another_base(
-                folder, f"one made for weights of the hash {made}, not {base.weights}, by its {RECORD}"
-            )
+            raise another_base(folder, f"one made for weights of the hash {made}, not {base.weights}, by its {RECORD}")
         return
     named = str(_read(folder / CONFIG).get("base_model_name_or_path"))
     on_hub = all(HUB.fullmatch(name) and not Path(name).is_dir() for name in (named, base.name))
