@@ -175,16 +175,14 @@ def _layer(
     if set(found) != wanted:
         raise _unreadable(folder, f"the parts {sorted(found)} of {module}, where {sorted(wanted)} belong")
     if module not in shapes:
-        raise _another_base(folder, f"the layer {module}, which the base does not have")
+        raise another_base(folder, f"the layer {module}, which the base does not have")
     outputs, inputs = shapes[module]
     rank = _of_pattern(config.get("rank_pattern"), module, config["r"])
     got = {part: tuple(tensor.shape) for part, tensor in found.items()}
     expected = {"A": (rank, inputs), "B": (outputs, rank), "m": (outputs,)}
     for part, shape in got.items():
         if shape != expected[part]:
-            raise _another_base(
-                folder, f"{part} of {module} with the shape {shape} where the base has {expected[part]}"
-            )
+            raise another_base(folder, f"{part} of {module} with the shape {shape} where the base has {expected[part]}")
     alpha = _of_pattern(config.get("alpha_pattern"), module, config["lora_alpha"])
     scaling = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
     return LayerWeights(found["A"], found["B"], scaling, found.get("m"))
@@ -215,7 +213,8 @@ def _unreadable(folder: Path, got: str) -> ModelError:
     )
 
 
-def _another_base(folder: Path, got: str) -> ModelError:
+def another_base(folder: Path, got: str) -> ModelError:
+    """The refusal of an adapter that was made for another base."""
     return ModelError.of(
         f"adapter {str(folder)!r}",
         expected="an adapter of this base",

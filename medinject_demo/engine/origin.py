@@ -17,8 +17,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from ..errors import ModelError
-from .adapter import CONFIG, Adapter
+from .adapter import CONFIG, Adapter, another_base
 from .loading import load_base
 from .scales import scales_of
 
@@ -85,12 +84,12 @@ def require_made_for(folder: Path, base: Base) -> None:
     made = _read(folder / RECORD).get("base_weights")
     if made is not None and base.weights is not None:
         if made != base.weights:
-            raise _another(folder, f"one made for weights with the hash {made}, not {base.weights}, by its {RECORD}")
+            raise another_base(folder, f"one made for weights of the hash {made}, not {base.weights}, by its {RECORD}")
         return
     named = str(_read(folder / CONFIG).get("base_model_name_or_path"))
     on_hub = all(HUB.fullmatch(name) and not Path(name).is_dir() for name in (named, base.name))
     if on_hub and named != base.name:
-        raise _another(folder, f"one made for {named}, by its {CONFIG}")
+        raise another_base(folder, f"one made for {named}, by its {CONFIG}")
 
 
 def _hub_print(name: str, model: Any) -> str:
@@ -106,15 +105,6 @@ def _hub_print(name: str, model: Any) -> str:
             digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def _another(folder: Path, got: str) -> ModelError:
-    return ModelError.of(
-        f"adapter {str(folder)!r}",
-        expected="an adapter of this base",
-        got=got,
-        remedy="Load it with its own base, or train it again on this one.",
-    )
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -71,7 +71,7 @@ class Packed:
     def low(self, inputs: Tensor, down: Tensor, members: int) -> Sequence[Tensor]:
         """Each (slots, width, rank)."""
         used = down[self.span]
-        packed = inputs if self.rows is None else inputs[self.rows]
+        packed = inputs if self.rows is None else inputs.index_select(0, self.rows)
         return torch.bmm(packed.view(used.shape[0], self.width, -1), used).chunk(members, -1)
 
     def add(self, outputs: Tensor, low: Tensor, up: Tensor) -> None:
@@ -80,7 +80,8 @@ class Packed:
         if self.places is None:
             outputs.view(used.shape[0], self.width, -1).baddbmm_(low, used)
         else:
-            outputs.add_(torch.bmm(low, used).view(-1, 1, used.shape[-1])[self.places])
+            products = torch.bmm(low, used).view(-1, 1, used.shape[-1])
+            outputs.add_(products.index_select(0, self.places))
 
 
 @dataclass(frozen=True)

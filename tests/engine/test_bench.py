@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -12,25 +10,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
-from hypothesis import given
-from hypothesis import strategies as st
 from peft import PeftModel
 
-from medinject_demo import cli
 from medinject_demo.domain import ARMS, BASE, FinishReason
 from medinject_demo.engine.base import Delta, Finished
 from medinject_demo.engine.bench import environment, memory, speed, subject
 from medinject_demo.engine.bench.limits import bandwidths
-from medinject_demo.engine.bench.measure import Goal, Line, side_by_side
+from medinject_demo.engine.bench.measure import Goal, Line
 from medinject_demo.engine.bench.report import Report
 from medinject_demo.engine.bench.run import LINES, Plan, bench, guarded
 from medinject_demo.engine.bench.sizes import Sizes
 from medinject_demo.engine.bench.stage import Stage, Work, questions, said_by, work_on
 from medinject_demo.engine.bench.subject import SHAPES, TINY, Miniature, Subject, random_subject
 from medinject_demo.engine.loading import load_base
-from medinject_demo.errors import InvalidValue, ModelError
-from medinject_demo.settings import QUANTIZATIONS
+from medinject_demo.errors import ModelError
 from tests.tiny import tiny_base
 
 ROOT = Path(__file__).parents[2]
@@ -63,38 +56,6 @@ def report() -> Iterator[Report]:
         patch.setitem(SHAPES, "random-60m", TINY)
         plan = Plan(device="cpu", repeats=2, work=SMALL, only=[name for name in LINES if name not in SLOW])
         yield bench(plan, NOWHERE, "python -m medinject_demo bench", today=lambda: date(2026, 11, 22))
-
-
-class TestMeasure:
-    @given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=9))
-    def test_the_median_of_a_variant_lies_in_the_middle_of_its_samples(self, seconds: list[float]) -> None:
-        ends = iter([tick for each in seconds for tick in (0.0, each)])
-        times = side_by_side({"one": lambda: None}, len(seconds), lambda: next(ends))
-        below = sum(each <= times.median("one") for each in seconds)
-        above = sum(each >= times.median("one") for each in seconds)
-        assert min(below, above) * 2 >= len(seconds)
-
-    def test_variants_take_turns_after_one_run_of_each_that_is_not_timed(self) -> None:
-        ran: list[str] = []
-        clock = iter(range(100))
-        variants = {name: lambda name=name: ran.append(name) for name in "ab"}  # type: ignore[misc]
-        times = side_by_side(variants, 3, lambda: float(next(clock)))
-        assert ran == list("abababab")
-        assert {name: len(each) for name, each in times.seconds.items()} == {"a": 3, "b": 3}
-
-    def test_a_ratio_is_of_medians(self) -> None:
-        ends = iter([0, 1, 0, 10, 0, 2, 0, 20, 0, 9, 0, 30])
-        times = side_by_side({"a": lambda: 1, "b": lambda: 2}, 3, lambda: float(next(ends)))
-        assert times.ratio("b", "a") == 10
-        assert times.last == {"a": 1, "b": 2}
-
-    @pytest.mark.parametrize(("goal", "met"), [(Goal(2), True), (Goal(1), False), (Goal(2, at_most=False), True)])
-    def test_a_figure_on_its_limit_meets_the_goal(self, goal: Goal, met: bool) -> None:
-        assert Line("a", "a", 2, goal=goal).met is met
-
-    def test_a_line_without_goal_or_figure_is_neither_met_nor_missed(self) -> None:
-        assert Line("a", "a", 2).met is None
-        assert Line("a", "a", None, goal=Goal(2)).met is None
 
 
 class TestSubject:
@@ -313,86 +274,3 @@ class TestReport:
     ) -> None:
         monkeypatch.setattr(environment, "PROCESSORS", tmp_path / "absent")
         assert environment.Environment.of("cpu").device
-
-
-@pytest.mark.parametrize(
-    ("plan", "said"),
-    [
-        (Plan(only=["speed"]), "only: expected one of base-batch"),
-        (Plan(models=["random-70b"]), "model: expected one of random-60m, random-4b, mini, got 'random-70b'"),
-        (Plan(models=["random-4b"]), "expected one that a CPU can hold, got random-4b. Choose random-60m or mini."),
-    ],
-)
-def test_a_plan_that_names_the_unknown_is_refused(plan: Plan, said: str) -> None:
-    with pytest.raises(InvalidValue, match=said):
-        plan.on("cpu")
-
-
-def test_each_device_has_its_usual_model() -> None:
-    assert (Plan().on("cpu").models, Plan().on("cuda").models) == (("random-60m",), ("random-4b",))
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(cli.cli, ["bench", *map(str, arguments)])
-
-
-class TestCommand:
-    def test_its_lists_are_those_of_the_package(self) -> None:
-        options = {str(option.name): option for option in cli.bench.params}
-        assert tuple(LINES) == cli.BENCH_LINES
-        assert tuple(options["models"].type.choices) == subject.MODELS
-        assert tuple(options["quantizations"].type.choices) == QUANTIZATIONS
-
-    @pytest.mark.parametrize(
-        ("arguments", "code"),
-        [
-            (["--model", "gpt"], 2),
-            (["--quantization", "int2"], 2),
-            (["--repeats", "0"], 2),
-            (["--tokens", "1"], 2),
-            (["--device", "cpu", "--only", "speed"], 1),
-            (["--device", "cpu", "--model", "random-4b"], 1),
-        ],
-    )
-    def test_wrong_options_end_in_one_sentence(self, arguments: list[str], code: int) -> None:
-        result = run(*arguments)
-        assert result.exit_code == code
-        assert result.stderr.splitlines()[-1].lower().startswith("error: ")
-
-    @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-    def test_cuda_that_is_not_there_is_said(self) -> None:
-        assert (
-            "error: device: expected auto or cpu, got 'cuda'. torch sees no CUDA device"
-            in run("--device", "cuda").stderr
-        )
-
-    def test_an_output_that_cannot_be_written_fails_before_anything_is_measured(self, below_a_file: Path) -> None:
-        result = run("--device", "cpu", "--output", below_a_file)
-        (line,) = result.stderr.splitlines()
-        assert line.endswith("Choose another place.")
-
-    def test_it_prints_json_and_writes_markdown_with_the_command(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setitem(SHAPES, "random-60m", TINY)
-        output = tmp_path / "docs" / "benchmarks.md"
-        options = ["--device", "cpu", "--repeats", 1, "--tokens", 4, "--only", "join", "--only", "answers", "--json"]
-        result = run(*options, "--output", output)
-        assert result.exit_code == 0, result.stderr
-        assert [line["name"] for line in json.loads(result.stdout)["tables"][0]["lines"]] == ["join", "answers"]
-        typed = " ".join(map(str, options))
-        assert f"bench {typed} --output {output}`" in output.read_text(encoding="utf-8")
-        assert "random-60m, none: join" in result.stderr
-
-    def test_it_needs_the_tensor_libraries_and_click_alone(self) -> None:
-        absent = ("pydantic", "gradio", "datasets", "trl", "pandas", "rouge_score", "sqlalchemy")
-        program = "\n".join(
-            [
-                f"import sys; sys.modules.update(dict.fromkeys({absent!r}))",
-                "from medinject_demo.cli import cli",
-                "import medinject_demo.engine.bench.run",
-                "cli(['bench', '--device', 'cpu', '--only', 'nothing'])",
-            ]
-        )
-        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.stderr.startswith("error: only: expected one of base-batch")

@@ -66,7 +66,7 @@ def test_an_adapter_made_for_other_weights_is_refused_with_both_hashes(tmp_path:
     base = Base.of(str(weights(tmp_path / "base", b"1")), model())
     own = hashlib.sha256(b"1").hexdigest()[:16]
     require_made_for(adapter(tmp_path / "own", made_for=own), base)
-    with pytest.raises(ModelError, match=rf"got one made for weights with the hash 0{{16}}, not {own}.*its own base"):
+    with pytest.raises(ModelError, match=rf"got one made for weights of the hash 0{{16}}, not {own}"):
         require_made_for(adapter(tmp_path / "other", made_for="0" * 16), base)
 
 

@@ -63,7 +63,7 @@ def peft_sequential(stage: Stage) -> list[Line]:
     faster = times.ratio("peft", "ours") * work.rows / work.sequential
     what = f"{work.rows} DoRA rows in one batch against peft sequential (DoRA caching on), times faster"
     goal = Goal(30 if stage.device == "cuda" else 4.5, at_most=False)
-    note = "" if work.sequential == work.rows else f"peft: {work.sequential} answer a sample, times {work.rows}"
+    note = "" if work.sequential == work.rows else f"peft: {work.sequential} of the answers a sample, in turn"
     ours = [times.last["ours"][place] for place in sorted(said)]
     return [
         Line("peft-sequential", what, faster, "x", goal, note, times.seconds),

@@ -44,12 +44,13 @@ class Work:
     """Answers of one batch, each through an adapter."""
     most_rows: int = 32
     """Places of the engine."""
-    row_counts: tuple[int, ...] = (2, 8, 32)
+    row_counts: tuple[int, ...] = (2, 8)
     """Batches whose tokens a second are told."""
     visitors: int = 16
     """Visitors at once, two rows each."""
-    sequential: int = 8
-    """Answers in one sample of peft's sequential way, the rest of the batch counted in proportion: 8 is all of it."""
+    sequential: int = 4
+    """Answers in one sample of peft's sequential way, the rest of the batch counted in proportion; which
+    ones take turns, so that every answer is compared."""
     mixed_tokens: int = 64
     """New tokens, at most, where peft's mixed batch is compared."""
     buffer: int = 2**29

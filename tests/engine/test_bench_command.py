@@ -1,0 +1,104 @@
+"""The plan of a benchmark, and the command that runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from medinject_demo import cli
+from medinject_demo.engine.bench import subject
+from medinject_demo.engine.bench.run import LINES, Plan
+from medinject_demo.engine.bench.subject import SHAPES, TINY
+from medinject_demo.errors import InvalidValue
+from medinject_demo.settings import QUANTIZATIONS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        (Plan(only=["speed"]), "only: expected one of base-batch"),
+        (Plan(models=["random-70b"]), "model: expected one of random-60m, random-4b, mini, got 'random-70b'"),
+        (Plan(models=["random-4b"]), "expected one that a CPU can hold, got random-4b. Choose random-60m or mini."),
+    ],
+)
+def test_a_plan_that_names_the_unknown_is_refused(plan: Plan, said: str) -> None:
+    with pytest.raises(InvalidValue, match=said):
+        plan.on("cpu")
+
+
+def test_each_device_has_its_usual_model() -> None:
+    assert (Plan().on("cpu").models, Plan().on("cuda").models) == (("random-60m",), ("random-4b",))
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli.cli, ["bench", *map(str, arguments)])
+
+
+class TestCommand:
+    def test_its_lists_are_those_of_the_package(self) -> None:
+        options = {str(option.name): option for option in cli.bench.params}
+        assert tuple(LINES) == cli.BENCH_LINES
+        assert tuple(options["models"].type.choices) == subject.MODELS
+        assert tuple(options["quantizations"].type.choices) == QUANTIZATIONS
+
+    @pytest.mark.parametrize(
+        ("arguments", "code"),
+        [
+            (["--model", "gpt"], 2),
+            (["--quantization", "int2"], 2),
+            (["--repeats", "0"], 2),
+            (["--tokens", "1"], 2),
+            (["--device", "cpu", "--only", "speed"], 1),
+            (["--device", "cpu", "--model", "random-4b"], 1),
+        ],
+    )
+    def test_wrong_options_end_in_one_sentence(self, arguments: list[str], code: int) -> None:
+        result = run(*arguments)
+        assert result.exit_code == code
+        assert result.stderr.splitlines()[-1].lower().startswith("error: ")
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+    def test_cuda_that_is_not_there_is_said(self) -> None:
+        assert (
+            "error: device: expected auto or cpu, got 'cuda'. torch sees no CUDA device"
+            in run("--device", "cuda").stderr
+        )
+
+    def test_an_output_that_cannot_be_written_fails_before_anything_is_measured(self, below_a_file: Path) -> None:
+        result = run("--device", "cpu", "--output", below_a_file)
+        (line,) = result.stderr.splitlines()
+        assert line.endswith("Choose another place.")
+
+    def test_it_prints_json_and_writes_markdown_with_the_command(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(SHAPES, "random-60m", TINY)
+        output = tmp_path / "docs" / "benchmarks.md"
+        options = ["--device", "cpu", "--repeats", 1, "--tokens", 4, "--only", "join", "--only", "answers", "--json"]
+        result = run(*options, "--output", output)
+        assert result.exit_code == 0, result.stderr
+        assert [line["name"] for line in json.loads(result.stdout)["tables"][0]["lines"]] == ["join", "answers"]
+        typed = " ".join(map(str, options))
+        assert f"bench {typed} --output {output}`" in output.read_text(encoding="utf-8")
+        assert "random-60m, none: join" in result.stderr
+
+    def test_it_needs_the_tensor_libraries_and_click_alone(self) -> None:
+        absent = ("pydantic", "gradio", "datasets", "trl", "pandas", "rouge_score", "sqlalchemy")
+        program = "\n".join(
+            [
+                f"import sys; sys.modules.update(dict.fromkeys({absent!r}))",
+                "from medinject_demo.cli import cli",
+                "import medinject_demo.engine.bench.run",
+                "cli(['bench', '--device', 'cpu', '--only', 'nothing'])",
+            ]
+        )
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.stderr.startswith("error: only: expected one of base-batch")
