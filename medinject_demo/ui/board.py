@@ -40,7 +40,7 @@ def build(frame: Frame) -> None:
             wording.make(gr.HTML, {"value": _head}, js_on_load=None)
             at = gr.HTML("", elem_id="board-at", js_on_load=None)
         refresh = wording.make(gr.Button, {"value": "board.refresh"}, elem_id="board-refresh", scale=0, min_width=120)
-    shown = wording.make(gr.HTML, {"value": "board.waiting"}, elem_id="board", js_on_load=None)
+    shown = gr.HTML(say(Lang.FR, "board.waiting"), elem_id="board", js_on_load=None)
     seen: gr.State = gr.State(None)
 
     def fresh(lang: str) -> tuple[Seen, str, str]:

@@ -15,7 +15,7 @@ from . import compare_view as view
 from .comparison import BOUNDS, Bound
 from .frame import Frame
 from .picker import QUICK, Picker
-from .texts import name, say
+from .texts import Lang, name, say
 
 GRID: Final = ("base", "nat", "trad", "nat-trad", "syn", "nat-syn", "trad-syn", "all")
 """Slugs by their place: native by translated across, without and with synthetic down."""
@@ -92,9 +92,7 @@ def _arms(frame: Frame) -> gr.CheckboxGroup:
         none = wording.make(
             gr.Button, {"value": "compare.arms_none"}, size="sm", scale=0, min_width=90, elem_id="compare-none"
         )
-    counted = wording.make(
-        gr.HTML, {"value": lambda lang: view.chosen(lang, first)}, elem_id="compare-chosen", js_on_load=None
-    )
+    counted = gr.HTML(view.chosen(Lang.FR, first), elem_id="compare-chosen", js_on_load=None)
     every.click(lambda: slugs, None, arms, **QUICK)
     none.click(lambda: [], None, arms, **QUICK)
     arms.change(view.chosen, [frame.language, arms], counted, **QUICK)

@@ -17,8 +17,9 @@ import gradio as gr
 from gradio.blocks import Block
 
 from ..domain import Verdict
-from ..duel import Shown, Side
-from ..errors import MedInjectError, StoreError
+from ..duel import Refusal, Shown, Side, Stage, refused
+from ..errors import MedInjectError, Refused, StoreError
+from ..prompts import layout
 from ..votes.records import Ballot
 from . import duel_api, duel_view
 from .duel_parts import Parts, lay_out
@@ -61,9 +62,13 @@ class Duels:
         parts, picker = self.parts, self.picker
         picker.wire(parts.question)
         streams = {"concurrency_limit": VISITORS, "concurrency_id": "duel-streams"}
-        self._on([parts.start.click, parts.question.submit], self.start, [parts.question], **streams)
-        self._on([parts.regenerate.click], self.regenerate, [], **streams)
-        self._on([parts.send.click, parts.message.submit], self.follow_up, [parts.message], **streams)
+        for triggers, order, inputs in (
+            ([parts.start.click, parts.question.submit], self.start, [parts.question]),
+            ([parts.regenerate.click], self.regenerate, []),
+            ([parts.send.click, parts.message.submit], self.follow_up, [parts.message]),
+        ):
+            ended = self._on(triggers, order, inputs, **streams)
+            ended.then(**self._bound(self.redraw, []))  # language or rendering may have changed while answers came
         for side, button in parts.stops.items():
             self._on([button.click], self._stopping(side), [])
         ballot = [parts.reasons[Side.LEFT], parts.reasons[Side.RIGHT], parts.comment, parts.profile]
@@ -75,31 +80,43 @@ class Duels:
         self._on([parts.plain.change], self.redraw, [])
         self.frame.wording.redraw(self._retold, [parts.seat, parts.plain], parts.drawn)
 
-    def _on(self, triggers: list[Any], order: Callable[..., Any], inputs: list[Any], **settings: Any) -> None:
+    def _on(self, triggers: list[Any], order: Callable[..., Any], inputs: list[Any], **settings: Any) -> Any:
+        return gr.on(triggers, **self._bound(order, inputs) | settings)
+
+    def _bound(self, order: Callable[..., Any], inputs: list[Any]) -> dict[str, Any]:
+        """An order as an event takes it: the visit first, and the whole tab to draw."""
         parts = self.parts
-        gr.on(
-            triggers,
-            _from_components(order),
-            [self.frame.language, self.frame.session, parts.seat, parts.plain, *inputs],
-            [parts.seat, *parts.drawn, parts.status, parts.question, parts.message, *parts.ballot],
-            show_progress="hidden",
-            api_visibility="private",
-            **({"concurrency_limit": VISITORS} | settings),
-        )
+        return {
+            "fn": _from_components(order),
+            "inputs": [self.frame.language, self.frame.session, parts.seat, parts.plain, *inputs],
+            "outputs": [parts.seat, *parts.drawn, parts.status, parts.question, parts.message, *parts.ballot],
+            "show_progress": "hidden",
+            "api_visibility": "private",
+            "concurrency_limit": VISITORS,
+        }
 
     def start(self, visit: Visit, question: str) -> Iterator[Updates]:
         """Propose a duel and let it be answered; a question that is held back stays where it was written."""
         token = visit.session or secrets.token_urlsafe(24)  # the browser's own may not have come yet
+        fresh = self.parts.blank_ballot()
         try:
+            self._require_quiet(visit)
             after = seated(self.arena, token, question, self.behind.prompts, self.behind.sampling)
         except MedInjectError as error:
             yield self._refused(visit.lang, error, QUESTION)
             return
-        yield from self._answered(replace(visit, seat=after), self._warning(visit.lang))
+        for updates in self._answered(replace(visit, seat=after), self._warning(visit.lang)):
+            yield updates | fresh if self.parts.seat in updates else updates
+            fresh = {} if self.parts.seat in updates else fresh
 
     def regenerate(self, visit: Visit) -> Iterator[Updates]:
-        """Have the last turn answered anew."""
-        yield from self._again(visit, lambda: self.arena.regenerate(visit.seat.duel, visit.seat.session))
+        """Have the last turn answered anew, or at last where the engine could not take it."""
+
+        def again() -> None:
+            if self.arena.shown(visit.seat.duel, visit.seat.session).stage is not Stage.ASKED:
+                self.arena.regenerate(visit.seat.duel, visit.seat.session)
+
+        yield from self._again(visit, again)
 
     def follow_up(self, visit: Visit, message: str) -> Iterator[Updates]:
         """Send one more message to both sides; one that is held back stays where it was written."""
@@ -119,8 +136,8 @@ class Duels:
         return self._order(visit, lambda: withdrawn(self.arena, visit.seat))
 
     def next(self, visit: Visit, specialty: str, kind: str, question: str) -> Updates:
-        """Clear the table; where a bundled question was asked, another one is drawn for the next duel."""
-        following = self.picker.following(question, specialty, kind)
+        """Clear the table; after a bundled question another one is drawn, and what was written since stays."""
+        following = self._following(visit, question, specialty, kind)
         told = duel_view.status(say(visit.lang, "duel.said_next"), focus=QUESTION)
         cleared: Updates = {self.parts.question: following, self.parts.message: "", self.parts.status: told}
         return self._paint(replace(visit, seat=Seat()), None) | cleared | self.parts.blank_ballot()
@@ -135,7 +152,7 @@ class Duels:
                 self.arena.stop(visit.seat.duel, visit.seat.session, side)
                 return visit.seat
 
-            return self._order(visit, order, told=None)
+            return self._order(visit, order, told=lambda lang, before, after: duel_view.stopped(lang))
 
         return stop
 
@@ -174,6 +191,7 @@ class Duels:
     def _answered(self, visit: Visit, warning: str = "") -> Iterator[Updates]:
         """Draw the cards as the answers come: at the first piece of each side, then every ``REFRESH`` seconds."""
         begun, sides, drawn = False, set[Side](), 0.0
+        yield {self.parts.status: duel_view.status(warning or say(visit.lang, "duel.said_asked"), alert=bool(warning))}
         try:
             for event in self.arena.stream(visit.seat.duel, visit.seat.session):
                 view = self.arena.shown(visit.seat.duel, visit.seat.session)
@@ -192,7 +210,25 @@ class Duels:
 
     def _begun(self, lang: str, warning: str) -> Updates:
         told = duel_view.status(warning or say(lang, "duel.said_asked"), alert=bool(warning), focus=ANSWERS)
-        return {self.parts.status: told} | self.parts.blank_ballot()
+        return {self.parts.status: told}
+
+    def _require_quiet(self, visit: Visit) -> None:
+        """Raises Refused while this visitor's answers come: two streams would draw one tab."""
+        try:
+            view = shown(self.arena, visit.seat)
+        except Refused:  # forgotten: nothing comes any more
+            return
+        if view is not None and view.stage is Stage.ANSWERING:
+            raise refused(Refusal.UNDER_WAY)
+
+    def _following(self, visit: Visit, question: str, specialty: str, kind: str) -> str:
+        """What the box holds for the next duel."""
+        try:
+            view = shown(self.arena, visit.seat)
+        except Refused:
+            return question
+        asked = layout(view.prompt) if view else ""
+        return question if question.strip() != asked else self.picker.following(question, specialty, kind)
 
     def _cards(self, visit: Visit, view: Shown | None) -> Updates:
         return {

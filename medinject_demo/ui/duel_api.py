@@ -9,10 +9,11 @@ import gradio as gr
 
 from ..domain import Answer, Battle
 from ..duel import Shown
-from ..errors import MedInjectError
+from ..errors import InvalidValue, MedInjectError, StoreError
 from ..votes.records import Ballot
-from .frame import VISITORS, Playground
+from .frame import VISITORS, Playground, explained
 from .seat import Seat, revealed, seated, voted
+from .texts import Lang
 
 
 def publish(behind: Playground) -> None:
@@ -29,7 +30,7 @@ def publish(behind: Playground) -> None:
                 yield _told(behind.arena.shown(seat.duel, seat.session))
             yield _told(behind.arena.shown(seat.duel, seat.session))
         except MedInjectError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(_sentence(error), print_exception=False) from error
 
     def vote(  # noqa: PLR0913, PLR0917 - a program's interface: an argument for each thing that is said
         battle: str,
@@ -45,6 +46,9 @@ def publish(behind: Playground) -> None:
         """Store a verdict (left, right, both_good, both_bad, unsure) and tell who was who."""
 
         def order() -> dict[str, Any]:
+            if not {type(equivalent_left), type(equivalent_right)} <= {bool, type(None)}:
+                got = repr((equivalent_left, equivalent_right))[:60]
+                raise InvalidValue.of("equivalence", expected="true, false or null for each side", got=got)
             ballot = Ballot.read(verdict, (reasons_left or (), reasons_right or ()), comment, profile)
             seat = voted(behind.arena, Seat(battle, session), ballot)
             if not seat.late:
@@ -61,7 +65,7 @@ def _answered(order: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return order()
     except MedInjectError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise gr.Error(_sentence(error), print_exception=False) from error
 
 
 def _told(view: Shown) -> dict[str, Any]:
@@ -93,3 +97,8 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "seconds": round(answer.seconds, 3),
         "style": answer.style,
     }
+
+
+def _sentence(error: MedInjectError) -> str:
+    """What a program is told; that of the store may name where votes are kept."""
+    return explained(Lang.EN, error) if isinstance(error, StoreError) else str(error)

@@ -35,6 +35,7 @@ class Parts:
     plain: gr.Checkbox
     status: gr.HTML
     answers: gr.Column
+    asked: gr.HTML
     cards: dict[Side, gr.HTML]
     stops: dict[Side, gr.Button]
     regenerate: gr.Button
@@ -60,7 +61,7 @@ class Parts:
         """What every order draws, besides the seat."""
         buttons = [*self.stops.values(), *self.verdicts.values(), self.regenerate, self.start, self.undo, self.next]
         panels = [self.answers, self.ballot_box, self.judged, self.judging, self.conversation]
-        return [*self.cards.values(), *panels, *buttons, self.reference, self.revealed]
+        return [self.asked, *self.cards.values(), *panels, *buttons, self.reference, self.revealed]
 
     @property
     def ballot(self) -> list[Block]:
@@ -94,6 +95,7 @@ class Parts:
         updates[self.start] = gr.update(interactive=not answering)
         reference = duel_view.reference(lang, seat.reference) if seat.reference else ""
         updates[self.reference] = reference
+        updates[self.asked] = duel_view.asked(lang, view)
         told = duel_view.reveal(lang, seat.battle, seat.verdict) if seat.battle else ""
         updates[self.revealed] = gr.update(value=told, visible=bool(told))
         return updates
@@ -120,7 +122,7 @@ def lay_out(frame: Frame) -> Parts:
     picker = Picker(frame, "duel")
     status = gr.HTML("", elem_id="duel-status", js_on_load=FOCUS)
     with gr.Column(visible=False, elem_id="duel-area") as answers:
-        make(gr.HTML, {"value": _answers_head}, js_on_load=None, elem_id="answers-head")
+        asked = gr.HTML("", js_on_load=None, elem_id="duel-asked")
         cards, stops = _cards(frame)
         with gr.Row():
             plain = make(gr.Checkbox, {"label": "duel.plain"}, elem_id="duel-plain", container=False, min_width=200)
@@ -142,6 +144,7 @@ def lay_out(frame: Frame) -> Parts:
         plain=plain,
         status=status,
         answers=answers,
+        asked=asked,
         cards=cards,
         stops=stops,
         regenerate=regenerate,
@@ -250,10 +253,6 @@ def _conversation(frame: Frame) -> tuple[gr.Column, gr.Textbox, gr.Button]:
 
 def _lead(lang: str) -> str:
     return f'<h2 class="unseen">{say(lang, "page.tab_duel")}</h2><p>{say(lang, "duel.lead")}</p>'
-
-
-def _answers_head(lang: str) -> str:
-    return f'<h3 id="duel-answers" tabindex="-1" class="unseen">{say(lang, "duel.answers")}</h3>'
 
 
 def _verdict_head(lang: str) -> str:

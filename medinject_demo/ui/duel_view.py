@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ..domain import Answer, Battle, FinishReason, Mixture, Verdict
 from ..duel import Shown, ShownTurn, Side, Stage
+from ..prompts import layout
 from . import inert
 from .seat import Seat
 from .texts import Lang, name, say
@@ -17,6 +18,19 @@ def status(text: str, *, alert: bool = False, focus: str = "") -> str:
     role, where = ("alert" if alert else "status"), (f' data-focus="{html.escape(focus)}"' if focus else "")
     kind = "said alert" if alert else "said"
     return f'<p class="{kind}" role="{role}"{where}>{html.escape(text)}</p>' if text else ""
+
+
+def asked(lang: str, shown: Shown | None) -> str:
+    """The question that was put, as it was: the box above may hold another by now."""
+    if shown is None:
+        return ""
+    put = f'<div class="put"><strong>{say(lang, "duel.asked")}</strong>{inert.plain(layout(shown.prompt))}</div>'
+    return f'<h3 id="duel-answers" tabindex="-1" class="unseen">{say(lang, "duel.answers")}</h3>{put}'
+
+
+def stopped(lang: str) -> str:
+    """What is said of a side that was stopped; its button goes, so the focus does too."""
+    return status(say(lang, "duel.ended_cancelled"), focus="#duel-answers")
 
 
 def card(lang: str, shown: Shown | None, side: Side, *, plain: bool) -> str:
@@ -99,7 +113,7 @@ def _seconds(lang: str, answer: Answer) -> str:
 def told(lang: str, before: Seat, after: Seat) -> str:
     """What an order did to the vote, and what takes the focus then."""
     if after.verdict is None:
-        return status(say(lang, "duel.said_withdrawn"))
+        return status(say(lang, "duel.said_withdrawn"), focus="#verdict-left")
     verdict = say(lang, f"duel.{after.verdict}")
     if not after.late:
         return status(say(lang, "duel.said_voted_reference", verdict=verdict), focus="#reference-title")

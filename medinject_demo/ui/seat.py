@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ..arena import Arena
 from ..domain import Battle, Kind, Prompt, Sampling, Verdict
-from ..duel import Shown, Stage
+from ..duel import Refusal, Shown, Stage, refused
 from ..prompts import layout
 from ..votes.records import Ballot
 
@@ -64,6 +64,7 @@ def voted(arena: Arena, seat: Seat, ballot: Ballot) -> Seat:
     Raises:
         Refused, StoreError: as ``Arena.vote``; the seat is as it was.
     """
+    _require(seat)
     receipt = arena.vote(seat.duel, seat.session, ballot)
     after = replace(seat, verdict=receipt.verdict, closed=True, reference=receipt.reference)
     return after if receipt.reference and not seat.late else revealed(arena, after)
@@ -75,6 +76,7 @@ def revealed(arena: Arena, seat: Seat, equivalent: Sequence[bool | None] = (None
     Raises:
         Refused, StoreError: as ``Arena.judge`` and ``Arena.reveal``.
     """
+    _require(seat)
     if not seat.late and tuple(equivalent) != (None, None):
         arena.judge(seat.duel, seat.session, equivalent)
     return replace(seat, battle=arena.reveal(seat.duel, seat.session))
@@ -86,6 +88,7 @@ def withdrawn(arena: Arena, seat: Seat) -> Seat:
     Raises:
         Refused, StoreError: as ``Arena.undo``; the seat is as it was.
     """
+    _require(seat)
     arena.undo(seat.duel, seat.session)
     return replace(seat, verdict=None)
 
@@ -96,5 +99,11 @@ def may_go_on(view: Shown | None, seat: Seat) -> bool:
 
 
 def may_ask_again(view: Shown | None, seat: Seat) -> bool:
-    """True where the answers have ended, well or not, and no vote was given."""
-    return view is not None and view.stage in (Stage.ANSWERED, Stage.FAILED) and not seat.closed
+    """True where the answers have ended, well or not, or could not begin, and no vote was given."""
+    return view is not None and view.stage is not Stage.ANSWERING and not seat.closed
+
+
+def _require(seat: Seat) -> None:
+    """Raises Refused where nobody sits: the server has begun anew since the duel was drawn."""
+    if not seat.duel:
+        raise refused(Refusal.UNKNOWN)

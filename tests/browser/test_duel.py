@@ -70,6 +70,16 @@ def test_a_duel_needs_no_mouse(visit: Visitor, behind: Playground) -> None:
     assert focused(here) == "duel-question"
 
 
+def test_digits_vote_on_a_french_keyboard_without_shift(visit: Visitor, behind: Playground) -> None:
+    here = asked(visit())
+    before = behind.store.counts().votes
+    here.page.evaluate(
+        "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'é', code: 'Digit2', bubbles: true}))"
+    )
+    here.page.locator("#reveal-title").wait_for()
+    assert behind.store.counts().votes == before + 1
+
+
 def test_keys_are_text_while_something_is_being_typed(visit: Visitor, behind: Playground) -> None:
     here = asked(visit())
     before = behind.store.counts().votes

@@ -142,6 +142,31 @@ def test_the_next_duel_starts_blank_and_after_a_bundled_question_proposes_anothe
     assert not visitor.sees("duel-area")
 
 
+def test_what_was_written_since_is_kept_for_the_next_duel(visitor: Visitor) -> None:
+    asked(visitor, layout(CHOICES))
+    visitor.press("verdict-left")
+    visitor.write("duel-question", "La suivante ?")
+    visitor.press("duel-next")
+    assert visitor.value("duel-question") == "La suivante ?"
+
+
+def test_the_question_that_was_put_stays_above_its_answers(visitor: Visitor) -> None:
+    asked(visitor, "Pourquoi <b>tousse</b>-t-on ?")
+    visitor.write("duel-question", "Autre chose")
+    visitor.press("duel-plain", "change")
+    assert "Pourquoi &lt;b&gt;tousse&lt;/b&gt;-t-on ?" in visitor.value("duel-asked")
+
+
+def test_what_was_said_of_the_answers_survives_a_follow_up(visitor: Visitor) -> None:
+    asked(visitor)
+    visitor.write("duel-comment", "Très net.")
+    visitor.write("duel-message", "Et chez l'enfant ?")
+    visitor.press("duel-send")
+    assert visitor.value("duel-comment") == "Très net."
+    asked(visitor, "Autre question ?")
+    assert not visitor.value("duel-comment")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

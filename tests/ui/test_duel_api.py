@@ -82,8 +82,9 @@ def test_the_same_vote_twice_is_one_vote(place: tuple[Client, Playground]) -> No
         ({"profile": "king"}, "profile"),
         ({"comment": "a" * 3000}, "comment"),
         ({"session": " "}, "session"),
+        ({"equivalent_left": "yes"}, "equivalence"),
     ],
-    ids=["foreign", "unknown", "verdict", "criterion", "profile", "comment", "no session"],
+    ids=["foreign", "unknown", "verdict", "criterion", "profile", "comment", "no session", "equivalence"],
 )
 def test_a_forged_vote_is_refused_with_one_sentence_and_nothing_is_stored(
     place: tuple[Client, Playground], changes: dict[str, Any], sentence: str

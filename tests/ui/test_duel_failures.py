@@ -82,6 +82,47 @@ def test_a_full_queue_says_to_wait_and_the_question_stays(tmp_path: Path) -> Non
         visitor.close()
 
 
+def test_a_follow_up_that_the_queue_refused_can_be_put_again(tmp_path: Path) -> None:
+    class FullOnce(ScriptedEngine):
+        calls = 0
+
+        def stream(self, requests: Sequence[Request]) -> Iterator[Event]:
+            self.calls += 1
+            if self.calls == 2:
+                raise ModelError("engine: expected at most 64 rows, got more. Wait.")
+            return super().stream(requests)
+
+    with served(tmp_path, FullOnce(same_words)) as (url, services):
+        visitor = asked(Visitor(url, "once"))
+        visitor.write("duel-message", "Et chez l'enfant ?")
+        visitor.press("duel-send")
+        assert "Trop de réponses sont en attente" in visitor.value("duel-status")
+        assert visitor.sees("duel-regenerate")
+        visitor.press("duel-regenerate")
+        assert visitor.value("duel-left").count("toux") == 2
+        visitor.press("verdict-left")
+        assert services.store.counts().votes == 1
+        visitor.close()
+
+
+def test_nothing_else_can_be_asked_while_answers_come(tmp_path: Path) -> None:
+    engine = Endless()
+    with served(tmp_path, engine) as (url, services):
+        visitor = Visitor(url, "twice")
+        coming = answering(visitor)
+        visitor.write("duel-question", "Autre chose ?")
+        visitor.begin("duel-question", "submit")
+        while "déjà en cours" not in visitor.value("duel-status"):
+            next(coming)
+        assert (engine.open, len(services.arena._duels)) == (1, 1)
+        for side in ("left", "right"):
+            visitor.begin(f"stop-{side}")
+        for _ in coming:
+            pass
+        assert visitor.value("duel-question") == "Autre chose ?"
+        visitor.close()
+
+
 def test_a_vote_that_is_not_stored_is_not_shown_as_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_given: object, **_named: object) -> None:
         raise StoreError("votes: expected a disk with room, got a full one.")

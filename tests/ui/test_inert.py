@@ -64,7 +64,7 @@ def test_only_harmless_tags_and_attributes_are_made(render, text: str) -> None: 
     assert tags.attributes <= ATTRIBUTES
 
 
-@given(st.text())
+@given(st.text(alphabet="<>&[]()!`*_#|\"'/= \n-abimgscriptonsrchref:~\\", max_size=80))
 def test_no_text_whatever_makes_another_tag(text: str) -> None:
     for render in (plain, markdown):
         assert read(render(text)).tags <= HARMLESS
