@@ -39,7 +39,7 @@ class SharedInput(nn.Module):
         super().__init__()
         slots, rank, inputs = shape
         self.present, self.rank, self.members = present, rank, members
-        # inputs first: a product with few rows reads it faster so on a CPU than the other way round
+        # inputs first: every way multiplies by it as it lies, without a transposed view
         self.register_buffer("down", torch.zeros(slots, inputs, members * rank, device=model.device, dtype=model.dtype))
         self.down: Tensor
         self._given: Tensor | None = None
