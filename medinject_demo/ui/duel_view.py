@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..domain import Answer, Battle, FinishReason, Mixture, Verdict
 from ..duel import Shown, ShownTurn, Side, Stage
@@ -11,6 +11,9 @@ from ..prompts import layout
 from . import inert
 from .seat import Seat
 from .texts import Lang, name, say
+
+Said = Sequence[Answer]
+"""What one side said, turn by turn."""
 
 
 def status(text: str, *, alert: bool = False, focus: str = "") -> str:
@@ -63,19 +66,19 @@ def reference(lang: str, text: str) -> str:
 
 
 def reveal(lang: str, battle: Battle, verdict: Verdict | None) -> str:
-    """Who was who: a table of both sides, and what the voter chose."""
-    rows: tuple[tuple[str, Callable[[Answer], str]], ...] = (
-        ("model", lambda answer: f"<strong>{name(lang, answer.mixture)}</strong>"),
-        ("provenances", lambda answer: _provenances(lang, answer.mixture)),
-        ("words", lambda answer: str(answer.words)),
-        ("style", lambda answer: say(lang, "duel.style_counts", **answer.style)),
-        ("seconds", lambda answer: _seconds(lang, answer)),
-        ("fingerprint", lambda answer: f"<code>{html.escape(answer.fingerprint[:16])}</code>"),
+    """Who was who: a table of both sides, over all turns, and what the voter chose."""
+    rows: tuple[tuple[str, Callable[[Said], str]], ...] = (
+        ("model", lambda said: f"<strong>{name(lang, said[0].mixture)}</strong>"),
+        ("provenances", lambda said: _provenances(lang, said[0].mixture)),
+        ("words", lambda said: str(sum(each.words for each in said))),
+        ("style", lambda said: say(lang, "duel.style_counts", **_style(said))),
+        ("seconds", lambda said: _seconds(lang, said)),
+        ("fingerprint", lambda said: f"<code>{html.escape(said[-1].fingerprint[:16])}</code>"),
     )
-    last = battle.turns[-1].answers
+    sides = tuple(zip(*(turn.answers for turn in battle.turns), strict=True))
     heads = "".join(f'<th scope="col" class="{side}">{say(lang, f"duel.answer_{side}")}</th>' for side in Side)
     body = "".join(
-        f'<tr><th scope="row">{say(lang, f"duel.{row}")}</th>{"".join(f"<td>{cell(each)}</td>" for each in last)}</tr>'
+        f'<tr><th scope="row">{say(lang, f"duel.{row}")}</th>{"".join(f"<td>{cell(each)}</td>" for each in sides)}</tr>'
         for row, cell in rows
     )
     return (
@@ -100,13 +103,17 @@ def _provenances(lang: str, mixture: Mixture) -> str:
     )
 
 
-def _seconds(lang: str, answer: Answer) -> str:
-    seconds = f"{answer.seconds:.1f}"
+def _style(said: Said) -> dict[str, int]:
+    return {count: sum(each.style[count] for each in said) for count in said[0].style}
+
+
+def _seconds(lang: str, said: Said) -> str:
+    seconds = f"{sum(each.seconds for each in said):.1f}"
     return say(
         lang,
         "duel.seconds_value",
         seconds=seconds.replace(".", ",") if lang == Lang.FR else seconds,
-        tokens=answer.tokens,
+        tokens=sum(each.tokens for each in said),
     )
 
 

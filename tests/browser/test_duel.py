@@ -55,8 +55,9 @@ def test_a_duel_is_played_voted_on_undone_and_followed_by_another(
     assert here.complaints == []
 
 
-def test_a_duel_needs_no_mouse(visit: Visitor, behind: Playground) -> None:
-    here = asked(visit())
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_a_duel_needs_no_mouse(visit: Visitor, behind: Playground, size: str) -> None:
+    here = asked(visit(size=size))
     assert focused(here) == "duel-answers"
     before = behind.store.counts().votes
     here.page.keyboard.press("2")

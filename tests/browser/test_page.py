@@ -45,8 +45,9 @@ def test_a_visitor_arrives_in_the_language_of_the_browser_or_in_french(visit: Vi
     assert page.locator("html").get_attribute("lang") == lang
 
 
-def test_the_switch_to_english_changes_the_labels_and_stays_after_a_reload(visit: Visitor) -> None:
-    page = visit().page
+@pytest.mark.parametrize("size", SIZES)
+def test_the_switch_to_english_changes_the_labels_and_stays_after_a_reload(visit: Visitor, size: str) -> None:
+    page = visit(size=size).page
     page.get_by_label("English").check()
     for again in (False, True):
         if again:

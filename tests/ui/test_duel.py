@@ -20,7 +20,7 @@ CHOICES = next(each for each in load_prompts() if each.options)
 
 
 def echo(request: Request) -> str:
-    return f"Réponse à « {request.messages[-1]['content']} »"
+    return echo_of(request.messages[-1]["content"])
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,19 @@ def test_the_conversation_goes_on_until_the_vote(visitor: Visitor) -> None:
     assert not visitor.value("duel-message")
     visitor.press("verdict-left")
     assert not visitor.sees("duel-conversation")
+
+
+def test_the_reveal_counts_all_turns(visitor: Visitor) -> None:
+    asked(visitor, "un deux")
+    visitor.write("duel-message", "trois")
+    visitor.press("duel-send")
+    visitor.press("verdict-left")
+    said = len(echo_of("un deux").split()) + len(echo_of("trois").split())
+    assert visitor.value("duel-revealed").count(f"<td>{said}</td>") == 2
+
+
+def echo_of(text: str) -> str:
+    return f"Réponse à « {text} »"
 
 
 def test_both_answers_can_be_given_anew(visitor: Visitor) -> None:
