@@ -19,9 +19,10 @@ from ..domain import FinishReason, Sampling
 from ..errors import MedInjectError
 from . import compare_documents as documents
 from . import compare_view as view
+from .asking import question_of
 from .compare_api import endpoint
 from .compare_form import Form, lay_out
-from .comparison import BOUNDS, FEWEST, Comparison, follow, opened, out_of_bounds, question_of
+from .comparison import BOUNDS, FEWEST, Comparison, follow, opened, out_of_bounds
 from .frame import REFRESH, VISITORS, Frame, Playground, explained
 from .letters import Letters, panel, weighed
 from .picker import QUICK

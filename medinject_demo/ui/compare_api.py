@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 import gradio as gr
 
 from ..errors import InvalidValue, MedInjectError
-from .comparison import Comparison, follow, opened, question_of, sampling_of
+from .asking import question_of
+from .comparison import Comparison, follow, opened, sampling_of
 from .frame import REFRESH, Playground
 
 Texts = dict[str, str | None]

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from ..domain import FinishReason, Kind, Mixture, Prompt, Sampling
+from ..domain import FinishReason, Mixture, Prompt, Sampling
 from ..engine.base import Delta, Engine, Event, Request
-from ..errors import InvalidData, InvalidValue, MedInjectError
-from ..privacy import require_clean
-from ..prompts import CHOICES_LINE, check_rows, layout, messages
+from ..errors import InvalidValue, MedInjectError
+from ..prompts import messages
 
 FEWEST: Final = 2
 """Arms below which there is nothing to compare; the most are all eight."""
@@ -169,23 +168,6 @@ def follow(
     yield comparison.halted(FinishReason.ERROR)
 
 
-def question_of(text: str, known: Sequence[Prompt]) -> Prompt:
-    """The prompt that a text puts: a bundled one where it is word for word, else one's own.
-
-    A text of one's own with a line ``Choix de réponses :`` and options (A), (B)... is a multiple-choice one, as in the
-    study's data, without a known answer.
-
-    Raises:
-        Refused: the text is empty, too long, or seems to hold personal data.
-    """
-    text = text.replace("\r\n", "\n").strip()
-    for prompt in known:
-        if layout(prompt) == text:
-            return prompt
-    require_clean(text)
-    return _choices_of(text) if CHOICES_LINE in text else Prompt(Kind.OEQ, text)
-
-
 def sampling_of(values: Mapping[str, Any]) -> Sampling:
     """How tokens are drawn, from what a visitor gave.
 
@@ -202,12 +184,3 @@ def sampling_of(values: Mapping[str, Any]) -> Sampling:
 def out_of_bounds(values: Mapping[str, Any]) -> Bound | None:
     """The first setting whose value is out of its bounds."""
     return next((bound for bound in BOUNDS if not bound.holds(values[bound.setting])), None)
-
-
-def _choices_of(text: str) -> Prompt:
-    """A text with options as the study writes them; an open question where they are not of that form."""
-    try:
-        (row,) = check_rows([{"instruction": text, "answer": "A", "type": Kind.MCQ}], "question")
-    except InvalidData:
-        return Prompt(Kind.OEQ, text)
-    return replace(row.prompt(), reference="")  # an answer had to be named; nobody knows it

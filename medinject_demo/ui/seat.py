@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..arena import Arena
-from ..domain import Battle, Kind, Prompt, Sampling, Verdict
+from ..domain import Battle, Prompt, Sampling, Verdict
 from ..duel import Refusal, Shown, Stage, refused
-from ..prompts import layout
 from ..votes.records import Ballot
+from .asking import question_of
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,13 @@ class Seat:
         return self.battle is not None
 
 
-def prompt_of(text: str, prompts: Sequence[Prompt]) -> Prompt:
-    """The bundled prompt whose text this is, with its options and reference; else an open question."""
-    written = text.strip()
-    return next((each for each in prompts if layout(each) == written), Prompt(Kind.OEQ, written))
-
-
 def seated(arena: Arena, session: str, text: str, prompts: Sequence[Prompt], sampling: Sampling) -> Seat:
     """Propose a duel on a text.
 
     Raises:
         Refused, InvalidValue: as ``Arena.propose``.
     """
-    return Seat(arena.propose(prompt_of(text, prompts), session, sampling).id, session)
+    return Seat(arena.propose(question_of(text, prompts), session, sampling).id, session)
 
 
 def shown(arena: Arena, seat: Seat) -> Shown | None:

@@ -11,7 +11,8 @@ from medinject_demo.domain import MIXTURES, FinishReason, Kind, Mixture, Prompt,
 from medinject_demo.engine.base import Delta, Event, Finished, Request, ScriptedEngine
 from medinject_demo.errors import InvalidValue, ModelError, Refused
 from medinject_demo.prompts import layout, load_prompts
-from medinject_demo.ui.comparison import BOUNDS, Comparison, follow, opened, out_of_bounds, question_of, sampling_of
+from medinject_demo.ui.asking import question_of
+from medinject_demo.ui.comparison import BOUNDS, Comparison, follow, opened, out_of_bounds, sampling_of
 
 PROMPT = Prompt(Kind.OEQ, "Quels sont les symptômes de la grippe ?")
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -9,6 +9,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from medinject_demo.domain import Kind
 from medinject_demo.engine.base import ScriptedEngine
 from medinject_demo.prompts import layout
 from medinject_demo.ui.frame import Playground
@@ -61,6 +62,15 @@ def test_a_bundled_prompt_gives_its_reference_with_the_vote(place: tuple[Client,
     (vote,) = [live.vote for live in services.store.live_votes() if live.vote.battle == battle]
     assert vote.equivalent == (True, None)
     assert vote.blind
+
+
+def test_options_of_ones_own_make_a_multiple_choice_prompt_in_a_duel_too(place: tuple[Client, Playground]) -> None:
+    client, services = place
+    battle = fought(client, "Laquelle ?\nChoix de réponses :\n(A) une\n(B) deux")["battle"]
+    client.predict(battle, ME, "left", api_name="/vote")
+    stored = services.store.battle(battle)
+    assert stored is not None
+    assert (stored.prompt.kind, stored.prompt.options, stored.prompt.reference) == (Kind.MCQ, ("une", "deux"), "")
 
 
 def test_the_same_vote_twice_is_one_vote(place: tuple[Client, Playground]) -> None:

@@ -12,7 +12,7 @@ from medinject_demo.engine.base import ScriptedEngine
 from medinject_demo.prompts import layout, load_prompts
 from medinject_demo.ui.frame import Frame, Playground
 from medinject_demo.ui.picker import Picker
-from medinject_demo.ui.seat import Seat, prompt_of
+from medinject_demo.ui.seat import Seat
 from medinject_demo.ui.wording import Wording
 from tests.duels import arena_at
 
@@ -44,13 +44,6 @@ def test_after_a_bundled_question_another_follows_and_after_ones_own_none(picker
     first = layout(PROMPTS[0])
     assert all(picker.following(f" {first}\n", "", "") != first for _ in range(20))
     assert picker.following("Ma question à moi ?", "", "") == ""
-
-
-def test_a_bundled_text_is_its_prompt_and_any_other_an_open_question() -> None:
-    choices = next(each for each in PROMPTS if each.options)
-    assert prompt_of(f"  {layout(choices)}\n", PROMPTS) == choices
-    changed = prompt_of(layout(choices) + " ?", PROMPTS)
-    assert (changed.kind, changed.reference, changed.options) == (Kind.OEQ, "", ())
 
 
 def test_a_seat_is_late_once_the_arms_are_revealed() -> None:
