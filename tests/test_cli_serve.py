@@ -83,18 +83,30 @@ def test_the_space_fails_in_the_same_line(below_a_file: Path) -> None:
 def test_the_page_is_served_and_says_what_answers_and_where_votes_go(tmp_path: Path) -> None:
     port, database = free_port(), tmp_path / "new/votes.db"
     command = ["-m", "medinject_demo", "serve", "--port", str(port), "--database", f"sqlite:///{database}"]
-    with subprocess.Popen([sys.executable, *command], cwd=ROOT, stderr=subprocess.PIPE, text=True) as serving:
+    with subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_interruptible,  # noqa: PLW1509 - no thread forks here
+    ) as serving:
         try:
             assert _answer(f"http://127.0.0.1:{port}/", serving) == 200
-        finally:
             serving.send_signal(signal.SIGINT)
             _, said = serving.communicate(timeout=PATIENCE)
+        finally:
+            serving.kill()
     model, votes, secret = said.splitlines()[:3]
     assert re.fullmatch(r"model: mini \(auto is the miniature for now\): base, nat, .*, all\.", model)
     assert votes == f"votes: {database}."
     assert secret.startswith("MEDINJECT_SECRET is not set: after a restart, a voter who comes back counts as a new")
     assert database.is_file()
     assert serving.returncode == 0
+
+
+def _interruptible() -> None:
+    """A program begun in the background of a shell ignores interrupts, and its children with it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _answer(url: str, serving: subprocess.Popen[str]) -> int:
