@@ -33,7 +33,7 @@ def test_a_wait_is_judged_by_its_median() -> None:
     usable, first, machine = WAITS.as_text().splitlines()
     assert usable.startswith("usable       median 1.50 s (1.00 to 9.00, 5 samples), goal 3 s: met; from navigation")
     assert "goal 1 s: not met" in first
-    assert machine == "a processor, 2 cores, 2 threads, fp32; torch 2.13.0, Python 3.11.2; Chromium 150.0"
+    assert machine == "2 CPU cores, 2 threads, fp32; torch 2.13.0, Python 3.11.2; Chromium 150.0"
 
 
 def test_the_document_holds_every_sample() -> None:
