@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 
-from ..domain import BASE, Mixture
+from ..domain import BASE, MIXTURES, Mixture
 from ..errors import ModelError
 from .bank import BASE_SLOT, AdapterBank
 from .base import require_arm
@@ -26,9 +26,7 @@ class Tenancy:
     @property
     def mixtures(self) -> tuple[Mixture, ...]:
         """The arms that can answer, the base first."""
-        return tuple(
-            sorted(self._slots, key=lambda mixture: (sum(mixture.levels), [-level for level in mixture.levels]))
-        )
+        return tuple(mixture for mixture in MIXTURES if mixture in self._slots)
 
     def slot(self, mixture: Mixture) -> int:
         """The slot that answers for an arm now."""

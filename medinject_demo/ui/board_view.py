@@ -14,7 +14,7 @@ from typing import Final
 from ..domain import BASE, MIXTURES, Mixture
 from ..pairing import Pair, pair_of
 from ..votes.records import Counts, PairCount
-from .texts import Lang, name, say
+from .texts import name, number, say
 
 ENOUGH: Final = 10
 """Decisive votes below which nothing is said of a pair: with fewer, hardly a split differs from a fair coin's."""
@@ -35,11 +35,6 @@ def as_of(lang: str, at: datetime) -> str:
     moment = at.astimezone(UTC)
     said = say(lang, "board.as_of", at=moment)
     return f'<p role="status"><time datetime="{moment.isoformat(timespec="seconds")}">{said}</time></p>'
-
-
-def number(lang: str, count: int) -> str:
-    """A number with its thousands apart: a narrow space in French, a comma in English."""
-    return f"{count:,}".replace(",", "\u202f") if lang == Lang.FR else f"{count:,}"
 
 
 def enough(count: PairCount) -> bool:

@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
-import gradio as gr
-
-from ..errors import InvalidValue, MedInjectError
+from ..errors import InvalidValue
 from .asking import question_of
 from .comparison import Comparison, follow, opened, sampling_of
-from .frame import REFRESH, Playground
+from .frame import REFRESH, Playground, told_to_programs
 
 Texts = dict[str, str | None]
 """Slug of an arm to its text so far; None where it failed."""
@@ -49,12 +47,10 @@ def endpoint(behind: Playground) -> Callable[..., Iterator[Texts]]:
             "min_p": min_p,
             "repetition_penalty": repetition_penalty,
         }
-        try:
+        with told_to_programs():
             comparison = _opened(behind, question, arms, settings)
             for grown in follow(behind.engine, comparison, refresh=REFRESH):
                 yield {card.mixture.slug: None if card.failed else card.text for card in grown.cards}
-        except MedInjectError as error:
-            raise gr.Error(str(error), print_exception=False) from error
 
     # Gradio documents an endpoint's type from here, and takes an iterator for a list.
     compare.__annotations__["return"] = Texts

@@ -14,7 +14,7 @@ from ..domain import MIXTURES, FinishReason, Mixture, Sampling
 from . import inert
 from .comparison import Bound, Card, Comparison
 from .differences import differing
-from .texts import Lang, name, say
+from .texts import Lang, name, number, say
 
 SHORT_PRINT: Final = 8
 """Digits of a fingerprint that a card shows; the documents hold it whole."""
@@ -92,12 +92,6 @@ def cards(lang: str, comparison: Comparison | None) -> str:
     reference = None if comparison.live or first.failed else first
     shown = "".join(_card(lang, card, None if card is first else reference) for card in comparison.cards)
     return f'<p class="marks hint">{marks}</p><div class="cards" data-count="{len(comparison.cards)}">{shown}</div>'
-
-
-def number(lang: str, value: float, digits: int | None = None) -> str:
-    """A number with the language's decimal sign."""
-    text = f"{value:g}" if digits is None else f"{value:.{digits}f}"
-    return text.replace(".", ",") if lang == Lang.FR else text
 
 
 def provenances(lang: str, mixture: Mixture) -> list[str]:

@@ -98,16 +98,14 @@ class Duels:
     def start(self, visit: Visit, question: str) -> Iterator[Updates]:
         """Propose a duel and let it be answered; a question that is held back stays where it was written."""
         token = visit.session or secrets.token_urlsafe(24)  # the browser's own may not have come yet
-        fresh = self.parts.blank_ballot()
         try:
             self._require_quiet(visit)
             after = seated(self.arena, token, question, self.behind.prompts, self.behind.sampling)
         except MedInjectError as error:
             yield self._refused(visit.lang, error, QUESTION)
             return
-        for updates in self._answered(replace(visit, seat=after), self._warning(visit.lang)):
-            yield updates | fresh if self.parts.seat in updates else updates
-            fresh = {} if self.parts.seat in updates else fresh
+        blank = self.parts.blank_ballot()
+        yield from self._answered(replace(visit, seat=after), self._warning(visit.lang), begun=blank)
 
     def regenerate(self, visit: Visit) -> Iterator[Updates]:
         """Have the last turn answered anew, or at last where the engine could not take it."""
@@ -124,8 +122,7 @@ class Duels:
         def asked() -> Shown:
             return self.arena.follow_up(visit.seat.duel, visit.seat.session, message, self.behind.sampling)
 
-        for updates in self._again(visit, asked):
-            yield updates | ({self.parts.message: ""} if self.parts.seat in updates else {})
+        yield from self._again(visit, asked, begun={self.parts.message: ""})
 
     def reveal(self, visit: Visit, left: bool | None, right: bool | None) -> Updates:
         """Store what was said of the reference, and show who was who."""
@@ -180,27 +177,30 @@ class Duels:
             return self._refused(visit.lang, error)
         return painted | ({self.parts.status: told(visit.lang, visit.seat, after)} if told else {})
 
-    def _again(self, visit: Visit, order: Callable[[], object]) -> Iterator[Updates]:
+    def _again(self, visit: Visit, order: Callable[[], object], begun: Updates | None = None) -> Iterator[Updates]:
         try:
             order()
         except MedInjectError as error:
             yield self._refused(visit.lang, error)
             return
-        yield from self._answered(visit)
+        yield from self._answered(visit, begun=begun)
 
-    def _answered(self, visit: Visit, warning: str = "") -> Iterator[Updates]:
-        """Draw the cards as the answers come: at the first piece of each side, then every ``REFRESH`` seconds."""
-        begun, sides, drawn = False, set[Side](), 0.0
-        yield {self.parts.status: duel_view.status(warning or say(visit.lang, "duel.said_asked"), alert=bool(warning))}
+    def _answered(self, visit: Visit, warning: str = "", begun: Updates | None = None) -> Iterator[Updates]:
+        """Draw the cards as the answers come: at the first piece of each side, then every ``REFRESH`` seconds.
+
+        ``begun`` is drawn once, with the first piece: not before, since the order may still fail, and not later, since
+        the visitor goes on writing.
+        """
+        sides, drawn = set[Side](), 0.0
+        yield self._asked(visit.lang, warning)
         try:
             for event in self.arena.stream(visit.seat.duel, visit.seat.session):
                 view = self.arena.shown(visit.seat.duel, visit.seat.session)
-                if not begun:
-                    yield self._paint(visit, view) | self._begun(visit.lang, warning)
+                if not sides:
+                    yield self._paint(visit, view) | self._asked(visit.lang, warning, ANSWERS) | (begun or {})
                 elif event.side not in sides or time.monotonic() - drawn >= REFRESH:
                     yield self._cards(visit, view)
                     drawn = time.monotonic()
-                begun = True
                 sides.add(event.side)
             view = self.arena.shown(visit.seat.duel, visit.seat.session)
         except MedInjectError as error:
@@ -208,24 +208,27 @@ class Duels:
             return
         yield self._paint(visit, view) | {self.parts.status: duel_view.ended(visit.lang, view, warning)}
 
-    def _begun(self, lang: str, warning: str) -> Updates:
-        told = duel_view.status(warning or say(lang, "duel.said_asked"), alert=bool(warning), focus=ANSWERS)
+    def _asked(self, lang: str, warning: str, focus: str = "") -> Updates:
+        told = duel_view.status(warning or say(lang, "duel.said_asked"), alert=bool(warning), focus=focus)
         return {self.parts.status: told}
+
+    def _view(self, seat: Seat) -> Shown | None:
+        """The duel as it stands; None where there is none, or where it is forgotten."""
+        try:
+            return shown(self.arena, seat)
+        except Refused:
+            return None
 
     def _require_quiet(self, visit: Visit) -> None:
         """Raises Refused while this visitor's answers come: two streams would draw one tab."""
-        try:
-            view = shown(self.arena, visit.seat)
-        except Refused:  # forgotten: nothing comes any more
-            return
+        view = self._view(visit.seat)
         if view is not None and view.stage is Stage.ANSWERING:
             raise refused(Refusal.UNDER_WAY)
 
     def _following(self, visit: Visit, question: str, specialty: str, kind: str) -> str:
         """What the box holds for the next duel."""
-        try:
-            view = shown(self.arena, visit.seat)
-        except Refused:
+        view = self._view(visit.seat)
+        if view is None and visit.seat.duel:
             return question
         asked = layout(view.prompt) if view else ""
         return question if question.strip() != asked else self.picker.following(question, specialty, kind)
@@ -242,11 +245,7 @@ class Duels:
 
     def _retold(self, lang: str, seat: Seat, plain: bool) -> list[Any]:
         """The drawn parts in another language."""
-        try:
-            view = shown(self.arena, seat)
-        except MedInjectError:
-            view = None
-        painted = self._paint(Visit(lang, seat.session, seat, plain), view)
+        painted = self._paint(Visit(lang, seat.session, seat, plain), self._view(seat))
         return [painted[part] for part in self.parts.drawn]
 
     def _refused(self, lang: str, error: MedInjectError, focus: str = "") -> Updates:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import gradio as gr
+from gradio.events import api
 
 from ..domain import Answer, Battle
 from ..duel import Shown
-from ..errors import InvalidValue, MedInjectError, StoreError
+from ..errors import InvalidValue
 from ..votes.records import Ballot
-from .frame import VISITORS, Playground, explained
+from .frame import VISITORS, Playground, told_to_programs
 from .seat import Seat, revealed, seated, voted
-from .texts import Lang
 
 
 def publish(behind: Playground) -> None:
@@ -24,13 +23,11 @@ def publish(behind: Playground) -> None:
 
         ``session`` is a token of the caller's own choice, which must not be guessable: the vote needs it again.
         """
-        try:
+        with told_to_programs():
             seat = seated(behind.arena, session, question, behind.prompts, behind.sampling)
             for _ in behind.arena.stream(seat.duel, seat.session):
                 yield _told(behind.arena.shown(seat.duel, seat.session))
             yield _told(behind.arena.shown(seat.duel, seat.session))
-        except MedInjectError as error:
-            raise gr.Error(_sentence(error), print_exception=False) from error
 
     def vote(  # noqa: PLR0913, PLR0917 - a program's interface: an argument for each thing that is said
         battle: str,
@@ -44,8 +41,7 @@ def publish(behind: Playground) -> None:
         equivalent_right: bool | None = None,
     ) -> dict[str, Any]:
         """Store a verdict (left, right, both_good, both_bad, unsure) and tell who was who."""
-
-        def order() -> dict[str, Any]:
+        with told_to_programs():
             if not {type(equivalent_left), type(equivalent_right)} <= {bool, type(None)}:
                 got = repr((equivalent_left, equivalent_right))[:60]
                 raise InvalidValue.of("equivalence", expected="true, false or null for each side", got=got)
@@ -55,17 +51,8 @@ def publish(behind: Playground) -> None:
                 seat = revealed(behind.arena, seat, (equivalent_left, equivalent_right))
             return {"battle": battle, "verdict": verdict, "reference": seat.reference} | _revealed(seat.battle)
 
-        return _answered(order)
-
-    gr.events.api(battle, api_name="battle", concurrency_limit=VISITORS)
-    gr.events.api(vote, api_name="vote", concurrency_limit=VISITORS)
-
-
-def _answered(order: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return order()
-    except MedInjectError as error:
-        raise gr.Error(_sentence(error), print_exception=False) from error
+    api(battle, api_name="battle", concurrency_limit=VISITORS)
+    api(vote, api_name="vote", concurrency_limit=VISITORS)
 
 
 def _told(view: Shown) -> dict[str, Any]:
@@ -97,8 +84,3 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "seconds": round(answer.seconds, 3),
         "style": answer.style,
     }
-
-
-def _sentence(error: MedInjectError) -> str:
-    """What a program is told; that of the store may name where votes are kept."""
-    return explained(Lang.EN, error) if isinstance(error, StoreError) else str(error)

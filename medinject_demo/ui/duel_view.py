@@ -10,7 +10,7 @@ from ..duel import Shown, ShownTurn, Side, Stage
 from ..prompts import layout
 from . import inert
 from .seat import Seat
-from .texts import Lang, name, say
+from .texts import name, number, say
 
 Said = Sequence[Answer]
 """What one side said, turn by turn."""
@@ -108,13 +108,8 @@ def _style(said: Said) -> dict[str, int]:
 
 
 def _seconds(lang: str, said: Said) -> str:
-    seconds = f"{sum(each.seconds for each in said):.1f}"
-    return say(
-        lang,
-        "duel.seconds_value",
-        seconds=seconds.replace(".", ",") if lang == Lang.FR else seconds,
-        tokens=sum(each.tokens for each in said),
-    )
+    seconds = number(lang, sum(each.seconds for each in said), 1)
+    return say(lang, "duel.seconds_value", seconds=seconds, tokens=sum(each.tokens for each in said))
 
 
 def told(lang: str, before: Seat, after: Seat) -> str:

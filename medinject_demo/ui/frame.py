@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 import gradio as gr
 
+from ..adapters.registry import MINIATURE
 from ..arena import Arena
 from ..domain import Prompt, Sampling
 from ..engine.base import Engine
 from ..errors import InvalidValue, MedInjectError, ModelError, Refused, StoreError
 from ..votes.store import VoteStore
-from .texts import catalogue, say
+from .texts import Lang, catalogue, say
 from .wording import Wording
 
 VISITORS: Final = 32
@@ -39,7 +41,7 @@ class Playground:
     @property
     def miniature(self) -> bool:
         """True where the miniature answers."""
-        return self.profile == "mini"
+        return self.profile == MINIATURE
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,13 @@ def explained(lang: str, error: MedInjectError) -> str:
             return " ".join(texts)
     kinds: dict[type[MedInjectError], str] = {StoreError: "store", ModelError: "model", InvalidValue: "value"}
     return say(lang, f"refused.{next((key for kind, key in kinds.items() if isinstance(error, kind)), 'other')}")
+
+
+@contextmanager
+def told_to_programs() -> Iterator[None]:
+    """An error of the family as a client of the page's interface is told it; the store's may name where votes are."""
+    try:
+        yield
+    except MedInjectError as error:
+        told = explained(Lang.EN, error) if isinstance(error, StoreError) else str(error)
+        raise gr.Error(told, print_exception=False) from error

@@ -12,8 +12,7 @@ from ..engine.base import Engine
 from ..errors import MedInjectError
 from ..evaluation.choices import option_weights, rotations
 from . import inert
-from .compare_view import number
-from .texts import name, say
+from .texts import name, number, say
 
 _log = logging.getLogger(__name__)
 

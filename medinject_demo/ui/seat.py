@@ -48,7 +48,11 @@ def seated(arena: Arena, session: str, text: str, prompts: Sequence[Prompt], sam
 
 
 def shown(arena: Arena, seat: Seat) -> Shown | None:
-    """The duel as its voter may see it; None where there is none, or where it is forgotten."""
+    """The duel as its voter may see it; None where there is none.
+
+    Raises:
+        Refused: the duel is forgotten, or another's.
+    """
     return arena.shown(seat.duel, seat.session) if seat.duel else None
 
 

@@ -18,9 +18,8 @@ from markdown_it.utils import EnvType, OptionsDict
 
 from ..adapters.registry import profile
 from ..domain import BASE, MIXTURES, STUDY_SIZE, Mixture, Provenance
-from .board_view import number
 from .frame import Frame, Playground
-from .texts import name, say
+from .texts import name, number, say
 
 STUDIED: Final = "qwen3-4b"
 """The registry's name of the study's own models."""

@@ -40,6 +40,13 @@ def name(lang: str, mixture: Mixture) -> str:
     return say(lang, f"arms.{mixture.slug}")
 
 
+def number(lang: str, value: float, digits: int | None = None) -> str:
+    """A number: French has a decimal comma and thousands a narrow space apart, English a point and commas."""
+    plain = "" if isinstance(value, int) else "g"
+    text = f"{value:,{plain}}" if digits is None else f"{value:,.{digits}f}"
+    return text.translate({ord(","): "\u202f", ord("."): ","}) if lang == Lang.FR else text
+
+
 @functools.cache
 def catalogue() -> Mapping[str, Mapping[Lang, str]]:
     """Every text by key and language; the key is the file's name and the table's, with a dot between."""

@@ -130,10 +130,6 @@ def test_the_choice_of_arms_is_told_in_a_sentence(slugs: list[str]) -> None:
     assert not slugs[1:] or "Natif" in said
 
 
-def test_a_number_has_the_sign_of_its_language() -> None:
-    assert (view.number("fr", 0.1), view.number("en", 0.1), view.number("fr", 2, 1)) == ("0,1", "0.1", "2,0")
-
-
 @pytest.mark.parametrize("lang", ["fr", "en"])
 def test_the_json_document_holds_everything_and_reads_back(lang: str) -> None:
     cards = (card("base", EVIL), card("nat", "", FinishReason.ERROR), card("all", "été 💪", FinishReason.CANCELLED))

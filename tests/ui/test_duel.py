@@ -120,6 +120,18 @@ def test_the_conversation_goes_on_until_the_vote(visitor: Visitor) -> None:
     assert not visitor.sees("duel-conversation")
 
 
+def test_what_is_written_while_the_answers_come_stays(visitor: Visitor) -> None:
+    asked(visitor)
+    visitor.write("duel-message", "Et chez l'enfant ?")
+    coming = visitor.pressing("duel-send")
+    while visitor.value("duel-message"):
+        next(coming)
+    visitor.write("duel-message", "Et chez la femme enceinte ?")
+    for _ in coming:
+        pass
+    assert visitor.value("duel-message") == "Et chez la femme enceinte ?"
+
+
 def test_the_reveal_counts_all_turns(visitor: Visitor) -> None:
     asked(visitor, "un deux")
     visitor.write("duel-message", "trois")

@@ -12,7 +12,7 @@ import pytest
 from medinject_demo.domain import MIXTURES
 from medinject_demo.duel import Refusal
 from medinject_demo.privacy import Reason
-from medinject_demo.ui.texts import Lang, accepted, catalogue, name, say, typeset
+from medinject_demo.ui.texts import Lang, accepted, catalogue, name, number, say, typeset
 
 UI = Path(__file__).parents[2] / "medinject_demo" / "ui"
 TEXTS = sorted(catalogue().items())
@@ -87,3 +87,11 @@ def test_typesetting() -> None:
 def test_a_text_that_is_not_there_is_an_error() -> None:
     with pytest.raises(KeyError):
         say("fr", "duel.nothing")
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "french", "english"),
+    [(0.1, None, "0,1", "0.1"), (2, 1, "2,0", "2.0"), (33493, None, "33\u202f493", "33,493"), (7, None, "7", "7")],
+)
+def test_a_number_is_written_as_in_its_language(value: float, digits: int | None, french: str, english: str) -> None:
+    assert (number("fr", value, digits), number("en", value, digits)) == (french, english)
