@@ -2,7 +2,7 @@
 
 DoRA at inference (Liu et al. 2024, eq. 5; peft's ``DoraLinearLayer``) is, per output row, ``s * (x W^T + k x A^T B^T)``
 with ``k = alpha / r`` and ``s = m / ||W + k B A||``, constant once loaded. ``k`` and ``s`` are folded into B. Slot 0 is
-the base: A = B = 0, s = 1. Knows nothing of files, tokens or caches; how rows find their slots is ``ways``'.
+the base: s = 1, and neither A nor B. Knows nothing of files, tokens or caches; how rows find their slots is ``ways``'.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from .adapter import LayerWeights
-from .ways import Masked, Packed, RowByRow, Way
+from .ways import Masked, RowByRow, Sorted, Way
 
 BASE_SLOT: Final = 0
 SHARED: Final = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
@@ -37,10 +37,11 @@ class SharedInput(nn.Module):
 
     def __init__(self, present: Present, shape: tuple[int, int, int], members: int, model: Any) -> None:
         super().__init__()
-        slots, rank, inputs = shape
+        adapters, rank, inputs = shape
         self.present, self.rank, self.members = present, rank, members
         # inputs first: every way multiplies by it as it lies, without a transposed view
-        self.register_buffer("down", torch.zeros(slots, inputs, members * rank, device=model.device, dtype=model.dtype))
+        like = {"device": model.device, "dtype": model.dtype}
+        self.register_buffer("down", torch.zeros(adapters, inputs, members * rank, **like))
         self.down: Tensor
         self._given: Tensor | None = None
         self._low: Sequence[Tensor] = ()
@@ -57,19 +58,18 @@ class SharedInput(nn.Module):
         return low
 
     def of(self, member: int) -> Tensor:
-        """A member's own A in every slot, (slots, rank, inputs)."""
+        """A member's own A of every adapter, (adapters, rank, inputs)."""
         return self.down[:, :, member * self.rank : (member + 1) * self.rank].mT
 
 
 class BankedLinear(nn.Module):
-    """A linear layer with a slot of A, B and s for each adapter, added row by row of the batch."""
+    """A linear layer with A, B and s of each adapter, added row by row of the batch."""
 
     def __init__(self, base: nn.Module, shared: SharedInput, member: int, scale: Tensor, place: int) -> None:
         super().__init__()
         self.base, self.shared = base, shared
         self._member, self._place, self._present = member, place, shared.present
-        slots, outputs = scale.shape
-        self.register_buffer("up", shared.down.new_zeros(slots, shared.rank, outputs))
+        self.register_buffer("up", shared.down.new_zeros(len(shared.down), shared.rank, scale.shape[-1]))
         # in fp32 whatever the rest is in: in bf16 a scale near 1 would lose a fifth of what tells it from 1
         self.register_buffer("scale", scale)
         self.up: Tensor
@@ -89,7 +89,7 @@ class BankedLinear(nn.Module):
 
     @property
     def down(self) -> Tensor:
-        """A of every slot, (slots, rank, inputs)."""
+        """A of every adapter, (adapters, rank, inputs)."""
         return self.shared.of(self._member)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -106,8 +106,8 @@ class BankedLinear(nn.Module):
         return outputs
 
     def put(self, slot: int, weights: LayerWeights | None, scale: Tensor | None = None) -> None:
-        """Fill a slot in place; None makes it the base's."""
-        down, up = self.down[slot], self.up[slot]
+        """Fill an adapter's slot in place; None makes it the base's."""
+        down, up = self.down[slot - 1], self.up[slot - 1]
         down.zero_()
         up.zero_()
         self.scale[slot].fill_(1)
@@ -124,18 +124,23 @@ class BankedLinear(nn.Module):
 
 
 class AdapterBank:
-    """All banked layers of a model. Fixed addresses: a slot is refilled in place, nothing is replaced."""
+    """All banked layers of a model. A slot is refilled in place; addresses change only where ``top`` does."""
 
-    def __init__(self, model: Any, slots: int, rank: int, names: Collection[str] | None = None) -> None:
-        """Bank the layers of these names, all where None."""
-        self.rank, self.slots = rank, slots
-        self._device: torch.device = model.device
-        self._free = sorted(range(1, slots), reverse=True)
+    def __init__(
+        self, model: Any, adapters: int, rank: int, names: Collection[str] | None = None, *, spare: int = 0
+    ) -> None:
+        """Bank the layers of these names, all where None.
+
+        There is memory for so many adapters at once, and for each of ``spare`` more from when it is first filled.
+        """
+        self.rank = rank
+        self._adapters, self._device = adapters, model.device
+        self._free = sorted(range(1, adapters + spare + 1), reverse=True)
         self._present = Present()
-        self._used: tuple[Sequence[int], bool] | None = None
+        self._used: tuple[int, ...] | None = None
         linears = {name: each for name, each in _linears(model) if names is None or name in names}
         self._outputs = [int(each.out_features) for each in linears.values()]
-        self._scale = torch.ones(slots, sum(self._outputs), device=self._device)
+        self._scale = torch.ones(1 + adapters + spare, sum(self._outputs), device=self._device)
         self.layers: dict[str, BankedLinear] = {}
         for family in _families(linears):
             self._bank(model, {name: linears[name] for name in family}, list(linears))
@@ -143,20 +148,20 @@ class AdapterBank:
 
     @property
     def top(self) -> int:
-        """The highest slot that was ever taken: what a captured step reads."""
+        """The highest slot that was ever filled: what a captured step reads."""
         return self._top
 
-    def use(self, slots: Sequence[int], *, one_token: bool = False) -> None:
-        """The slot of each row of the next forward, and whether it feeds one token a row."""
-        wanted = (tuple(slots), one_token)
+    def use(self, slots: Sequence[int]) -> None:
+        """The slot of each row of the next forward; rows that lie in the order of their slots are the fastest."""
+        wanted = tuple(slots)
         if wanted == self._used:
             return
         self._used = wanted
-        if not any(slots):
+        if not any(wanted):
             self._present.way = None
             return
-        rows = torch.tensor(slots, device=self._device)
-        self._choose(Packed.of(slots, self._device) if one_token else RowByRow(rows), rows)
+        rows = torch.tensor(wanted, device=self._device)
+        self._choose(Sorted.of(wanted) if list(wanted) == sorted(wanted) else RowByRow.of(rows), rows)
 
     def use_any(self, slots: Tensor) -> None:
         """The same for one token a row, from a tensor (rows) on the device whose values may be any up to ``top``."""
@@ -164,13 +169,11 @@ class AdapterBank:
         if self._top == BASE_SLOT:
             self._present.way = None
         else:
-            self._choose(Masked.of(slots, slice(1, self._top + 1)), slots)
+            self._choose(Masked.of(slots, self._top), slots)
 
     def take(self) -> int | None:
         """The lowest free slot, now taken; None where there is none."""
-        slot = self._free.pop() if self._free else None
-        self._top = max(self._top, slot or BASE_SLOT)
-        return slot
+        return self._free.pop() if self._free else None
 
     def free(self, slot: int) -> None:
         """Give a slot back."""
@@ -184,6 +187,8 @@ class AdapterBank:
     def put(self, slot: int, adapter: Mapping[str, LayerWeights], scales: Mapping[str, Tensor]) -> None:
         """Fill a slot with an adapter: its layers by name, and their scales; other layers are the base's there."""
         self._used = None  # what was looked up may be of this slot
+        self._make_room(slot)
+        self._top = max(self._top, slot)
         for name, layer in self.layers.items():
             layer.put(slot, adapter.get(name), scales.get(name))
 
@@ -191,10 +196,20 @@ class AdapterBank:
         """A copy of a slot's scales by layer, (outputs) each, on the CPU."""
         return {name: layer.scale[slot].cpu().clone() for name, layer in self.layers.items()}
 
+    def _make_room(self, adapters: int) -> None:
+        """Memory for at least so many adapters; those that are there are copied."""
+        if adapters <= self._adapters:
+            return
+        self._adapters = adapters
+        for shared in {layer.shared for layer in self.layers.values()}:
+            shared.down = _longer(shared.down, adapters)
+        for layer in self.layers.values():
+            layer.up = _longer(layer.up, adapters)
+
     def _bank(self, model: Any, family: Mapping[str, Any], order: Sequence[str]) -> None:
         """Put banked layers in place of linear ones that share an input; ``order`` is that of the scales."""
         inputs = int(next(iter(family.values())).in_features)
-        shared = SharedInput(self._present, (self.slots, self.rank, inputs), len(family), model)
+        shared = SharedInput(self._present, (self._adapters, self.rank, inputs), len(family), model)
         scales = dict(zip(order, torch.split(self._scale, self._outputs, -1), strict=True))
         for member, (name, linear) in enumerate(family.items()):
             layer = BankedLinear(linear, shared, member, scales[name], order.index(name))
@@ -205,6 +220,13 @@ class AdapterBank:
     def _choose(self, way: Way, rows: Tensor) -> None:
         self._present.way = way
         self._present.scales = torch.split(self._scale[rows][:, None], self._outputs, -1)
+
+
+def _longer(stack: Tensor, adapters: int) -> Tensor:
+    """A copy of a stack with room for so many adapters."""
+    longer = stack.new_zeros(adapters, *stack.shape[1:])
+    longer[: len(stack)] = stack
+    return longer
 
 
 def shapes_of(model: Any) -> dict[str, tuple[int, int]]:

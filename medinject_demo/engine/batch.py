@@ -21,10 +21,11 @@ from torch import Tensor
 from ..domain import FinishReason
 from ..errors import ModelError
 from .decode import next_tokens
+from .lines import Lines
 from .rows import Call, Row
 from .steps import Forward
 
-CHUNK: Final = 512
+CHUNK: Final = 256
 """Prompt tokens, of all rows together, that one step feeds at most."""
 MOST_WAITING: Final = 1024
 """Rows that may wait for a place; beyond, a call is refused."""
@@ -52,7 +53,8 @@ class Batcher:
         self._most_rows, self._context = most_rows, context
         self._step = forward.step if step is None else step
         self._no_gradients = no_gradients
-        self._rows: list[tuple[Call, Row]] = []
+        # a captured step reads every adapter in any case: there, the order would only cost copies
+        self._rows = Lines(forward.cache) if step is None else Lines(forward.cache, lambda row: 0)
         self._calls: deque[Call] = deque()
         self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._news = threading.Condition()
@@ -123,7 +125,7 @@ class Batcher:
         """Finish every row, with the fault where there is one, and refuse every job."""
         with self._news:
             self._closed = True
-            rows, self._rows = self._rows, []
+            rows = self._rows.clear()
             waiting = [(call, row) for call in self._calls for row in call.waiting]
             self._calls.clear()
             jobs, self._jobs = self._jobs, deque()
@@ -167,7 +169,7 @@ class Batcher:
             while self._calls and len(self._rows) < self._most_rows:
                 call = min(self._calls, key=held.__getitem__)
                 self._calls.remove(call)
-                self._rows.append((call, call.waiting.popleft()))
+                self._rows.join(call, call.waiting.popleft())
                 held[call] += 1
                 if call.waiting:
                     self._calls.append(call)
@@ -180,7 +182,7 @@ class Batcher:
         except Exception as error:  # of torch, of a model's code, of a tokenizer: the rows end, the thread does not
             fault = f"{type(error).__name__}: {error}"
         if fault:  # outside the handler: the error's frames held the memory that may have run out
-            rows, self._rows = self._rows, []
+            rows = self._rows.clear()
             self._forward.cache.forget()
             for call, row in rows:
                 call.finish(row, FinishReason.ERROR, fault)
@@ -191,7 +193,7 @@ class Batcher:
         if not lines:
             return
         lines = lines[:CHUNK]
-        rows = [self._rows[line][1] for line in lines]
+        rows = [self._rows.row(line) for line in lines]
         room = self._context - max(row.fed for row in rows)  # padding must not pass the end of a line
         size = min(max(1, CHUNK // len(rows)), max(len(row.prompt) - 1 - row.fed for row in rows), room)
         chunks = [list(row.prompt[row.fed : min(row.fed + size, len(row.prompt) - 1)]) for row in rows]
@@ -219,7 +221,7 @@ class Batcher:
             if finite:
                 self._take(call, row, token)
             else:
-                self._forward.cache.forget(self._line(row))
+                self._forward.cache.forget(self._rows.line(row))
                 self._leave(call, row, FinishReason.ERROR, "logits that are not finite")
 
     def _take(self, call: Call, row: Row, token: int) -> None:
@@ -232,14 +234,6 @@ class Batcher:
         if len(row.tokens) >= row.most or row.fed + 1 >= self._context:
             self._leave(call, row, FinishReason.LENGTH)
 
-    def _line(self, row: Row) -> int:
-        return next(place for place, (_, each) in enumerate(self._rows) if each is row)
-
     def _leave(self, call: Call, row: Row, reason: FinishReason, error: str = "") -> None:
-        """Take a row out; the last one takes its line."""
-        line, last = self._line(row), len(self._rows) - 1
-        if line != last:
-            self._forward.cache.move(last, line)
-            self._rows[line] = self._rows[last]
-        self._rows.pop()
+        self._rows.leave(row)
         call.finish(row, reason, error)

@@ -54,7 +54,7 @@ class LocalEngine:
             stops_of(self._model, self._tokenizer),
             most_rows=room.rows,
             context=room.context,
-            step=self._captured or forward.step,
+            step=self._captured,
             # quanto's four-bit tensors cannot be read in inference mode
             no_gradients=torch.inference_mode if self._base.stored is not None else torch.no_grad,
         )
@@ -89,7 +89,7 @@ class LocalEngine:
         where = device_of(device)
         prepared = prepare(base, adapters, where, dtype_of(dtype, where), quantization)
         rank = max(LOWEST_RANK, prepared.rank)
-        bank = AdapterBank(prepared.model, len(adapters) + 1 + SPARE, rank, prepared.targets)
+        bank = AdapterBank(prepared.model, len(adapters), rank, prepared.targets, spare=SPARE)
         room = _room(prepared, wanted, SHORTEST if max_context is None else wanted.context)
         engine = cls(prepared, bank, room)
         try:

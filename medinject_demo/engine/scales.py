@@ -33,7 +33,10 @@ def scales_of(adapter: Adapter, fingerprint: str, folder: Path, weight: Weight) 
     found = _read(kept, adapter)
     if found is not None:
         return found
-    scales = {name: layer.scale(weight(name)) for name, layer in adapter.layers.items()}
+    # their memory first: a small result between two products of a whole matrix would leave the heap in pieces
+    scales = {name: torch.empty(layer.up.shape[0]) for name, layer in adapter.layers.items()}
+    for name, layer in adapter.layers.items():
+        scales[name].copy_(layer.scale(weight(name)))
     _keep(scales, kept)
     return scales
 

@@ -40,7 +40,7 @@ class Forward:
         positions = torch.tensor(fed, device=device)[:, None] + torch.arange(ids.shape[1], device=device)
         together = list(lines) == list(range(lines[0], lines[0] + len(lines)))
         which = slice(lines[0], lines[0] + len(lines)) if together else torch.tensor(list(lines), device=device)
-        self.bank.use(slots, one_token=ids.shape[1] == 1)
+        self.bank.use(slots)
         return self.run(ids, Span(which, positions, max(fed) + ids.shape[1]))
 
     def step(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int]) -> Tensor:
@@ -77,8 +77,8 @@ class CapturedSteps:
     def __init__(self, forward: Forward, most_rows: int, context: int, capture: Callable[[Run], Run]) -> None:
         self._forward, self._most_rows, self._context, self._capture = forward, most_rows, context, capture
         self._inputs: dict[int, Tensor] = {}
-        self._runs: dict[tuple[int, int, int], Run] = {}
-        self._generation = forward.cache.generation
+        self._runs: dict[tuple[int, int], Run] = {}
+        self._made_for = self._state
 
     def __call__(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int]) -> Tensor:
         """Feed one token to each of the first lines; logits (rows, vocabulary), overwritten by the next call."""
@@ -100,6 +100,11 @@ class CapturedSteps:
                 rows, tokens = self._shape(1 << power, longest)
                 self._captured(rows, tokens, self._room(rows))
 
+    @property
+    def _state(self) -> tuple[int, int]:
+        """What a captured run reads: it is void where either has changed."""
+        return self._forward.cache.generation, self._forward.bank.top
+
     def _shape(self, rows: int, tokens: int) -> tuple[int, int]:
         """The rows and the context to which so many of either are padded."""
         return min(1 << (rows - 1).bit_length(), self._most_rows), min(-(-tokens // STRIDE) * STRIDE, self._context)
@@ -118,12 +123,12 @@ class CapturedSteps:
             self._forward.bank.use_any(slots)
             return self._forward.run(tokens[:, None], Span(slice(0, rows), fed[:, None], longest))
 
-        shape = rows, longest, self._forward.bank.top
-        if shape not in self._runs or self._generation != self._forward.cache.generation:
+        shape = rows, longest
+        if shape not in self._runs or self._made_for != self._state:
             run()  # makes room in the cache first: what is captured must not
-            if self._generation != self._forward.cache.generation:
+            if self._made_for != self._state:
                 self._runs.clear()
-                self._generation = self._forward.cache.generation
+                self._made_for = self._state
             try:
                 self._runs[shape] = self._capture(run)
             except RuntimeError:  # a kernel that cannot be captured: the run itself, over the same tensors

@@ -178,12 +178,21 @@ def test_a_free_place_goes_to_the_call_that_holds_the_fewest(engine: LocalEngine
     batcher._admit()
     assert [call for call, _ in batcher._rows] == [crowd, battle, crowd, battle]
     batcher._calls.append(late)
-    del batcher._rows[0]
+    batcher._rows.leave(batcher._rows.row(0))  # the last takes its line
     batcher._admit()
-    assert [call for call, _ in batcher._rows] == [battle, crowd, battle, late]
-    del batcher._rows[0]
+    assert [call for call, _ in batcher._rows] == [battle, battle, crowd, late]
+    batcher._rows.leave(batcher._rows.row(0))
     batcher._admit()
-    assert [call for call, _ in batcher._rows] == [crowd, battle, late, crowd]
+    assert [call for call, _ in batcher._rows] == [late, battle, crowd, crowd]
+
+
+def test_rows_in_flight_lie_in_the_order_of_their_slots_whoever_asked_first(engine: LocalEngine) -> None:
+    seen: list[list[int]] = []
+    plain = engine._batcher._step
+    engine._batcher._step = lambda tokens, fed, slots: seen.append(list(slots)) or plain(tokens, fed, slots)
+    answers(engine, [asked("Bonjour", mixture, Sampling(max_new_tokens=4)) for mixture in reversed(MIXTURES[:6])])
+    assert any(len(slots) == 6 for slots in seen)
+    assert all(slots == sorted(slots) for slots in seen)
 
 
 def engine_rows(count: int) -> list[Row]:

@@ -169,7 +169,8 @@ def test_a_row_that_joins_has_its_first_token_within_two_steps_of_its_prompt(
     assert isinstance(next(engine.stream([asked("Bonjour", BASE, Sampling(max_new_tokens=2))])), Delta | Finished)
     prompt = len(engine._tokens([{"role": "user", "content": "Bonjour"}]))
     joined = next(place for place, at in enumerate(fed[before:]) if len(at) == 3)
-    assert fed[before + joined][2] == prompt - 1  # all of its prompt is there: this very step gives its first token
+    # the base's row lies first, and all of its prompt is there: this very step gives its first token
+    assert fed[before + joined][0] == prompt - 1
 
 
 def test_swaps_that_fail_lose_no_slot(

@@ -8,20 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from medinject_demo.engine.ways import Masked, Packed, RowByRow, Way
+from medinject_demo.engine.ways import Masked, RowByRow, Run, Sorted, Way
 
 SLOTS, RANK, INPUTS, OUTPUTS, MEMBERS = 5, 4, 12, 20, 3
-CPU = torch.device("cpu")
 
-slots_of_rows = st.lists(st.integers(0, SLOTS - 1), min_size=1, max_size=9)
+slots_of_rows = st.lists(st.integers(0, SLOTS), min_size=1, max_size=9)
 
 
 def stacks() -> tuple[Tensor, Tensor]:
-    """A and B of five slots; the base's are zero."""
+    """A and B of five slots."""
     torch.manual_seed(0)
-    down, up = torch.randn(SLOTS, INPUTS, MEMBERS * RANK), torch.randn(MEMBERS, SLOTS, RANK, OUTPUTS)
-    down[0], up[:, 0] = 0, 0
-    return down, up
+    return torch.randn(SLOTS, INPUTS, MEMBERS * RANK), torch.randn(MEMBERS, SLOTS, RANK, OUTPUTS)
 
 
 def added(way: Way, inputs: Tensor, down: Tensor, up: Tensor) -> Tensor:
@@ -32,27 +29,53 @@ def added(way: Way, inputs: Tensor, down: Tensor, up: Tensor) -> Tensor:
     return results
 
 
+def plain(slots: list[int]) -> RowByRow:
+    return RowByRow.of(torch.tensor(slots))
+
+
+def masked(slots: list[int]) -> Masked:
+    return Masked.of(torch.tensor(slots), SLOTS)
+
+
 def ways(slots: list[int]) -> list[Way]:
-    return [Packed.of(slots, CPU), Masked.of(torch.tensor(slots), slice(1, SLOTS))]
+    """The ways that rows in this order may take."""
+    return [plain(slots), masked(slots), *([Sorted.of(slots)] if slots == sorted(slots) else [])]
 
 
 @given(slots_of_rows)
-def test_every_way_agrees_with_row_by_row(slots: list[int]) -> None:
+def test_the_masked_way_agrees_with_row_by_row(slots: list[int]) -> None:
     down, up = stacks()
     inputs = torch.randn(len(slots), 1, INPUTS)
-    plain = added(RowByRow(torch.tensor(slots)), inputs, down, up)
-    for way in ways(slots):
-        torch.testing.assert_close(added(way, inputs, down, up), plain)
+    torch.testing.assert_close(added(masked(slots), inputs, down, up), added(plain(slots), inputs, down, up))
+
+
+@given(slots_of_rows.map(sorted), st.integers(1, 4))
+def test_the_sorted_way_agrees_with_row_by_row(slots: list[int], tokens: int) -> None:
+    down, up = stacks()
+    inputs = torch.randn(len(slots), tokens, INPUTS)
+    torch.testing.assert_close(added(Sorted.of(slots), inputs, down, up), added(plain(slots), inputs, down, up))
+
+
+def test_slots_that_follow_each_other_with_as_many_rows_are_one_run() -> None:
+    assert Sorted.of([1, 1, 2, 2, 3]).runs == (
+        Run(slice(0, 4), slice(0, 2), 2),
+        Run(slice(4, 5), slice(2, 3), 1),
+    )
+    assert Sorted.of([0, 0, 1, 2, 4, 5]).runs == (  # the base's rows are in none
+        Run(slice(2, 4), slice(0, 2), 1),
+        Run(slice(4, 6), slice(3, 5), 1),
+    )
 
 
 @given(slots_of_rows, st.integers(1, 4))
 def test_row_by_row_is_the_formula(slots: list[int], tokens: int) -> None:
     down, up = stacks()
     inputs = torch.randn(len(slots), tokens, INPUTS)
-    got = added(RowByRow(torch.tensor(slots)), inputs, down, up)
+    got = added(plain(slots), inputs, down, up)
     for row, slot in enumerate(slots):
-        for member, own in enumerate(down[slot].chunk(MEMBERS, -1)):
-            torch.testing.assert_close(got[member, row], 1 + inputs[row] @ own @ up[member, slot])
+        for member in range(MEMBERS if slot else 0):
+            own = down[slot - 1].chunk(MEMBERS, -1)[member]
+            torch.testing.assert_close(got[member, row], 1 + inputs[row] @ own @ up[member, slot - 1])
 
 
 @given(slots_of_rows)
@@ -60,7 +83,7 @@ def test_a_row_of_the_base_is_left_as_it_is_to_the_bit(slots: list[int]) -> None
     down, up = stacks()
     inputs = torch.randn(len(slots), 1, INPUTS)
     rows = [row for row, slot in enumerate(slots) if slot == 0]
-    for way in (RowByRow(torch.tensor(slots)), *ways(slots)):
+    for way in ways(slots):
         assert (added(way, inputs, down, up)[:, rows] == 1).all()
 
 
@@ -68,8 +91,8 @@ def test_a_row_of_the_base_is_left_as_it_is_to_the_bit(slots: list[int]) -> None
 @given(slots_of_rows.filter(lambda slots: 2 in slots))
 def test_what_overflows_in_another_slot_spoils_no_row(spoilt: float, slots: list[int]) -> None:
     down, up = stacks()
-    down[2], up[:, 2] = spoilt, 1
+    down[1], up[:, 1] = spoilt, 1
     inputs = torch.randn(len(slots), 1, INPUTS)
     others = [row for row, slot in enumerate(slots) if slot != 2]
-    for way in (RowByRow(torch.tensor(slots)), *ways(slots)):
+    for way in ways(slots):
         assert torch.isfinite(added(way, inputs, down, up)[:, others]).all()
