@@ -109,24 +109,33 @@ class Call:
         self._events.put(None)
 
     def _follow(self, part: Part) -> None:
-        """A part to its end, whatever becomes of its replicas."""
+        """A part to its end; whatever ends it, nobody is left waiting."""
+        why = "a fault of the fleet's own"
         try:
-            for _ in range(MOST_TRIES):
-                try:
-                    return self._try(part)
-                except Lost as lost:
-                    if self.closed:
-                        return
-                    why = str(lost)
-                    self._fail(part, sorted(part.open & part.spoken.keys()), f"{why} Ask again.")
-                    if part.open:
-                        _log.warning("%s %d rows are asked anew.", why, len(part.open))
-            raise unreachable(why)
+            self._tries(part)
         except MedInjectError as error:
-            if part.taken.done():
-                self._fail(part, sorted(part.open), str(error))
-            else:
+            why = str(error)
+            if not part.taken.done():
                 part.taken.set_exception(error)
+        finally:
+            if not part.taken.done():
+                part.taken.set_exception(unreachable(why))
+            self._fail(part, sorted(part.open), why)
+
+    def _tries(self, part: Part) -> None:
+        """Ask until every row has its end, or too often."""
+        for _ in range(MOST_TRIES):
+            try:
+                return self._try(part)
+            except Lost as lost:
+                if self.closed:
+                    return
+                why = str(lost)
+                self._fail(part, sorted(part.open & part.spoken.keys()), f"{why} Ask again.")
+                if part.open:
+                    _log.warning("%s %d rows are asked anew.", why, len(part.open))
+        if part.open:
+            raise unreachable(why)
 
     def _try(self, part: Part) -> None:
         """Have the rows without an end answered by one replica."""

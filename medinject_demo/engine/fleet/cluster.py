@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ CHECKED: Final = 1.0
 HUNG: Final = 60.0
 """Seconds after which a replica that does not answer such a look is started again."""
 ROOT: Final = str(Path(__file__).resolve().parents[3])
+FAMILY: Final = "medinject_demo.errors."
 QUIET: Final = {"log_level": "WARNING", "enable_access_log": False}
 
 
@@ -106,8 +107,8 @@ def _deployed(plan: Plan, options: dict[str, Any], held: ExitStack) -> FleetEngi
     from ray import serve
 
     held.callback(_deleted, plan)
+    logging.getLogger("ray.serve").addFilter(_only_errors)  # Serve sets the level itself, and more than once
     serve.start(proxy_location="Disabled", logging_config=QUIET)
-    logging.getLogger("ray.serve").setLevel(logging.ERROR)
     try:
         handle = serve.run(application(plan, options), name=NAME, route_prefix=None)
     except RuntimeError as error:
@@ -117,8 +118,10 @@ def _deployed(plan: Plan, options: dict[str, Any], held: ExitStack) -> FleetEngi
 
 def _engine(handle: Any, plan: Plan, held: ExitStack) -> FleetEngine:
     """The engine, which from now on ends what is held."""
-    line, ledger = Line(handle, plan.most_waiting), Ledger(plan.identity, ClusterTable())
-    engine = FleetEngine(line, ledger, plan, held=held.pop_all())
+    ledger = Ledger(plan.identity, ClusterTable())
+    engine = FleetEngine(Line(handle, plan.most_waiting), ledger, plan, trouble=_trouble)
+    engine.require_whole()
+    engine.keep(held.pop_all())
     return engine
 
 
@@ -153,11 +156,27 @@ def _require_plan(wanted: Plan, running: Plan) -> None:
 
 def _refused(error: RuntimeError) -> ModelError:
     """What a replica said as it was loaded, out of what Serve says of it."""
-    lines = str(error).splitlines()
-    ours = [line.partition("Error: ")[2] for line in lines if line.lstrip().startswith("medinject_demo.errors.")]
-    if ours:
-        return ModelError(ours[-1].strip())
-    return ModelError.of("fleet", expected="replicas that load", got=lines[-1] if lines else "none")
+    lines = str(error).strip().splitlines() or ["nothing"]
+    return ModelError(_sentence(lines) or f"fleet: expected replicas that load, got {lines[-1]}")
+
+
+def _trouble() -> str:
+    """What the newest replica that could not be loaded said, while one is missing."""
+    from ray import serve
+
+    found = serve.status().applications.get(NAME)
+    deployment = found.deployments.get(DEPLOYMENT) if found else None
+    return _sentence(deployment.message.splitlines()) if deployment else ""
+
+
+def _sentence(lines: Sequence[str]) -> str:
+    """The last error of ours in a trace, "" where there is none."""
+    ours = [line.partition("Error: ")[2] or line.partition("Value: ")[2] for line in lines if FAMILY in line]
+    return ours[-1].strip() if ours else ""
+
+
+def _only_errors(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
 
 
 @contextmanager
@@ -202,7 +221,7 @@ def _ray_at(address: str) -> Iterator[None]:
         raise ModelError.of(
             f"Ray at {address}", expected="a cluster of this machine", got=got, remedy=remedy
         ) from error
-    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    logging.getLogger("ray.serve").addFilter(_only_errors)  # Serve sets the level itself, and more than once
     try:
         yield
     finally:

@@ -27,19 +27,18 @@ class FleetEngine:
         ledger: Ledger,
         plan: Plan,
         *,
-        held: ExitStack | None = None,
+        trouble: Callable[[], str] = lambda: "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``held`` is what ``close`` gives back.
-
-        Raises:
-            ModelError: a replica is missing, or would answer otherwise than the fleet.
-        """
         self._line, self._ledger, self.plan, self._clock = line, ledger, plan, clock
-        self._held = held or ExitStack()
-        self._closed = False
+        self.trouble = trouble
+        """What is the matter with a replica that does not come up, "" where nothing is known to be."""
+        self._held, self._closed = ExitStack(), False
         self._known: Committed | None = None
-        self.require_whole()
+
+    def keep(self, held: ExitStack) -> None:
+        """What ``close`` gives back."""
+        self._held = held
 
     @property
     def mixtures(self) -> tuple[Mixture, ...]:
@@ -166,8 +165,9 @@ class FleetEngine:
         return expected
 
     def _missing(self, there: int) -> ModelError:
-        expected, got = f"{self.plan.replicas} replicas that answer", str(there)
-        return ModelError.of("fleet", expected=expected, got=got, remedy="Try again once all are there.")
+        expected, remedy = f"{self.plan.replicas} replicas that answer", self.trouble()
+        remedy = remedy or "Try again once all are there."
+        return ModelError.of("fleet", expected=expected, got=str(there), remedy=remedy)
 
     def _require_open(self) -> None:
         if self._closed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from ...errors import ModelError
@@ -105,5 +105,6 @@ class Response:
             yield from self._response
 
     def cancel(self) -> None:
-        """Have Ray cancel the replica's work."""
-        self._response.cancel()
+        """Have Ray cancel the replica's work, where there is any left."""
+        with suppress(Lost, ModelError), self._line.errors():
+            self._response.cancel()

@@ -19,7 +19,7 @@ ROWS: Final = 8
 """Rows of one call that go to one replica together: a comparison of eight arms. A batch of eight costs a replica hardly
 more than one row (docs/benchmarks.md), so a duel or a comparison stays whole and only larger calls are spread."""
 ONGOING: Final = 128
-"""Calls that a replica holds at once: of ``ROWS`` rows each, as many as an engine lets wait (``batch.MOST_WAITING``)."""
+"""Calls of a replica at once: with ``ROWS`` rows each, as many as its engine lets wait (``batch.MOST_WAITING``)."""
 NAME: Final = "medinject-fleet"
 """The application in the cluster, and the namespace of what it remembers."""
 DEPLOYMENT: Final = "engine"
