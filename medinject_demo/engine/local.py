@@ -60,7 +60,7 @@ class LocalEngine:
         )
 
     @classmethod
-    def load(
+    def load(  # noqa: PLR0913 - each is a choice of its own
         cls,
         base: str,
         adapters: Mapping[Mixture, Path],
@@ -70,8 +70,11 @@ class LocalEngine:
         quantization: str = "none",
         max_rows: int = 64,
         max_context: int | None = None,
+        alike: bool = False,
     ) -> LocalEngine:
         """Load a base and its arms, and check that each arm answers otherwise than the base and than the others.
+
+        ``alike`` leaves that check out, where swaps have put the adapters together: a swap does not make it either.
 
         Where memory does not hold the keys and values of ``max_rows`` rows of ``max_context`` tokens, fewer rows are in
         flight at once, and a context that was left to the engine is shorter: ``room`` says so.
@@ -96,7 +99,8 @@ class LocalEngine:
             for mixture, folder in adapters.items():
                 adapter = read_for(prepared.base, folder, prepared.shapes)
                 engine._filled(mixture, adapter, prepared.scales[mixture]).settle()
-            engine._require_different_arms()
+            if not alike:
+                engine._require_different_arms()
             if engine._captured is not None:  # now, rather than at a visitor's first token
                 engine._batcher.between_steps(engine._captured.warm)
         except BaseException:

@@ -30,8 +30,8 @@ pytestmark = pytest.mark.ray
 NAT, TRAD, SYN = ARMS[:3]
 REPLICAS, ONGOING, QUEUED = 2, 8, 8
 ROOM = {"max_rows": 4, "max_context": 600}
-LONG = Sampling(max_new_tokens=300)
-PATIENCE = 60
+LONG = Sampling(max_new_tokens=200)
+PATIENCE = 240
 """Seconds: the machine may be busy, and a replica loads for some."""
 
 

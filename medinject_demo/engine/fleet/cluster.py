@@ -39,7 +39,7 @@ def require_ray() -> None:
         import ray.serve  # noqa: F401 - whether it is there
     except ImportError as error:
         remedy = "Run: pip install -r requirements-fleet.txt"
-        raise ModelError.of("fleet", expected="ray[serve]", got=f"none ({error.name})", remedy=remedy) from error
+        raise ModelError.of("fleet", expected="ray[serve]", got="none", remedy=remedy) from error
 
 
 def started(plan: Plan) -> FleetEngine:
@@ -217,9 +217,9 @@ def _ray_at(address: str) -> Iterator[None]:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         remedy = "Start one here with: ray start --head, or join it with: ray start --address=<host>:<port>"
-        got = str(error).strip().splitlines()[0]
+        got = str(error).strip().splitlines()[0].rstrip(".")
         raise ModelError.of(
-            f"Ray at {address}", expected="a cluster of this machine", got=got, remedy=remedy
+            f"Ray at {address}", expected="a cluster that this machine is part of", got=got, remedy=remedy
         ) from error
     logging.getLogger("ray.serve").addFilter(_only_errors)  # Serve sets the level itself, and more than once
     try:

@@ -41,7 +41,7 @@ class Replica:
         self._turn = threading.Lock()
         before = self._ledger.latest()
         folders = dict(plan.adapters) if before is None else before.folders
-        self._engine = _loaded(plan, folders)
+        self._engine = _loaded(plan, folders, swapped=before is not None and before.number > 0)
         try:
             self._committed = self._agreed(before, folders)
         except BaseException:
@@ -181,7 +181,7 @@ async def _flow(events: Iterator[Event]) -> AsyncIterator[tuple[Event, ...]]:
             yield said
 
 
-def _loaded(plan: Plan, folders: dict[Mixture, Path]) -> LocalEngine:
+def _loaded(plan: Plan, folders: dict[Mixture, Path], *, swapped: bool) -> LocalEngine:
     from transformers.utils import logging as library
 
     from ..local import LocalEngine
@@ -194,6 +194,7 @@ def _loaded(plan: Plan, folders: dict[Mixture, Path]) -> LocalEngine:
         quantization=plan.quantization,
         max_rows=plan.max_rows,
         max_context=plan.max_context,
+        alike=swapped,
     )
 
 
