@@ -17,6 +17,7 @@ from medinject_demo.domain import ARMS, MIXTURES, Answer, FinishReason, Mixture,
 from medinject_demo.engine.base import ChoiceRequest, Delta, Finished, Request, answers
 from medinject_demo.engine.fleet.cluster import started
 from medinject_demo.engine.fleet.fleet import FleetEngine
+from medinject_demo.engine.fleet.ledger import ClusterTable, Ledger
 from medinject_demo.engine.fleet.plan import Plan
 from medinject_demo.engine.local import LocalEngine
 from medinject_demo.errors import InvalidValue, ModelError
@@ -238,32 +239,49 @@ def test_an_adapter_that_cannot_be_honoured_changes_no_replica(
     assert told(answers(fleet, request)) == told(answers(local, request))
 
 
-@pytest.mark.parametrize("half", ["prepare", "drop"])
 def test_a_replica_killed_before_a_swap_is_committed_changes_none(
-    fleet: FleetEngine, own: dict[Mixture, Path], monkeypatch: pytest.MonkeyPatch, half: str
+    fleet: FleetEngine, own: dict[Mixture, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed as it prepares; or as what was prepared is dropped again, for another page was faster."""
     every, before, killed = fleet._line.every, fleet.fingerprint(NAT), []
 
     def deadly(method: str, *arguments: object, **how: object) -> list[object]:
-        if method == half:
+        if method == "prepare":
             killed.append(fleet.states()[0].process)
             kill(killed[0])
         return every(method, *arguments, **how)  # type: ignore[arg-type]
 
-    def slower(record: object) -> None:
-        raise ModelError("another page was faster")
-
     with monkeypatch.context() as patch:
         patch.setattr(fleet._line, "every", deadly)
-        if half == "drop":
-            patch.setattr(fleet._ledger, "commit", slower)
-        with pytest.raises(ModelError, match=r"expected 2 replicas that answer, got|another page was faster"):
+        with pytest.raises(ModelError, match="expected 2 replicas that answer, got "):
             fleet.swap(NAT, own[SYN])
     assert fleet.fingerprint(NAT) == before
     assert eventually(lambda: whole(fleet))
     assert not set(killed) & {state.process for state in fleet.states()}
     assert {state.fingerprints[NAT] for state in fleet.states()} == {before}
+
+
+def test_of_two_pages_that_swap_at_once_one_is_refused(
+    fleet: FleetEngine, own: dict[Mixture, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other page swaps between the halves of this one's; then each sees what it did."""
+    every = fleet._line.every
+    other = FleetEngine(fleet._line, Ledger(fleet.plan.identity, ClusterTable()), fleet.plan)
+    before = {mixture: fleet.fingerprint(mixture) for mixture in MIXTURES}
+
+    def slow(method: str, *arguments: object, **how: object) -> list[object]:
+        given = every(method, *arguments, **how)  # type: ignore[arg-type]
+        if method == "prepare":
+            monkeypatch.setattr(fleet._line, "every", every)
+            other.swap(TRAD, own[SYN])
+        return given
+
+    monkeypatch.setattr(fleet._line, "every", slow)
+    with pytest.raises(ModelError, match="swap: expected one at a time, got another in between"):
+        fleet.swap(NAT, own[SYN])
+    assert fleet.fingerprint(TRAD) == other.fingerprint(TRAD) == before[SYN]
+    fleet.swap(TRAD, own[TRAD])
+    assert {mixture: other.fingerprint(mixture) for mixture in MIXTURES} == before
+    assert [dict(state.fingerprints) for state in fleet.states()] == [before] * REPLICAS
 
 
 def test_a_replica_killed_as_a_swap_is_committed_comes_back_with_it(
