@@ -216,7 +216,7 @@ def _ray_at(address: str) -> Iterator[None]:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        remedy = "Start one here with: ray start --head, or join it with: ray start --address=<host>:<port>"
+        remedy = "Join it with: ray start --address=<host>:<port>; one that wants a token needs Ray's RAY_AUTH_TOKEN."
         got = str(error).strip().splitlines()[0].rstrip(".")
         raise ModelError.of(
             f"Ray at {address}", expected="a cluster that this machine is part of", got=got, remedy=remedy
