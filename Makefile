@@ -40,8 +40,8 @@ format: .venv/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
 	touch $@
 
-.venv/.dev: .venv/.run requirements-train.txt requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-train.txt -r requirements-dev.txt
+.venv/.dev: .venv/.run requirements-train.txt requirements-fleet.txt requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-train.txt -r requirements-fleet.txt -r requirements-dev.txt
 	touch $@
 
 clean:

@@ -6,13 +6,17 @@ Knows nothing of pages, votes or terminals. What needs torch is imported inside 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
-from .adapters.registry import MINIATURE, Profile
+from .adapters.registry import MINIATURE, Profile, serving
 from .domain import BASE, Mixture, Sampling
+from .errors import InvalidValue, ModelError
 
 if TYPE_CHECKING:
     from .engine.base import Engine
+    from .engine.fleet.fleet import FleetEngine
+    from .engine.fleet.plan import Plan
 
 
 MINIATURE_TOKENS: Final = 192
@@ -52,3 +56,80 @@ def load_engine(
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folders = {mixture: profile.arms[mixture].folder for mixture in mixtures if mixture != BASE}
     return LocalEngine.load(profile.base, folders, device=device, quantization=quantization, max_rows=rows)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Where replicas answer in place of an engine of this process."""
+
+    replicas: int | None = None
+    """None joins a fleet that runs already."""
+    address: str = ""
+    """Of a Ray cluster that this machine is part of; empty starts one here."""
+
+
+def load_fleet(
+    fleet: Fleet, profile: Profile, mixtures: Sequence[Mixture], *, device: str = "auto", quantization: str = "none"
+) -> FleetEngine:
+    """The named arms of a profile on the replicas of a fleet; those of the fleet, where one is joined as it is.
+
+    Raises:
+        ModelError: ray is missing, the cluster cannot be reached, an arm cannot be loaded, or another profile runs.
+        InvalidValue: a setting is none of those that are known, or there are fewer GPUs than replicas.
+    """
+    from .engine.fleet.cluster import joined, require_ray, started
+
+    require_ray()
+    if fleet.replicas is None:
+        engine = joined(fleet.address)
+        if engine.plan.profile != profile.name:
+            running = engine.plan.profile
+            engine.close()
+            remedy = f"Serve with --model {running}, or deploy the other."
+            raise ModelError.of(f"fleet at {fleet.address}", expected=profile.name, got=running, remedy=remedy)
+        return engine
+    plan = fleet_plan(profile, mixtures, fleet.replicas, device=device, quantization=quantization)
+    return joined(fleet.address, plan) if fleet.address else started(plan)
+
+
+def fleet_plan(profile: Profile, mixtures: Sequence[Mixture], replicas: int, **how: Any) -> Plan:
+    """What each replica of a profile loads; ``how`` as the fields of ``Plan``.
+
+    Raises:
+        ModelError: the base or an arm is not on this machine.
+        InvalidValue: there would be no replica, or the device is none that a fleet can have.
+    """
+    from .engine.fleet.plan import Plan
+
+    profile.require_base()
+    for mixture in mixtures:
+        profile.require_arm(mixture)
+    folders = {mixture: profile.arms[mixture].folder for mixture in mixtures if mixture != BASE}
+    return Plan(profile.base, folders, replicas, profile.name, **how)
+
+
+def application(arguments: dict[str, Any]) -> Any:
+    """What ``serve deploy deploy/fleet.yaml`` calls on the cluster: the file's ``args`` to an application of Serve.
+
+    ``model`` and ``replicas`` must be given; ``device``, ``quantization``, ``max_rows``, ``max_context``, ``release``
+    and ``cpus`` (of each replica without a GPU) may be.
+
+    Raises:
+        InvalidValue: an argument is none of these, or wrong.
+        ModelError: the base or an arm is not on this machine.
+    """
+    import ray
+
+    from .engine.fleet import cluster
+
+    given: dict[str, Any] = {"model": MINIATURE, "replicas": 1, "cpus": 1} | arguments
+    known = {"device", "quantization", "max_rows", "max_context", "release"}
+    chosen, replicas, cpus = serving(str(given.pop("model"))), given.pop("replicas"), given.pop("cpus")
+    if wrong := sorted(set(given) - known):
+        expected = f"model, replicas, cpus, {', '.join(sorted(known))}"
+        raise InvalidValue.of("args of the fleet", expected=expected, got=wrong[0])
+    if not isinstance(replicas, int):
+        raise InvalidValue.of("args of the fleet, replicas", expected="a whole number", got=repr(replicas))
+    plan = fleet_plan(chosen, chosen.installed, replicas, **given)
+    gpus = float(ray.cluster_resources().get("GPU", 0))
+    return cluster.application(plan, plan.actor_options(cpus=cpus, gpus=gpus))

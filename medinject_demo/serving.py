@@ -5,6 +5,7 @@ What ``app.py``, ``serve``, ``bench page`` and the tests of the page share. Read
 
 from __future__ import annotations
 
+import functools
 import random
 import secrets
 import socket
@@ -16,7 +17,7 @@ from typing import Final
 
 from .adapters.registry import serving
 from .arena import Arena
-from .assembly import load_engine, sampling_for
+from .assembly import Fleet, load_engine, load_fleet, sampling_for
 from .doctor.configuration import without_secrets
 from .errors import InvalidValue
 from .prompts import load_prompts
@@ -62,8 +63,8 @@ class Address:
 
 
 @contextmanager
-def playground(settings: Settings, *, device: str = "auto") -> Iterator[Playground]:
-    """The services behind a page, for as long as the context is open.
+def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None = None) -> Iterator[Playground]:
+    """The services behind a page, for as long as the context is open; the engine is in this process, or a fleet.
 
     Raises:
         InvalidValue: a setting names nothing that is known.
@@ -73,7 +74,8 @@ def playground(settings: Settings, *, device: str = "auto") -> Iterator[Playgrou
     chosen = serving(settings.model)
     with closing(VoteStore(Database(settings.database_url))) as store:
         store.check()
-        engine = load_engine(chosen, chosen.installed, device=device, quantization=settings.quantization)
+        load = load_engine if fleet is None else functools.partial(load_fleet, fleet)
+        engine = load(chosen, chosen.installed, device=device, quantization=settings.quantization)
         with closing(engine):
             secret = settings.secret or secrets.token_urlsafe(32)
             arena = Arena(engine, store, secret=secret, generator=random.Random())
@@ -81,7 +83,12 @@ def playground(settings: Settings, *, device: str = "auto") -> Iterator[Playgrou
 
 
 def serve(
-    settings: Settings, address: Address = Address(), *, device: str = "auto", say: Callable[[str], None] = print
+    settings: Settings,
+    address: Address = Address(),
+    *,
+    device: str = "auto",
+    fleet: Fleet | None = None,
+    say: Callable[[str], None] = print,
 ) -> None:
     """Serve the page until it is interrupted; ``say`` is told first what answers and where votes go.
 
@@ -89,7 +96,7 @@ def serve(
         InvalidValue: the address is taken; or as ``playground``, whose other errors come too.
     """
     address.require_free()
-    with playground(settings, device=device) as behind:
+    with playground(settings, device=device, fleet=fleet) as behind:
         for line in announced(settings, behind):
             say(line)
         page = build(behind)

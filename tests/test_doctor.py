@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from medinject_demo.adapters.registry import REGISTRY, profile
 from medinject_demo.doctor import ROOT, Finding, Level, Report, examine
 from medinject_demo.doctor.configuration import in_force, votes, without_secrets
-from medinject_demo.doctor.machine import Place, devices, libraries, quantization, ranged
+from medinject_demo.doctor.machine import Place, devices, fleet, libraries, quantization, ranged
 from medinject_demo.doctor.profiles import Look
 from medinject_demo.engine.device import Accelerator, Host
 
@@ -124,6 +124,16 @@ def test_a_missing_quantisation_is_a_fault_only_where_it_is_asked_for(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert quantization(asked).level is expected
     assert quantization(asked).remedy == "Run: pip install optimum-quanto"
+
+
+@pytest.mark.parametrize(("there", "said"), [(True, "serve --fleet N"), (False, "not available, and not needed")])
+def test_whether_a_fleet_can_run_is_said_and_is_no_fault(
+    there: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if there else None)
+    assert said in fleet().what
+    assert fleet().level is Level.OK
+    assert fleet().remedy == ("" if there else "For it: pip install -r requirements-fleet.txt")
 
 
 def test_a_base_and_arms_that_are_there_are_said(tiny_registry: Path) -> None:

@@ -20,7 +20,7 @@ FLOORS = (
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy"},
     {"arena", "assembly", "duel", "relay"},
     {"ui", "evaluation", "training"},
-    {"app", "cli", "doctor", "terminal", "serving", "page_bench", "__main__", "readme"},
+    {"app", "cli", "doctor", "terminal", "serving", "page_bench", "fleet_bench", "__main__", "readme"},
 )
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 MODULES = [
@@ -39,13 +39,16 @@ MODULES = [
     "training.data",
     "engine.base",
     "engine.device",
+    "engine.fleet.fleet",
+    "engine.fleet.cluster",
+    "engine.fleet.replica",
     "adapters.presence",
     "assembly",
     "terminal",
     "doctor",
     "cli",
 ]
-HEAVY = ("torch", "transformers", "peft", "gradio", "datasets", "pandas")
+HEAVY = ("ray", "torch", "transformers", "peft", "gradio", "datasets", "pandas")
 SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
 # The store, its tables and migrations, its connections and their errors: apart, no file is above 300 lines.
 SQL_FILES = {"votes/store.py", "votes/schema.py", "votes/database.py"}
@@ -142,6 +145,7 @@ def test_each_library_stays_in_its_house(path: Path) -> None:
     used = libraries(path)
     assert "gradio" not in used or part(path) in {"ui", "app"}
     assert "torch" not in used or part(path) in {"engine", "adapters", "training", "evaluation"}
+    assert "ray" not in used or place(path).startswith("engine/fleet/") or place(path) == "assembly.py"
     assert not used & SQL or place(path) in SQL_FILES
 
 
@@ -153,7 +157,7 @@ def test_the_environment_is_read_at_the_entries_only(path: Path) -> None:
 @pytest.mark.parametrize("path", files_of("engine") + files_of("adapters"), ids=place)
 def test_a_gpu_host_needs_nothing_but_the_tensor_libraries(path: Path) -> None:
     needed = set().union(*(libraries(each) for each in reach(path)))
-    assert needed - set(sys.stdlib_module_names) <= TENSORS
+    assert needed - set(sys.stdlib_module_names) <= TENSORS | ({"ray"} if "fleet" in path.parts else set())
 
 
 @pytest.mark.parametrize("name", ["domain", "errors", "settings"])

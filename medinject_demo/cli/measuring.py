@@ -1,4 +1,4 @@
-"""``bench``: the engine beside peft's own ways, and the page in a browser."""
+"""``bench``: the engine beside peft's own ways, the page in a browser, and a fleet beside one engine."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ BENCH_LINES = (
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the tables as Markdown.")
 @click.pass_context
 def bench(ctx: click.Context, /, as_json: bool, output: Path | None, **plan: Any) -> None:
-    """Measure the engine beside peft's own ways, in one run; or the page (bench page).
+    """Measure the engine beside peft's own ways, in one run; or the page, or a fleet (bench page, bench fleet).
 
     Bases of random weights and their adapters are made on the spot, in a temporary folder.
     """
@@ -98,6 +98,32 @@ def bench_page(ctx: click.Context, /, repeats: int, as_json: bool, output: Path 
     click.echo(waits.as_json() if as_json else waits.as_text())
     if output is not None:
         write_whole(output, waits.as_markdown(_typed(ctx)))
+
+
+@bench.command("fleet")
+@click.option("--rounds", type=click.IntRange(3), default=5, show_default=True, help="Rounds of eight visitors.")
+@click.option("--deaths", type=click.IntRange(1), default=3, show_default=True, help="Replicas that are killed.")
+@click.option("--json", "as_json", is_flag=True, help="Print a document with every sample instead of the text.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the table as Markdown, such as docs/fleet.md.",
+)
+@click.pass_context
+def bench_fleet(ctx: click.Context, /, rounds: int, deaths: int, as_json: bool, output: Path | None) -> None:
+    """Measure what replicas on Ray cost beside one engine, and how long one that died is missing.
+
+    With the miniature, on the processor, all on this machine.
+    """
+    from ..fleet_bench import measure
+    from ..training.files import require_writable, write_whole
+
+    if output is not None:
+        require_writable(output)
+    cost = measure(rounds, deaths, lambda text: click.echo(text, err=True))
+    click.echo(cost.as_json() if as_json else cost.as_text())
+    if output is not None:
+        write_whole(output, cost.as_markdown(_typed(ctx)))
 
 
 def _typed(ctx: click.Context) -> str:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import click
 
+from ..assembly import Fleet
 from ..settings import QUANTIZATIONS
-from .family import in_force
+from .family import environment, in_force
 
 
 @click.command()
@@ -22,15 +23,26 @@ from .family import in_force
     help="Bits of the base's weights.  [default: MEDINJECT_QUANTIZATION]",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:<number>.")
+@click.option(
+    "--fleet",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Answer from N replicas on Ray, started here, or in the cluster of --ray-address or RAY_ADDRESS.",
+)
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    help="Ray cluster that this machine is part of, or auto; without --fleet, its fleet is joined.",
+)
 def serve(
     *,
     host: str | None,
     port: int | None,
     share: bool,
-    database: str | None,
-    model: str | None,
-    quantization: str | None,
     device: str,
+    fleet: int | None,
+    ray_address: str | None,
+    **given: str | None,
 ) -> None:
     """Serve the page: duels, comparison, board and study.
 
@@ -39,11 +51,15 @@ def serve(
     from ..serving import Address
     from ..serving import serve as serve_page
 
-    settings = in_force()
-    settings = replace(
-        settings,
-        database_url=database or settings.database_url,
-        model=model or settings.model,
-        quantization=quantization or settings.quantization,
-    )
-    serve_page(settings, Address(host, port, share), device=device, say=lambda line: click.echo(line, err=True))
+    given["database_url"] = given.pop("database")
+    settings = replace(in_force(), **{name: value for name, value in given.items() if value})
+    place = Address(host, port, share)
+    answering = _fleet(fleet, ray_address)
+    serve_page(settings, place, device=device, fleet=answering, say=lambda line: click.echo(line, err=True))
+
+
+def _fleet(replicas: int | None, address: str | None) -> Fleet | None:
+    """The fleet that is asked for; RAY_ADDRESS alone asks for none, for other programs have it too."""
+    if replicas is None and not address:
+        return None
+    return Fleet(replicas, address or environment().get("RAY_ADDRESS", "").strip())

@@ -38,6 +38,7 @@ def examine(
         *machine.surroundings(here, {"disk": root} | ({} if hub is None else {"Hub cache": hub})),
         *on_devices,
         machine.quantization(settings.quantization),
+        machine.fleet(),
         *in_force,
         *profiles,
         configuration.votes(settings.database_url),

@@ -109,6 +109,19 @@ def quantization(asked: str) -> Finding:
     return Finding("machine", "int8 and int4", level, "not available", "Run: pip install optimum-quanto")
 
 
+def fleet() -> Finding:
+    """Whether ``serve --fleet`` can answer from replicas on Ray; the page itself needs none."""
+    if importlib.util.find_spec("ray") and importlib.util.find_spec("ray.serve"):
+        return Finding("machine", "fleet", Level.OK, f"available (ray {_version('ray')}): serve --fleet N")
+    return Finding(
+        "machine",
+        "fleet",
+        Level.OK,
+        "not available, and not needed here",
+        "For it: pip install -r requirements-fleet.txt",
+    )
+
+
 def gib(count: int) -> str:
     """Bytes for a person."""
     return f"{count / GIB:.1f} GiB" if count >= GIB / 10 else f"{count / 2**20:.0f} MiB"

@@ -90,6 +90,11 @@ class Batcher:
             self._news.notify()
         return future.result()
 
+    @property
+    def is_open(self) -> bool:
+        """False once closed, or ended by a fault."""
+        return not self._closed
+
     def close(self) -> None:
         """Stop after the present step; rows in flight finish as cancelled."""
         with self._news:

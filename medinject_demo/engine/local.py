@@ -6,7 +6,7 @@ Knows nothing of prompts' kinds, votes or pages: conversations in, events out (`
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ from ..domain import BASE, Mixture
 from ..errors import InvalidValue, ModelError
 from .adapter import Adapter
 from .bank import AdapterBank
-from .base import ChoiceRequest, Conversation, Event, Request, require_arm, require_letters, require_words
+from .base import ChoiceRequest, Conversation, Request, require_arm, require_letters, require_words
 from .batch import Batcher
 from .cache import RowCache
 from .choices import last_logits, letter_probabilities
@@ -27,9 +27,9 @@ from .loading import require_full_attention, stops_of
 from .prepare import Prepared, prepare, read_for, require_fits
 from .quantization import require_quantization
 from .room import SHORTEST, Room, room_for, token_bytes
-from .rows import Row
+from .rows import Events, Row
 from .steps import CapturedSteps, CudaGraphs, Forward
-from .tenancy import Tenancy
+from .tenancy import Pending, Tenancy
 
 LOWEST_RANK: Final = 16
 """Ranks up to this fit a bank even where the first adapters are thinner, so that another can be swapped in."""
@@ -60,7 +60,7 @@ class LocalEngine:
         )
 
     @classmethod
-    def load(
+    def load(  # noqa: PLR0913 - each is a choice of its own
         cls,
         base: str,
         adapters: Mapping[Mixture, Path],
@@ -70,8 +70,11 @@ class LocalEngine:
         quantization: str = "none",
         max_rows: int = 64,
         max_context: int | None = None,
+        alike: bool = False,
     ) -> LocalEngine:
         """Load a base and its arms, and check that each arm answers otherwise than the base and than the others.
+
+        ``alike`` leaves that check out, where swaps have put the adapters together: a swap does not make it either.
 
         Where memory does not hold the keys and values of ``max_rows`` rows of ``max_context`` tokens, fewer rows are in
         flight at once, and a context that was left to the engine is shorter: ``room`` says so.
@@ -94,8 +97,10 @@ class LocalEngine:
         engine = cls(prepared, bank, room)
         try:
             for mixture, folder in adapters.items():
-                engine._install(mixture, read_for(prepared.base, folder, prepared.shapes), prepared.scales[mixture])
-            engine._require_different_arms()
+                adapter = read_for(prepared.base, folder, prepared.shapes)
+                engine._filled(mixture, adapter, prepared.scales[mixture]).settle()
+            if not alike:
+                engine._require_different_arms()
             if engine._captured is not None:  # now, rather than at a visitor's first token
                 engine._batcher.between_steps(engine._captured.warm)
         except BaseException:
@@ -112,7 +117,7 @@ class LocalEngine:
         """Hash of the adapter's tensors and the base's, 16 hexadecimal digits."""
         return self._tenancy.fingerprint(mixture)
 
-    def stream(self, requests: Sequence[Request]) -> Iterator[Event]:
+    def stream(self, requests: Sequence[Request]) -> Events:
         """Answer all requests at once; closing the iterator frees their rows within a step.
 
         Raises:
@@ -165,24 +170,42 @@ class LocalEngine:
         Raises:
             ModelError: the adapter cannot be honoured exactly, or every slot is still in use.
         """
+        self.prepare(mixture, folder).settle()
+
+    def prepare(self, mixture: Mixture, folder: Path) -> Pending:
+        """The first half of a swap: an adapter in a slot of its own, that answers once it is settled.
+
+        Raises:
+            ModelError: as ``swap``.
+        """
         if mixture == BASE:
             raise InvalidValue.of("arm", expected="an arm with an adapter", got="the base", remedy="Load another base.")
         adapter = read_for(self._base, folder, self._shapes)
         require_fits(adapter, self._bank.rank, self._bank.layers)
-        self._install(mixture, adapter, self._base.scales(adapter, folder), keep=1)
+        return self._filled(mixture, adapter, self._base.scales(adapter, folder), keep=1)
+
+    @property
+    def rows_in_use(self) -> int:
+        """Rows that wait for an answer or are being answered."""
+        return self._tenancy.users
+
+    @property
+    def is_open(self) -> bool:
+        """False once the engine was closed, or its thread has ended by a fault."""
+        return self._batcher.is_open
 
     def close(self) -> None:
         """End the thread; rows in flight finish as cancelled."""
         self._batcher.close()
 
-    def _install(self, mixture: Mixture, adapter: Adapter, scales: Mapping[str, Tensor], *, keep: int = 0) -> None:
-        slot = self._tenancy.take(mixture, keep=keep)
+    def _filled(self, mixture: Mixture, adapter: Adapter, scales: Mapping[str, Tensor], *, keep: int = 0) -> Pending:
+        pending = self._tenancy.take(mixture, self._base.joined(adapter), keep=keep)
         try:
-            self._batcher.between_steps(lambda: self._bank.put(slot, adapter.layers, scales))
+            self._batcher.between_steps(lambda: self._bank.put(pending.slot, adapter.layers, scales))
         except BaseException:
-            self._tenancy.give_back(slot)
+            pending.drop()
             raise
-        self._tenancy.settle(mixture, slot, self._base.joined(adapter))
+        return pending
 
     def _row(self, number: int, request: Request, prompt: list[int], slot: int) -> Row:
         return Row(

@@ -8,11 +8,30 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ..domain import BASE, MIXTURES, Mixture
 from ..errors import ModelError
 from .bank import BASE_SLOT, AdapterBank
 from .base import require_arm
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A slot that was taken for an arm: it answers once it is settled, or is given back."""
+
+    tenancy: Tenancy
+    mixture: Mixture
+    slot: int
+    fingerprint: str
+
+    def settle(self) -> None:
+        """The slot answers for its arm from now on; it was filled."""
+        self.tenancy.settle(self)
+
+    def drop(self) -> None:
+        """Give the slot back; what answered goes on."""
+        self.tenancy.give_back(self.slot)
 
 
 class Tenancy:
@@ -38,10 +57,15 @@ class Tenancy:
         return self._prints[mixture]
 
     @property
+    def users(self) -> int:
+        """Rows that use any slot."""
+        with self._lock:
+            return self._users.total()
+
+    @property
     def in_use(self) -> bool:
         """True while a row uses any slot."""
-        with self._lock:
-            return self._users.total() > 0
+        return self.users > 0
 
     def hold(self, mixtures: Iterable[Mixture]) -> list[int]:
         """The slots of arms, each in use by one row more."""
@@ -56,7 +80,7 @@ class Tenancy:
             self._users[slot] -= 1
             self._free_if_unused(slot)
 
-    def take(self, mixture: Mixture, *, keep: int = 0) -> int:
+    def take(self, mixture: Mixture, fingerprint: str, *, keep: int = 0) -> Pending:
         """A free slot for an arm; for one that is new, only where ``keep`` more stay free.
 
         Raises:
@@ -70,18 +94,18 @@ class Tenancy:
             slot = self._bank.take()
         if slot is None:
             raise ModelError.of("swap", expected="a free slot", got="none", remedy="Try again in a moment.")
-        return slot
+        return Pending(self, mixture, slot, fingerprint)
 
     def give_back(self, slot: int) -> None:
         """A slot that was taken and not filled."""
         with self._lock:
             self._bank.free(slot)
 
-    def settle(self, mixture: Mixture, slot: int, fingerprint: str) -> None:
-        """A slot that was taken and filled answers for an arm from now on."""
+    def settle(self, pending: Pending) -> None:
+        """A slot that was taken and filled answers for its arm from now on."""
         with self._lock:
-            old = self._slots.get(mixture)
-            self._slots[mixture], self._prints[mixture] = slot, fingerprint
+            old = self._slots.get(pending.mixture)
+            self._slots[pending.mixture], self._prints[pending.mixture] = pending.slot, pending.fingerprint
             if old is not None:
                 self._free_if_unused(old)
 
