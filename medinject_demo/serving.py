@@ -18,6 +18,7 @@ from .adapters.registry import serving
 from .arena import Arena
 from .assembly import load_engine, sampling_for
 from .doctor.configuration import without_secrets
+from .engine.remote import RemoteEngine
 from .errors import InvalidValue
 from .prompts import load_prompts
 from .settings import Settings
@@ -70,14 +71,25 @@ def playground(settings: Settings, *, device: str = "auto") -> Iterator[Playgrou
         ModelError: the model cannot be loaded.
         StoreError: no vote could be stored.
     """
-    chosen = serving(settings.model)
+    chosen = serving(settings.model, engine_url=settings.engine_url)
     with closing(VoteStore(Database(settings.database_url))) as store:
         store.check()
-        engine = load_engine(chosen, chosen.installed, device=device, quantization=settings.quantization)
+        engine = load_engine(chosen, device=device, quantization=settings.quantization, key=settings.engine_key)
         with closing(engine):
+            server, remarks = (engine.name, engine.remarks) if isinstance(engine, RemoteEngine) else ("", ())
             secret = settings.secret or secrets.token_urlsafe(32)
             arena = Arena(engine, store, secret=secret, generator=random.Random())
-            yield Playground(engine, arena, store, load_prompts(), chosen.name, chosen.title, sampling_for(chosen))
+            yield Playground(
+                engine,
+                arena,
+                store,
+                load_prompts(),
+                chosen.name,
+                chosen.title,
+                sampling_for(chosen),
+                server=server,
+                remarks=remarks,
+            )
 
 
 def serve(
@@ -117,8 +129,9 @@ def opened(behind: Playground) -> Iterator[str]:
 def announced(settings: Settings, behind: Playground) -> Iterator[str]:
     """What answers, where votes go, and what the person who serves should know."""
     arms = ", ".join(map(str, behind.engine.mixtures))
-    auto = " (auto is the miniature for now)" if settings.model == "auto" else ""
-    yield f"model: {behind.profile}{auto}: {arms}."
+    auto = " (auto is the miniature for now)" if settings.model == "auto" and not behind.server else ""
+    yield f"model: {behind.profile}{auto}: {arms}{f', from a server ({behind.server})' if behind.server else ''}."
+    yield from behind.remarks
     yield f"votes: {_place(settings.database_url)}."
     if not settings.secret:
         yield "MEDINJECT_SECRET is not set: after a restart, a voter who comes back counts as a new one."

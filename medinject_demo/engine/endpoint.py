@@ -17,13 +17,15 @@ class Endpoint:
     """Where one arm is served."""
 
     url: str
-    """Root of an OpenAI-compatible interface, such as ``http://host:8000/v1``; made by ``interface``."""
+    """Root of an OpenAI-compatible interface, such as ``http://host:8000/v1``; "" where nobody named one."""
     models: tuple[str, ...]
     """Names that the arm may have there, the first that is served is taken."""
     folder: Path | None = None
     """The adapter that it is served from, as far as somebody declared one."""
+    checkpoint: str = ""
+    """The merged checkpoint that is published for the arm; a model of this name or root is full weights."""
     merged: bool = False
-    """True where full weights are served: no adapter is left whose magnitude could be dropped."""
+    """True where full weights are served under any name: no adapter is left whose magnitude could be dropped."""
 
     @property
     def place(self) -> str:

@@ -9,5 +9,6 @@ from __future__ import annotations
 
 from .engine import RemoteEngine
 from .link import Patience
+from .start import survey
 
-__all__ = ["Patience", "RemoteEngine"]
+__all__ = ["Patience", "RemoteEngine", "survey"]

@@ -77,7 +77,7 @@ class Row:
         except TimeoutError as error:
             raise Fault(f"{place(self._url)}: no token within {limit:g} s") from error
         try:
-            return None if data == DONE else chunk(data)
+            return None if data == DONE else chunk(data or "{}")  # httpx2 passes events on that have no data
         except ValueError as error:
             got = f"an event that cannot be read ({error}): {short(data)!r}"
             raise Fault(f"{place(self._url)} sent {got}") from error

@@ -6,6 +6,7 @@ in, events out (``base.Engine``).
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 import weakref
@@ -24,7 +25,7 @@ from .calls import Call, Events
 from .letters import Letters, tokenizer
 from .link import Link, Patience
 from .served import Served
-from .start import Reception, receive
+from .start import Reception, receive, together
 from .wire import Fault, drawing, question
 
 T = TypeVar("T")
@@ -109,10 +110,8 @@ class RemoteEngine:
             require_words(request.messages)
             require_letters(request.letters)
 
-        async def weigh() -> list[dict[str, float]]:
-            return [await self._letters.weigh(self._arms[each.mixture], each) for each in requests]
-
-        return self._run(weigh)
+        jobs = [functools.partial(self._letters.weigh, self._arms[each.mixture], each) for each in requests]
+        return self._all(jobs)
 
     def close(self) -> None:
         """Close every connection; rows in flight finish as cancelled."""
@@ -138,15 +137,17 @@ class RemoteEngine:
             call.start(self._portal, self._link)
         return Events(call)
 
-    def _run(self, job: Callable[[], Awaitable[T]]) -> T:
-        """Something done in the event loop and waited for; a server's failure is one of the family."""
+    def _all(self, jobs: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+        """Jobs done side by side in the event loop and waited for; the first failure is one of the family."""
         with self._lock:
             self._require_open()
-            future = self._portal.start_task_soon(job)
-        try:
-            return future.result()
-        except Fault as fault:
-            raise ModelError(str(fault)) from fault
+            future = self._portal.start_task_soon(together, jobs)
+        results = []
+        for each in future.result():
+            if isinstance(each, Fault):
+                raise ModelError(str(each)) from each
+            results.append(each)
+        return results
 
     def _require_open(self) -> None:
         if self._closed:
@@ -161,11 +162,8 @@ class RemoteEngine:
 
     def _require_fits(self, requests: Sequence[Request]) -> None:
         """Count the tokens of long conversations, where the server counts; any other is its own to refuse."""
-
-        async def counts() -> list[int]:
-            return [await _count(self._link, self._arms[each.mixture], each) for each in requests]
-
-        for request, count in zip(requests, self._run(counts) if requests else [], strict=True):
+        jobs = [functools.partial(_count, self._link, self._arms[each.mixture], each) for each in requests]
+        for request, count in zip(requests, self._all(jobs) if jobs else [], strict=True):
             context = self._arms[request.mixture].card.context or 0
             if count >= context:
                 raise InvalidValue.of(

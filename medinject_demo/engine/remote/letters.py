@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from ...errors import ModelError
 from ..base import ChoiceRequest, Conversation
 from .link import Link
 from .served import Served
@@ -61,8 +60,7 @@ class Letters:
         """Each letter's share of the mass of all of them.
 
         Raises:
-            Fault: the server fails, or gives no log-probabilities.
-            ModelError: a letter is not among those it gives.
+            Fault: the server fails, gives no log-probabilities, or a letter is not among those it gives.
         """
         ways = {letter: await self._tokens(arm, letter) for letter in request.letters}
         ids = tuple(sorted({each for way in ways.values() if way for each in way}))
@@ -105,11 +103,10 @@ def _among_the_top(arm: Served, request: ChoiceRequest, listed: Tops) -> dict[st
     unseen = sum(2 - len(each) for each in masses.values())  # none of them weighs more than the least that is listed
     if not all(masses.values()) or unseen * _mass(listed, min(listed.values())) > NEGLIGIBLE * seen:
         missing = ", ".join(letter for letter, each in masses.items() if len(each) < 2)
-        raise ModelError.of(
-            f"letters of arm {request.mixture}",
-            expected=f"the log-probability of each from {arm.endpoint.place}, with and without a space before it",
-            got=f"none of {missing} among the {len(listed)} tokens that it gives",
-            remedy="Serve the arm with vLLM, which gives those of any token.",
+        raise Fault(
+            f"letters of arm {request.mixture}: expected the log-probability of each from {arm.endpoint.place}, with "
+            f"and without a space before it, got none of {missing} among the {len(listed)} tokens that it gives. Serve "
+            "the arm with vLLM, which gives those of any token."
         )
     return _shares(masses)
 

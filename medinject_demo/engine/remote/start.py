@@ -15,7 +15,7 @@ from ...domain import Mixture
 from ...errors import ModelError
 from ..endpoint import Endpoint, place
 from .letters import Tops, tops
-from .link import Link
+from .link import Link, Patience
 from .served import Card, Served, cards, found, require_honest, same
 from .wire import Fault
 
@@ -83,6 +83,23 @@ async def look(link: Link, endpoints: Mapping[Mixture, Endpoint]) -> Reception:
             arms[mixture] = Served(endpoint, card)
     require_honest(arms)
     return Reception(arms, tuple(remarks))
+
+
+def survey(endpoints: Mapping[Mixture, Endpoint], key: str, patience: Patience) -> Reception:
+    """Ask the servers once what they serve, and generate nothing.
+
+    Raises:
+        ModelError: an arm's magnitude would be dropped, or two arms are one model.
+    """
+
+    async def once() -> Reception:
+        link = Link(key, patience)
+        try:
+            return await look(link, endpoints)
+        finally:
+            await link.close()
+
+    return anyio.run(once)
 
 
 async def together(jobs: Sequence[Callable[[], Awaitable[T]]]) -> list[T | Fault]:
