@@ -37,7 +37,8 @@ def load_engine(
 ) -> Engine:
     """The named arms of a profile, or all that can answer, loaded or reached, with room for ``rows`` answers at once.
 
-    ``key`` is the bearer token of a profile's servers, where servers answer. ``quiet`` keeps the libraries from drawing progress bars: in a file they would hide the one line of an error.
+    ``key`` is the bearer token of the servers, where servers answer. ``quiet`` keeps the libraries from drawing
+    progress bars: in a file they would hide the one line of an error.
 
     Raises:
         ModelError: the base or an arm is not there, or cannot be loaded.

@@ -93,7 +93,7 @@ class Profile:
         Raises:
             ModelError: the profile has no such arm, or its adapter is not there; the sentence says how to get it.
         """
-        if mixture in self.installed:
+        if mixture in self.installed and (self.base or self.remote):
             return
         if mixture not in self.endpoints:
             known = ", ".join(map(str, self.endpoints))
@@ -191,9 +191,9 @@ def _arm(slug: str, arm: Any, where: str, root: Path) -> Arm:
     place = f"{where}.arms.{slug}"
     if not isinstance(arm, dict) or not {"folder", "model"} & arm.keys():
         raise InvalidData.of(f"{place}: field 'folder'", expected="a path, or a field 'model'", got=repr(arm))
-    for key in ("folder", "model"):
+    for key, expected in (("folder", "a path"), ("model", "a name")):
         if key in arm and not (isinstance(arm[key], str) and arm[key]):
-            raise InvalidData.of(f"{place}: field {key!r}", expected="a text", got=repr(arm[key]))
+            raise InvalidData.of(f"{place}: field {key!r}", expected=expected, got=repr(arm[key]))
     merged = arm.get("merged", "")
     return Arm(known[slug], root / arm.get("folder", ""), merged if isinstance(merged, str) else "")
 
@@ -201,7 +201,7 @@ def _arm(slug: str, arm: Any, where: str, root: Path) -> Arm:
 def _endpoint(arm: Arm, listed: Mapping[str, Any], where: str, url: str) -> Endpoint:
     """Where an arm is served: under the name that is written, else its slug or its published checkpoint's."""
     table = listed[arm.mixture.slug]
-    names = (table["model"],) if "model" in table else (arm.mixture.slug, arm.merged)
+    names = (table["model"],) if "model" in table else tuple(filter(None, (arm.mixture.slug, arm.merged)))
     folder = arm.folder if "folder" in table else None
     own = _url(table, f"{where}.arms.{arm.mixture}", url)
     return Endpoint(own, names, folder, arm.merged, merged=table.get("merged") is True)

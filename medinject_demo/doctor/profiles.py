@@ -92,7 +92,7 @@ def _served(profile: Profile, key: str, *, chosen: bool) -> Iterator[Finding]:
         yield Finding("profiles", subject, Level.OK, what)
         return
     try:
-        profile.require_arm(BASE) if not places else None
+        profile.require_arm(BASE)
         from ..engine.remote import Patience, survey
 
         found = survey(profile.remote, key, Patience(connect=3, first=10, attempts=1))

@@ -115,7 +115,8 @@ def _identities(arm: Served) -> Iterator[tuple[str, ...]]:
 
 def _require_magnitude(mixture: Mixture, arm: Served) -> None:
     """Refuse an arm that is, or may be, a DoRA adapter on a server that computes plain LoRA."""
-    if arm.endpoint.merged or arm.endpoint.checkpoint in (arm.card.id, arm.card.root):
+    checkpoint = arm.endpoint.checkpoint
+    if arm.endpoint.merged or (checkpoint and checkpoint in (arm.card.id, arm.card.root)):
         return
     folder = Path(arm.card.root)
     if arm.card.root and folder.is_absolute() and is_dora(folder):
