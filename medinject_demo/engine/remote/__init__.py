@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .engine import RemoteEngine
 from .link import Patience
+from .served import lora_modules
 from .start import survey
 
-__all__ = ["Patience", "RemoteEngine", "survey"]
+__all__ = ["Patience", "RemoteEngine", "lora_modules", "survey"]

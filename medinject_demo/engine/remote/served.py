@@ -136,6 +136,19 @@ def _dropped(mixture: Mixture, arm: Served, folder: Path) -> ModelError:
     )
 
 
+def lora_modules(folders: Mapping[Mixture, Path]) -> list[str]:
+    """What follows ``vllm serve BASE --enable-lora --lora-modules``: each arm under its slug.
+
+    Raises:
+        ModelError: a folder holds DoRA, which vLLM refuses and other servers take for plain LoRA.
+    """
+    for mixture, folder in folders.items():
+        if is_dora(folder):
+            remedy = "Convert it to LoRA, or serve the merged checkpoint."
+            raise ModelError.of(f"arm {mixture}", expected="plain LoRA", got=f"DoRA in {folder}", remedy=remedy)
+    return [f"{mixture}={folder}" for mixture, folder in folders.items()]
+
+
 def is_dora(folder: Path) -> bool:
     """True where a folder holds a DoRA adapter, as far as it can be read."""
     try:
