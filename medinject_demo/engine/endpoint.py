@@ -40,8 +40,9 @@ def interface(url: str) -> str:
         InvalidValue: it is no address of a server.
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidValue.of("server", expected="an address such as http://host:8000/v1", got=repr(place(url)))
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        got = "one with a query" if parts.query else repr(place(url))
+        raise InvalidValue.of("server", expected="an address such as http://host:8000/v1", got=got)
     return parts._replace(path=parts.path.rstrip("/") or "/v1", fragment="").geturl()
 
 

@@ -207,7 +207,9 @@ def test_auto_with_a_server_is_what_the_server_has() -> None:
     assert set(serving("auto", engine_url="http://ici:1").remote) == {BASE, *ARMS}
 
 
-@pytest.mark.parametrize("url", ["ftp://host", "host:8000", "http://", "http://me:motdepasse@"])
+@pytest.mark.parametrize(
+    "url", ["ftp://host", "host:8000", "http://", "http://me:motdepasse@", "http://host?key=motdepasse"]
+)
 def test_an_address_that_is_none_is_refused_without_its_password(tmp_path: Path, url: str) -> None:
     with pytest.raises(InvalidValue, match="server: expected an address such as http://host:8000/v1, got") as refused:
         serving("auto", engine_url=url)

@@ -34,6 +34,7 @@ class Exchange(BaseHTTPRequestHandler):
                 self.server.weighs(self)
             else:
                 self.server.bodies.append(self.body)
+                self.server.asked.release()
                 self.server.scripts.get(self.question, well)(self)
 
     def log_message(self, *_: object) -> None:
@@ -119,8 +120,8 @@ class Scripted(ThreadingHTTPServer):
         self.cards: list[dict[str, Any]] = [{"id": slug, "owned_by": "vllm"} for slug in SLUGS[:3]]
         self.tokenizes: Script = tell_tokens
         self.weighs: Script = weigh
-        self.left = threading.Semaphore(0)
-        """Released for each client that closed its side."""
+        self.asked, self.left = threading.Semaphore(0), threading.Semaphore(0)
+        """Released for each stream asked for, and for each client that closed its side."""
         self._lock, self._open, self.most = threading.Lock(), 0, 0
 
     @property

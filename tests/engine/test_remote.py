@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -404,8 +405,7 @@ class TestLeaving:
     def test_a_stream_that_nobody_begins_to_read_is_closed_too(self, server: Scripted, engine: RemoteEngine) -> None:
         server.scripts["non"] = Exchange.until_left
         events = engine.stream([asked("non")])
-        while not server.bodies:  # until the server has it
-            pass
+        assert server.asked.acquire(timeout=60)
         del events
         assert server.left.acquire(timeout=60)
 
@@ -421,6 +421,32 @@ class TestLeaving:
             engine.stream([asked("oui")])
         with pytest.raises(ModelError, match="closed"):
             engine.option_probabilities([ChoiceRequest(asked("oui").messages, BASE, "AB")])
+
+    def test_a_stream_that_is_left_by_another_thread_ends(self, server: Scripted, engine: RemoteEngine) -> None:
+        server.scripts["non"] = Exchange.until_left
+        events = engine.stream([asked("non")] * 3)
+        closer = threading.Timer(0.1, events.close)  # type: ignore[attr-defined]
+        closer.start()
+        assert all(isinstance(event, Finished) for event in events)
+        assert list(events) == []
+        closer.join()
+
+    def test_closing_the_engine_ends_a_weighing_in_one_sentence(self, server: Scripted, engine: RemoteEngine) -> None:
+        server.weighs = Exchange.until_left
+        closer = threading.Timer(0.1, engine.close)
+        closer.start()
+        with pytest.raises(ModelError, match="got a closed one"):
+            engine.option_probabilities([ChoiceRequest(asked("oui").messages, BASE, "AB")])
+        closer.join()
+
+    def test_small_questions_wait_for_no_answer_to_end(self, server: Scripted, connect: Connect) -> None:
+        server.scripts["non"] = Exchange.until_left
+        engine = connect(most_rows=1)
+        events = engine.stream([asked("non")])
+        assert server.asked.acquire(timeout=60)  # the only place is taken
+        (each,) = engine.option_probabilities([ChoiceRequest(asked("oui").messages, BASE, "AB")])
+        assert sum(each.values()) == pytest.approx(1)
+        events.close()  # type: ignore[attr-defined]
 
     def test_two_thousand_rows_are_all_answered_by_a_bounded_number_of_connections(
         self, server: Scripted, connect: Connect

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn.functional import pad
 
 from medinject_demo.engine.adapter import CONFIG, PREFIX, WEIGHTS, read_adapter
 
@@ -27,8 +28,9 @@ def as_lora(folder: Path, base: Path, output: Path, rank: int) -> Path:
         merged = layer.scale(weight)[:, None] * (weight + layer.scaling * layer.up @ layer.down)
         left, sizes, right = torch.linalg.svd(merged - weight, full_matrices=False)
         root = sizes[:rank].sqrt()
-        tensors[f"{PREFIX}{name}.lora_A.weight"] = (root[:, None] * right[:rank]).contiguous()
-        tensors[f"{PREFIX}{name}.lora_B.weight"] = (left[:, :rank] * root).contiguous()
+        spare = rank - len(root)  # a matrix with fewer rows than the rank has no more singular values
+        tensors[f"{PREFIX}{name}.lora_A.weight"] = pad(root[:, None] * right[:rank], (0, 0, 0, spare)).contiguous()
+        tensors[f"{PREFIX}{name}.lora_B.weight"] = pad(left[:, :rank] * root, (0, spare)).contiguous()
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     config |= {"use_dora": False, "r": rank, "lora_alpha": rank}
     output.mkdir(parents=True)

@@ -6,6 +6,7 @@ A call is one task of the event loop in which its rows run side by side; the vis
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import aclosing
@@ -25,7 +26,7 @@ class Row:
     """One answer in flight: where it is asked for, and what has come of it."""
 
     def __init__(self, number: int, url: str, body: dict[str, Any], put: Callable[[Event], None]) -> None:
-        self.number, self.ended = number, False
+        self.number = number
         self._url, self._body, self._put = url, body, put
         self._whole, self._said = Whole(), False
         self._pieces = self._tokens = 0
@@ -35,7 +36,7 @@ class Row:
         """Stream the answer until it ends, however it ends; ``since`` tells the seconds from the request."""
         reason, error = FinishReason.CANCELLED, ""
         try:
-            await link.persist(lambda: self._read(link), begun=lambda: self._said)
+            await link.persist(lambda: self._read(link), link.rows, begun=lambda: self._said)
             reason = REASONS[self._reason or ""]
         except Fault as fault:
             reason, error = FinishReason.ERROR, str(fault)
@@ -45,10 +46,8 @@ class Row:
             self.end(reason, since(), error)
 
     def end(self, reason: FinishReason, seconds: float, error: str = "") -> None:
-        """Say once that the row is over; its tokens are those that the server counted, else the pieces it sent."""
-        if not self.ended:
-            self.ended = True
-            self._put(Finished(self.number, reason, self._tokens or self._pieces, seconds, error))
+        """Say that the row is over; its tokens are those that the server counted, else the pieces it sent."""
+        self._put(Finished(self.number, reason, self._tokens or self._pieces, seconds, error))
 
     async def _read(self, link: Link) -> None:
         """One attempt.
@@ -99,16 +98,18 @@ class Call:
         self._clock, self._started = clock, clock()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._task: Future[None] | None = None
+        self._lock = threading.RLock()  # reentrant: a collection in the midst of a put may drop and so cancel a call
+        self._ended: set[int] = set()
         self.rows: list[Row] = []
 
     def add(self, url: str, body: dict[str, Any]) -> None:
         """One more row."""
-        self.rows.append(Row(len(self.rows), url, body, self._events.put))
+        self.rows.append(Row(len(self.rows), url, body, self._put))
 
     @property
     def open(self) -> int:
         """Rows that have not ended."""
-        return sum(not row.ended for row in self.rows)
+        return len(self.rows) - len(self._ended)
 
     def start(self, portal: BlockingPortal, link: Link) -> None:
         """Have the rows answered; where the task ends, or never began, every row has ended."""
@@ -133,6 +134,14 @@ class Call:
         """The next event, waited for."""
         return self._events.get()
 
+    def _put(self, event: Event) -> None:
+        """Pass an event on, unless its row has ended: a call may be cancelled from another thread at any moment."""
+        with self._lock:
+            if event.row not in self._ended:
+                self._events.put(event)
+                if isinstance(event, Finished):
+                    self._ended.add(event.row)
+
     def _since(self) -> float:
         return self._clock() - self._started
 
@@ -144,7 +153,7 @@ class Events(Iterator[Event]):
         self._call, self._left = call, len(call.rows)
 
     def __next__(self) -> Event:
-        if not self._left:
+        if self._left <= 0:
             raise StopIteration
         event = self._call.next_event()
         self._left -= isinstance(event, Finished)

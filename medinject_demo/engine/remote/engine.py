@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
 from typing import Any, Final, TypeVar
 
@@ -45,6 +46,7 @@ class RemoteEngine:
         """What the servers call themselves, such as ``vllm``."""
         self._letters = Letters(link)
         self._calls: weakref.WeakSet[Call] = weakref.WeakSet()
+        self._jobs: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
         self._lock, self._closed = threading.Lock(), False
 
     @classmethod
@@ -109,7 +111,6 @@ class RemoteEngine:
             require_arm(request.mixture, self.mixtures)
             require_words(request.messages)
             require_letters(request.letters)
-
         jobs = [functools.partial(self._letters.weigh, self._arms[each.mixture], each) for each in requests]
         return self._all(jobs)
 
@@ -120,8 +121,11 @@ class RemoteEngine:
                 return
             self._closed = True
             calls = list(self._calls)
+            jobs = list(self._jobs)
         for call in calls:
             call.cancel()
+        for job in jobs:
+            job.cancel()
         self._held.close()
 
     def _begin(self, call: Call) -> Events:
@@ -142,8 +146,13 @@ class RemoteEngine:
         with self._lock:
             self._require_open()
             future = self._portal.start_task_soon(together, jobs)
+            self._jobs.add(future)
+        try:
+            answered = future.result()
+        except CancelledError as error:
+            raise self._shut() from error
         results = []
-        for each in future.result():
+        for each in answered:
             if isinstance(each, Fault):
                 raise ModelError(str(each)) from each
             results.append(each)
@@ -151,7 +160,10 @@ class RemoteEngine:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
+            raise self._shut()
+
+    def _shut(self) -> ModelError:
+        return ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
 
     def _may_not_fit(self, request: Request) -> bool:
         """True where a conversation has so many bytes that it may be longer than the context: no token is shorter."""

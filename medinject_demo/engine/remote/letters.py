@@ -12,6 +12,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import anyio
+
 from ..base import ChoiceRequest, Conversation
 from .link import Link
 from .served import Served
@@ -53,7 +55,7 @@ class Letters:
     """Weighs letters; remembers which tokens a letter is written with."""
 
     def __init__(self, link: Link) -> None:
-        self._link = link
+        self._link, self._lock = link, anyio.Lock()
         self._known: dict[tuple[str, str, str], int | None] = {}
 
     async def weigh(self, arm: Served, request: ChoiceRequest) -> dict[str, float]:
@@ -77,23 +79,28 @@ class Letters:
 
     async def _last_token(self, arm: Served, way: str) -> int | None:
         key = (arm.endpoint.url, arm.model, way)
-        if key not in self._known:
-            body = {"model": arm.model, "prompt": way, "add_special_tokens": False}
-            try:
-                said = await self._link.ask(tokenizer(arm), body)
-                self._known[key] = int(said["tokens"][-1])
-            except (KeyError, IndexError, TypeError, ValueError):
-                self._known[key] = None
-            except Fault as fault:
-                if fault.status not in WITHOUT:
-                    raise
-                self._known[key] = None
-        return self._known[key]
+        async with self._lock:  # of many exercises at once, one asks
+            if key not in self._known:
+                self._known[key] = await self._asked(arm, way)
+            return self._known[key]
+
+    async def _asked(self, arm: Served, way: str) -> int | None:
+        try:
+            said = await self._link.ask(
+                tokenizer(arm), {"model": arm.model, "prompt": way, "add_special_tokens": False}
+            )
+            return int(said["tokens"][-1])
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+        except Fault as fault:
+            if fault.status in WITHOUT:
+                return None
+            raise
 
 
 def tokenizer(arm: Served) -> str:
     """Where vLLM counts and names tokens: beside ``/v1``."""
-    return f"{arm.endpoint.url.partition('?')[0].removesuffix('/v1')}/tokenize"
+    return f"{arm.endpoint.url.removesuffix('/v1')}/tokenize"
 
 
 def _among_the_top(arm: Served, request: ChoiceRequest, listed: Tops) -> dict[str, float]:

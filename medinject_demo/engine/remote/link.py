@@ -54,8 +54,8 @@ class Link:
         self, key: str, patience: Patience, pause: Callable[[float], Awaitable[None]] = anyio.sleep, most: int = 64
     ) -> None:
         self.patience, self._pause = patience, pause
-        self.places = anyio.Semaphore(most)
-        """Requests in flight at once."""
+        self.rows, self._asks = anyio.Semaphore(most), anyio.Semaphore(most)
+        """Places of answers that stream, and of small questions, which wait for no answer to end."""
         self._client = httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx2.Timeout(patience.first, connect=patience.connect, pool=None),
@@ -66,15 +66,17 @@ class Link:
         """Give the connections back."""
         await self._client.aclose()
 
-    async def persist(self, job: Callable[[], Awaitable[T]], begun: Callable[[], bool] = lambda: False) -> T:
-        """Do something, again where that may help and nothing has begun; one of so many requests at once.
+    async def persist(
+        self, job: Callable[[], Awaitable[T]], places: anyio.Semaphore, begun: Callable[[], bool] = lambda: False
+    ) -> T:
+        """Do something in one of so many places, again where that may help and nothing has begun.
 
         Raises:
             Fault: it failed as often as patience allows, or in a way that no other attempt would mend.
         """
         for failed in range(self.patience.attempts):
             try:
-                async with self.places:
+                async with places:
                     return await job()
             except Fault as fault:
                 if begun() or not fault.again or failed + 1 == self.patience.attempts:
@@ -89,7 +91,7 @@ class Link:
             async with self._answer(url, body) as response:
                 return _json(url, await response.aread())
 
-        return await self.persist(once)
+        return await self.persist(once, self._asks)
 
     @asynccontextmanager
     async def events(self, url: str, body: dict[str, Any]) -> AsyncIterator[AsyncGenerator[str, None]]:
