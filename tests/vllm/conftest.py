@@ -103,7 +103,7 @@ def until_there(server: Vllm, log: Path) -> None:
     raise AssertionError(f"no server within {PATIENCE} s: " + log.read_text(encoding="utf-8", errors="replace")[-4000:])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def engine(vllm: Vllm) -> Iterator[RemoteEngine]:
     engine = RemoteEngine.connect({arm: Endpoint(vllm.url, (arm.slug,)) for arm in (BASE, *CONVERTED)})
     yield engine
