@@ -3,8 +3,10 @@ FROM python:3.11-slim
 WORKDIR /srv
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 GRADIO_ANALYTICS_ENABLED=False
 COPY requirements.txt constraints.txt ./
-# torch for processors: the registry's build for Linux brings CUDA along, which the page does not need.
-RUN pip install --constraint constraints.txt --index-url https://download.pytorch.org/whl/cpu torch \
+# torch from an index of its own where one is given: the registry's build for Linux brings CUDA along, which a page that
+# asks a server does not need.
+ARG TORCH_INDEX=
+RUN pip install --constraint constraints.txt ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch \
  && pip install --constraint constraints.txt --requirement requirements.txt
 COPY . .
 RUN useradd --system --home-dir /srv page && mkdir -p data && chown page data
