@@ -18,7 +18,7 @@ from medinject_demo.adapters.registry import profile
 from medinject_demo.domain import BASE, Mixture
 from medinject_demo.engine.endpoint import Endpoint
 from medinject_demo.engine.local import LocalEngine
-from medinject_demo.engine.remote import RemoteEngine, lora_modules
+from medinject_demo.engine.remote import Patience, RemoteEngine, lora_modules
 from medinject_demo.serving import free_port
 
 from .conversion import as_lora
@@ -29,7 +29,7 @@ RANK = 256
 """That of the miniature's matrices: a conversion of this rank leaves nothing of an adapter out."""
 CONTEXT = 512
 PATIENCE = 300
-"""Seconds until the server is there."""
+"""Seconds until the server is there, or says its next token: the machine may be busy."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ def until_there(server: Vllm, log: Path) -> None:
 
 @pytest.fixture(scope="session")
 def engine(vllm: Vllm) -> Iterator[RemoteEngine]:
-    engine = RemoteEngine.connect({arm: Endpoint(vllm.url, (arm.slug,)) for arm in (BASE, *CONVERTED)})
+    endpoints = {arm: Endpoint(vllm.url, (arm.slug,)) for arm in (BASE, *CONVERTED)}
+    engine = RemoteEngine.connect(endpoints, patience=Patience(first=PATIENCE, between=PATIENCE))
     yield engine
     engine.close()
 

@@ -17,7 +17,7 @@ def lines(cases: list[ElementTree.Element], versions: list[str]) -> Iterator[str
     vllm, torch, transformers = versions
     yield from ("# The remote engine against a real vLLM", "")
     yield "Written by `make test-vllm REPORT=docs/remote-vllm.md`; change nothing by hand."
-    yield f"vLLM {vllm}, torch {torch}, transformers {transformers}, Python {platform.python_version()}, in fp32 on a "
+    yield f"vLLM {vllm}, torch {torch}, transformers {transformers}, Python {platform.python_version()}, in fp32 on a"
     yield "processor: the miniature's base, and its arms nat and syn converted to plain LoRA of rank 256."
     yield from ("", "| law | outcome | figure |", "|---|---|---|")
     for case in cases:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from medinject_demo.domain import Answer, FinishReason, Sampling
+from medinject_demo.domain import Answer, FinishReason, Kind, Sampling
 from medinject_demo.engine.base import ChoiceRequest, Delta, Finished, Request, answers
 from medinject_demo.engine.endpoint import Endpoint
 from medinject_demo.engine.local import LocalEngine
@@ -26,7 +26,8 @@ from .conftest import CONTEXT, CONVERTED, MINI, Vllm
 
 pytestmark = pytest.mark.vllm
 
-PROMPTS = [prompt for prompt in load_prompts() if len(prompt.question) < 400][:8]
+SHORT = [prompt for prompt in load_prompts() if len(prompt.question) < 300]
+PROMPTS = [each for kind in Kind for each in [prompt for prompt in SHORT if prompt.kind is kind][:3]]
 LONG = Sampling(max_new_tokens=64)
 
 
@@ -45,7 +46,10 @@ Say = Callable[[str, object], None]
 @pytest.fixture(scope="module")
 def there(engine: RemoteEngine) -> list[Answer]:
     """What the server answers to everything."""
-    return answers(engine, everything(engine))
+    said = everything(engine)
+    faults = [event.error for event in engine.stream(said) if isinstance(event, Finished) and event.error]
+    assert faults == []
+    return answers(engine, said)
 
 
 @pytest.fixture(scope="module")
