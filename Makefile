@@ -6,13 +6,21 @@ endif
 BIN := .venv/bin
 PYTEST_ARGS ?=
 
-.PHONY: run test check docs miniature format clean
+VLLM_VENV ?= .venv-vllm
+
+.PHONY: run test test-vllm check docs miniature format clean
 
 run: .venv/.run
 	$(BIN)/python app.py
 
 test: .venv/.dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Against a real vLLM server on the processor; its environment, apart from ours, takes about
+# three minutes and 4 GB. REPORT=docs/remote-vllm.md writes what was found.
+test-vllm: .venv/.dev $(VLLM_VENV)/.installed
+	$(BIN)/python -m pytest tests/vllm --vllm=$(VLLM_VENV) --junitxml=$(VLLM_VENV)/junit.xml -o junit_family=xunit1 $(PYTEST_ARGS)
+	$(if $(REPORT),$(BIN)/python tests/vllm/report.py $(VLLM_VENV)/junit.xml $(VLLM_VENV) $(REPORT))
 
 check: .venv/.dev
 	$(BIN)/ruff check .
@@ -44,5 +52,9 @@ format: .venv/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-train.txt -r requirements-fleet.txt -r requirements-dev.txt
 	touch $@
 
+$(VLLM_VENV)/.installed: tests/vllm/install.sh
+	TORCH_INDEX=$(TORCH_INDEX) tests/vllm/install.sh $(VLLM_VENV) $(PYTHON)
+	touch $@
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-vllm .mypy_cache .ruff_cache .pytest_cache

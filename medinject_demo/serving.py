@@ -5,7 +5,6 @@ What ``app.py``, ``serve``, ``bench page`` and the tests of the page share. Read
 
 from __future__ import annotations
 
-import functools
 import random
 import secrets
 import socket
@@ -15,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .adapters.registry import serving
+from .adapters.registry import Profile, serving
 from .arena import Arena
 from .assembly import Fleet, load_engine, load_fleet, sampling_for
 from .doctor.configuration import without_secrets
+from .engine.base import Engine
+from .engine.remote import RemoteEngine
 from .errors import InvalidValue
 from .prompts import load_prompts
 from .settings import Settings
@@ -71,15 +72,36 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
         ModelError: the model cannot be loaded.
         StoreError: no vote could be stored.
     """
-    chosen = serving(settings.model)
+    chosen = serving(settings.model, engine_url=settings.engine_url)
     with closing(VoteStore(Database(settings.database_url))) as store:
         store.check()
-        load = load_engine if fleet is None else functools.partial(load_fleet, fleet)
-        engine = load(chosen, chosen.installed, device=device, quantization=settings.quantization)
+        engine = _engine(chosen, settings, device, fleet)
         with closing(engine):
+            server, remarks = (engine.name, engine.remarks) if isinstance(engine, RemoteEngine) else ("", ())
             secret = settings.secret or secrets.token_urlsafe(32)
             arena = Arena(engine, store, secret=secret, generator=random.Random())
-            yield Playground(engine, arena, store, load_prompts(), chosen.name, chosen.title, sampling_for(chosen))
+            yield Playground(
+                engine,
+                arena,
+                store,
+                load_prompts(),
+                chosen.name,
+                chosen.title,
+                sampling_for(chosen),
+                server=server,
+                remarks=remarks,
+            )
+
+
+def _engine(chosen: Profile, settings: Settings, device: str, fleet: Fleet | None) -> Engine:
+    """What answers: this process, servers or a fleet."""
+    if fleet is None:
+        return load_engine(chosen, device=device, quantization=settings.quantization, key=settings.engine_key)
+    if chosen.remote:
+        got = f"{chosen.name}, for whose arms a server answers"
+        remedy = "Leave out --fleet, or unset MEDINJECT_ENGINE_URL."
+        raise InvalidValue.of("fleet", expected="a profile whose files are here", got=got, remedy=remedy)
+    return load_fleet(fleet, chosen, chosen.installed, device=device, quantization=settings.quantization)
 
 
 def serve(
@@ -124,8 +146,9 @@ def opened(behind: Playground) -> Iterator[str]:
 def announced(settings: Settings, behind: Playground) -> Iterator[str]:
     """What answers, where votes go, and what the person who serves should know."""
     arms = ", ".join(map(str, behind.engine.mixtures))
-    auto = " (auto is the miniature for now)" if settings.model == "auto" else ""
-    yield f"model: {behind.profile}{auto}: {arms}."
+    auto = " (auto is the miniature for now)" if settings.model == "auto" and not behind.server else ""
+    yield f"model: {behind.profile}{auto}: {arms}{f', from a server ({behind.server})' if behind.server else ''}."
+    yield from behind.remarks
     yield f"votes: {_place(settings.database_url)}."
     if not settings.secret:
         yield "MEDINJECT_SECRET is not set: after a restart, a voter who comes back counts as a new one."

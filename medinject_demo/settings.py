@@ -39,7 +39,16 @@ class Settings:
     )
     engine_url: str = field(
         default="",
-        metadata={"variable": "MEDINJECT_ENGINE_URL", "help": "OpenAI-compatible server; read, not used yet"},
+        metadata={
+            "variable": "MEDINJECT_ENGINE_URL",
+            "help": "OpenAI-compatible server that answers for all arms, such as `http://host:8000/v1`; `auto` is then "
+            "the profile `remote`",
+        },
+    )
+    engine_key: str = field(
+        default="",
+        repr=False,
+        metadata={"variable": "MEDINJECT_ENGINE_KEY", "help": "bearer token of the servers that answer for arms"},
     )
     quantization: str = field(
         default="none",

@@ -19,6 +19,7 @@ hypothesis.settings.load_profile("tests")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--screenshots", action="store_true", help="take the pictures of docs/screenshots anew")
+    parser.addoption("--vllm", type=Path, metavar="VENV", help="environment of a vLLM for tests/vllm: make test-vllm")
 
 
 @pytest.fixture(scope="session")

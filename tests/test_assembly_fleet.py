@@ -92,3 +92,9 @@ def test_a_fleet_of_gpus_by_number_is_refused() -> None:
     pytest.importorskip("ray")
     with pytest.raises(InvalidValue, match="Ray gives each replica its own GPU"):
         load_fleet(Fleet(2), profile("mini"), (BASE,), device="cuda:0")
+
+
+def test_a_fleet_of_arms_that_a_server_answers_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDINJECT_ENGINE_URL", "http://127.0.0.1:9/v1")
+    line = one_line(run("serve", "--fleet", 2, "--database", f"sqlite:///{tmp_path}/votes.db"))
+    assert line.startswith("error: fleet: expected a profile whose files are here, got remote, for whose arms a server")

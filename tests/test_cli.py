@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from click.testing import CliRunner, Result
 from medinject_demo import __version__
 from medinject_demo.cli import cli
 from medinject_demo.domain import ARMS, Sampling
+from medinject_demo.serving import free_port
 from medinject_demo.settings import QUANTIZATIONS, Settings
 from medinject_demo.training.data import Pools, write_pools
 from medinject_demo.training.mini import MiniatureRecipe
+
+from .engine.served import Exchange, Scripted, scripted, well
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = [each.metadata["variable"] for each in fields(Settings)]
@@ -313,3 +317,37 @@ def test_the_command_line_needs_no_library_but_click_to_explain_itself() -> None
         check=True,
     )
     assert ours <= set(bare.stdout.split())
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+    with scripted() as server:
+        monkeypatch.setenv("MEDINJECT_ENGINE_URL", server.url)
+        yield server
+
+
+def test_compare_asks_the_arms_that_a_server_has(server: Scripted) -> None:
+    result = run("compare", "Bonjour", "--json")
+    assert result.exit_code == 0
+    said = {each["mixture"]: each["text"] for each in json.loads(result.stdout)["answers"]}
+    assert said == {arm: f"{arm} dit œdème 💪 Bonjour" for arm in ("base", "nat", "trad")}
+
+
+def test_compare_fails_with_the_servers_words_and_shows_what_the_others_said(server: Scripted) -> None:
+    def refuses_nat(exchange: Exchange) -> None:
+        well(exchange) if exchange.body["model"] != "nat" else exchange.refuse(500, "out of memory")
+
+    server.scripts["Bonjour"] = refuses_nat
+    result = run("compare", "Bonjour", "--arms", "base,nat")
+    assert "out of memory" in one_line(result)
+    assert "base dit œdème" in result.stdout
+
+
+def test_compare_refuses_an_arm_that_the_server_lacks(server: Scripted) -> None:
+    line = one_line(run("compare", "Bonjour", "--arms", "base,all"))
+    assert "arms all: expected them at their server, got none. Arm all is missing: " in line
+
+
+def test_compare_says_in_one_line_that_no_server_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDINJECT_ENGINE_URL", f"http://127.0.0.1:{free_port()}")
+    assert "remote arms: expected at least one that is served, got none" in one_line(run("compare", "Bonjour"))

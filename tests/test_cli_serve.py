@@ -61,7 +61,7 @@ def test_a_database_of_no_known_kind_fails_in_one_line(url: str) -> None:
 
 def test_an_unknown_model_fails_with_those_there_are(tmp_path: Path) -> None:
     line = one_line(run("serve", "--model", "grand", "--database", f"sqlite:///{tmp_path}/votes.db"))
-    assert line == "error: model: expected one of mini, qwen3-4b, got 'grand'."
+    assert line == "error: model: expected one of mini, qwen3-4b, remote, got 'grand'."
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,15 @@ from medinject_demo.doctor.configuration import in_force, votes, without_secrets
 from medinject_demo.doctor.machine import Place, devices, fleet, libraries, quantization, ranged
 from medinject_demo.doctor.profiles import Look
 from medinject_demo.engine.device import Accelerator, Host
+from medinject_demo.serving import free_port
+
+from .engine.served import Scripted, scripted
 
 LARGE = Place("cuda:0", "bf16", 2**37)
 SECRETS = {
     "MEDINJECT_DATABASE_URL": "postgresql://me:motdepasse@host/votes?password=motdepasse",
     "MEDINJECT_ENGINE_URL": "https://me:motdepasse@host:8000/v1",
+    "MEDINJECT_ENGINE_KEY": "motdepasse",
     "MEDINJECT_SECRET": "motdepasse",
     "HF_TOKEN": "motdepasse",
 }
@@ -308,3 +313,52 @@ def test_the_two_forms_say_the_same(tmp_path: Path) -> None:
 def test_only_what_can_be_copied_is_wider_than_the_terminal(tmp_path: Path, width: int) -> None:
     for line in examine({}, cache=tmp_path).as_text(width).splitlines():
         assert len(line) <= width or line.startswith("        -> ") or len(line.split()) == 1
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    with scripted() as server:
+        yield server
+
+
+def of_the_profiles(url: str, tmp_path: Path, **more: str) -> tuple[Report, dict[str, Finding]]:
+    report = examine({"MEDINJECT_ENGINE_URL": url} | more, cache=tmp_path)
+    return report, {each.subject: each for each in report.findings if each.topic == "profiles"}
+
+
+def test_what_a_server_has_and_lacks_is_said(server: Scripted, tmp_path: Path) -> None:
+    report, found = of_the_profiles(server.url, tmp_path)
+    assert found["remote server"].what == f"{server.url} (vllm) serves base, nat, trad"
+    assert found["remote arms"].level is Level.WARN
+    assert "serves no model 'all'" in found["remote arms"].what
+    assert report.servable
+    assert report.verdict == "`make run` would serve the profile remote: the arms that its server has."
+    assert server.bodies == []  # nothing is generated
+
+
+def test_a_server_that_is_not_there_stops_the_page_and_its_password_is_not_repeated(tmp_path: Path) -> None:
+    report, found = of_the_profiles(f"http://me:motdepasse@127.0.0.1:{free_port()}", tmp_path)
+    assert found["remote server"].level is Level.FAIL
+    assert "serves no arm" in report.verdict
+    assert "motdepasse" not in report.as_text()
+
+
+def test_a_server_that_would_drop_a_magnitude_stops_the_page(server: Scripted, tmp_path: Path) -> None:
+    server.cards = [{"id": "nat"}]
+    report, found = of_the_profiles(server.url, tmp_path, MEDINJECT_MODEL="mini")
+    assert "expected full weights or a plain LoRA adapter" in found["mini server"].what
+    assert not report.servable
+
+
+def test_the_profile_of_servers_needs_an_address_where_it_is_chosen_only(tmp_path: Path) -> None:
+    assert examine({}, cache=tmp_path).servable
+    report = examine({"MEDINJECT_MODEL": "remote"}, cache=tmp_path)
+    assert "expected the address of the server" in report.verdict
+
+
+def test_a_doctor_without_a_client_says_what_to_install(
+    server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "medinject_demo.engine.remote", None)
+    _, found = of_the_profiles(server.url, tmp_path)
+    assert found["remote server"].remedy == "Run: pip install -r requirements.txt"

@@ -38,6 +38,8 @@ MODULES = [
     "training.mixtures",
     "training.data",
     "engine.base",
+    "engine.endpoint",
+    "engine.remote",
     "engine.device",
     "engine.fleet.fleet",
     "engine.fleet.cluster",
@@ -53,6 +55,7 @@ SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "
 # The store, its tables and migrations, its connections and their errors: apart, no file is above 300 lines.
 SQL_FILES = {"votes/store.py", "votes/schema.py", "votes/database.py"}
 TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers", "optimum"}
+HTTP = {"httpx2", "anyio"}  # huggingface_hub needs both
 ENVIRONMENT = {"settings.py", "cli/family.py", "app.py", "ui/__init__.py", "ui/page.py"}
 
 
@@ -157,7 +160,8 @@ def test_the_environment_is_read_at_the_entries_only(path: Path) -> None:
 @pytest.mark.parametrize("path", files_of("engine") + files_of("adapters"), ids=place)
 def test_a_gpu_host_needs_nothing_but_the_tensor_libraries(path: Path) -> None:
     needed = set().union(*(libraries(each) for each in reach(path)))
-    assert needed - set(sys.stdlib_module_names) <= TENSORS | ({"ray"} if "fleet" in path.parts else set())
+    beside = HTTP | ({"ray"} if "fleet" in path.parts else set())
+    assert needed - set(sys.stdlib_module_names) <= TENSORS | beside
 
 
 @pytest.mark.parametrize("name", ["domain", "errors", "settings"])

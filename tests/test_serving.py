@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from medinject_demo.domain import MIXTURES
-from medinject_demo.errors import InvalidValue
-from medinject_demo.serving import Address, announced, free_port
+from medinject_demo.errors import InvalidValue, ModelError
+from medinject_demo.serving import Address, announced, free_port, playground
 from medinject_demo.settings import Settings
+from medinject_demo.ui.page import _masthead
+
+from .engine.served import scripted
 
 
 def behind(profile: str = "mini") -> Any:
-    return SimpleNamespace(profile=profile, engine=SimpleNamespace(mixtures=MIXTURES[:2]))
+    return SimpleNamespace(profile=profile, engine=SimpleNamespace(mixtures=MIXTURES[:2]), server="", remarks=())
 
 
 def test_a_port_that_the_system_chose_can_be_listened_on() -> None:
@@ -48,3 +51,20 @@ def test_a_file_of_votes_is_announced_by_its_whole_path() -> None:
 
 def test_without_a_secret_it_is_said_what_a_restart_does_to_voters() -> None:
     assert list(announced(Settings(), behind()))[2].startswith("MEDINJECT_SECRET is not set: after a restart, ")
+
+
+def test_a_server_that_answers_is_announced_with_what_it_lacks(tmp_path: Path) -> None:
+    with scripted() as server:
+        settings = Settings(engine_url=server.url, database_url=f"sqlite:///{tmp_path}/votes.db", secret="sel")
+        with playground(settings) as behind:
+            said = list(announced(settings, behind))
+            assert said[0] == "model: remote: base, nat, trad, from a server (vllm)."
+            assert said[-2] == f"Arm all is missing: {server.url} serves no model 'all'."
+            assert "Les réponses viennent d’un serveur à distance (vllm)." in _masthead("fr", behind)
+            assert not behind.miniature
+
+
+def test_no_page_is_served_where_no_server_is(tmp_path: Path) -> None:
+    settings = Settings(engine_url=f"http://127.0.0.1:{free_port()}", database_url=f"sqlite:///{tmp_path}/votes.db")
+    with pytest.raises(ModelError, match="expected at least one that is served"), playground(settings):
+        pass

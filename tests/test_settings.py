@@ -12,6 +12,7 @@ GIVEN = {
     "MEDINJECT_DATABASE_URL": "postgresql://host/votes",
     "MEDINJECT_VOTES_DATASET": "group/votes",
     "MEDINJECT_ENGINE_URL": "http://host:8000/v1",
+    "MEDINJECT_ENGINE_KEY": "clef-du-serveur",
     "MEDINJECT_QUANTIZATION": "int8",
     "MEDINJECT_SECRET": "sel-des-votants",
     "HF_TOKEN": "jeton-du-hub",
@@ -64,6 +65,7 @@ def test_secrets_are_not_shown() -> None:
     shown = repr(Settings.from_env(GIVEN))
     assert "sel-des-votants" not in shown
     assert "jeton-du-hub" not in shown
+    assert "clef-du-serveur" not in shown
 
 
 def test_the_table_of_the_readme_lists_every_variable_once() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,13 +58,15 @@ def compare(
 
     settings = in_force()
     with usage() if model else nullcontext():
-        chosen = serving(model or settings.model, registry or REGISTRY)
+        chosen = serving(model or settings.model, registry or REGISTRY, settings.engine_url)
     with usage():
-        mixtures = _mixtures(arms) or chosen.installed
+        named = _mixtures(arms)
+        mixtures = named or chosen.installed
         comparison = terminal.Comparison(chosen.name, _read(question), mixtures, _sampling(chosen, **drawn))
-    bits, quiet = quantization or settings.quantization, not sys.stderr.isatty()
-    engine = load_engine(chosen, mixtures, device=device, quantization=bits, rows=len(mixtures), quiet=quiet)
-    with closing(engine):
+    options = {"device": device, "quantization": quantization or settings.quantization, "key": settings.engine_key}
+    quiet = not sys.stderr.isatty()
+    with closing(load_engine(chosen, named or None, rows=len(mixtures), quiet=quiet, **options)) as engine:
+        comparison = comparison if named else replace(comparison, arms=engine.mixtures)  # a server may lack some
         terminal.compare(comparison, engine, sys.stdout, as_json=as_json)
 
 

@@ -1,7 +1,7 @@
 """What can run on this machine, what cannot, and what to do about it.
 
-Downloads nothing, loads no model, writes nothing. The environment, the project's folder, the registry and the Hub's
-cache are arguments.
+Downloads nothing, loads no model, writes nothing; the servers of the profile to be served are asked what they have. The
+environment, the project's folder, the registry and the Hub's cache are arguments.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def examine(
     settings, in_force = configuration.in_force(environ)
     here, (devices, on_devices) = host(), machine.devices()
     hub = cache or hub_cache()
-    look = Look(machine.Place.of(here, devices), settings.quantization, cache)
-    chosen, profiles = _profiles(settings.model, registry, look)
+    look = Look(machine.Place.of(here, devices), settings.quantization, cache, settings.engine_key)
+    chosen, profiles = _profiles(settings, registry, look)
     findings = (
         *machine.libraries(root),
         *machine.surroundings(here, {"disk": root} | ({} if hub is None else {"Hub cache": hub})),
@@ -46,14 +46,15 @@ def examine(
     return Report(findings, _verdict(findings, settings, chosen))
 
 
-def _profiles(model: str, registry: Path, look: Look) -> tuple[Profile | None, list[Finding]]:
+def _profiles(settings: Settings, registry: Path, look: Look) -> tuple[Profile | None, list[Finding]]:
     """The profile that would be served, None where there is none such, and what is to say of all."""
     try:
-        known, chosen = load_registry(registry), serving(model, registry)
+        known, chosen = load_registry(registry), serving(settings.model, registry, settings.engine_url)
     except MedInjectError as error:
         subject, _, what = str(error).partition(": ")
         return None, [Finding("profiles", subject, Level.FAIL, what.rstrip("."))]
-    return chosen, [finding for each in known.values() for finding in look.at(each, chosen=each.name == chosen.name)]
+    others = [finding for each in known.values() if each.name != chosen.name for finding in look.at(each, chosen=False)]
+    return chosen, [*look.at(chosen, chosen=True), *others]
 
 
 def _verdict(findings: Sequence[Finding], settings: Settings, chosen: Profile | None) -> str:
@@ -62,6 +63,8 @@ def _verdict(findings: Sequence[Finding], settings: Settings, chosen: Profile | 
     if chosen is None or faults:
         more = f" ({len(faults) - 1} more above)" if len(faults) > 1 else ""
         return f"`make run` would not serve the page here: {faults[0].sentence}{more}"
+    if chosen.remote:
+        return f"`make run` would serve the profile {chosen.name}: the arms that its server has."
     arms = ", ".join(map(str, chosen.installed)) if len(chosen.installed) > 1 else "its base alone"
     auto = " (auto is the miniature for now)" if settings.model == "auto" else ""
     return f"`make run` would serve the profile {chosen.name}{auto}: {arms}."

@@ -1,18 +1,23 @@
-"""The profiles of the registry: their base, their arms, the memory they need. Reads headers only, and no network."""
+"""The profiles of the registry: their base, their arms, the memory they need; or what their servers have.
+
+Reads headers only; no network but the servers of the profile to be served.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from ..adapters.presence import BaseFiles, adapter_memory, base_files
 from ..adapters.registry import MINIATURE, Profile
-from ..domain import ARMS
+from ..domain import ARMS, BASE
+from ..errors import ModelError
 from .findings import Finding, Level
 from .machine import INSTALL, Place, gib
 
+SERVE: Final = "Start it, or correct MEDINJECT_ENGINE_URL or the registry: docs/remote.md says how."
 ROOM: Final = 1.2
 """What is wanted for each byte of weights: a fifth for the keys and values of the answers, and for buffers."""
 
@@ -25,10 +30,15 @@ class Look:
     quantization: str
     cache: Path | None = None
     """The Hub's cache, the library's own where None."""
+    key: str = field(default="", repr=False)
+    """Bearer token of servers."""
 
     def at(self, profile: Profile, *, chosen: bool) -> Iterator[Finding]:
         """What is to say of a profile; what it lacks is a fault where it is the one to be served."""
         lacking = Level.FAIL if chosen else Level.WARN
+        if profile.remote or not profile.base:
+            yield from _served(profile, self.key, chosen=chosen)
+            return
         try:
             found = base_files(profile.base, self.cache)
         except ImportError as error:
@@ -72,6 +82,30 @@ def _get(profile: Profile) -> str:
     if Path(profile.base).is_absolute():
         return "Put the base's files there."
     return f"Run: hf download {profile.base}"
+
+
+def _served(profile: Profile, key: str, *, chosen: bool) -> Iterator[Finding]:
+    """What the servers of a profile have; only those of the one to be served are asked."""
+    subject, places = f"{profile.name} server", ", ".join(sorted({each.place for each in profile.remote.values()}))
+    if not chosen:
+        what = f"would be {places}; not asked" if places else "none named; needed only where this profile is served"
+        yield Finding("profiles", subject, Level.OK, what)
+        return
+    try:
+        profile.require_arm(BASE)
+        from ..engine.remote import Patience, survey
+
+        found = survey(profile.remote, key, Patience(connect=3, first=10, attempts=1))
+    except ImportError as error:
+        yield Finding("profiles", subject, Level.FAIL, f"cannot be asked: {error.name} is missing", INSTALL)
+    except ModelError as error:
+        yield Finding("profiles", subject, Level.FAIL, str(error).rstrip("."))
+    else:
+        arms = ", ".join(map(str, found.arms))
+        what = f"{places} ({found.name}) serves {arms}" if arms else f"{places} serves no arm"
+        yield Finding("profiles", subject, Level.OK if arms else Level.FAIL, what, "" if arms else SERVE)
+        for remark in found.remarks:
+            yield Finding("profiles", f"{profile.name} arms", Level.WARN, remark.rstrip("."))
 
 
 def _arms(profile: Profile) -> Finding:

@@ -37,6 +37,10 @@ class Playground:
     title: str
     sampling: Sampling = field(default_factory=Sampling)
     chance: random.Random = field(default_factory=random.Random, compare=False)
+    server: str = ""
+    """What the servers that answer call themselves; empty where this machine answers."""
+    remarks: tuple[str, ...] = ()
+    """What the person who serves should know of them."""
 
     @property
     def miniature(self) -> bool:

@@ -60,6 +60,8 @@ def _masthead(lang: str, behind: Playground) -> str:
     """Title, what answers here, and the warnings that are always visible."""
     title = html.escape(behind.title)
     answers = say(lang, "page.miniature") if behind.miniature else say(lang, "page.model", title=title)
+    if behind.server:
+        answers += f" {say(lang, 'page.server', server=html.escape(behind.server))}"
     return (
         f"<h1>{say(lang, 'page.title')}</h1>"
         f'<p class="warning" role="note"><strong>{answers}</strong> {say(lang, "page.warning")}</p>'

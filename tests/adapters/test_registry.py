@@ -6,6 +6,7 @@ import pytest
 
 from medinject_demo.adapters.registry import ADAPTER_FILES, Profile, load_registry, profile, serving
 from medinject_demo.domain import ARMS, BASE, Mixture
+from medinject_demo.engine.endpoint import Endpoint
 from medinject_demo.errors import InvalidData, InvalidValue, ModelError
 
 GOOD = """
@@ -152,3 +153,81 @@ def test_an_arm_that_a_profile_does_not_have_is_refused_with_those_it_has(tmp_pa
 
 def test_the_miniatures_arms_are_made_by_one_command() -> None:
     assert all(profile("mini").remedy(mixture).endswith("make miniature") for mixture in ARMS)
+
+
+SERVED = """
+[loin]
+title = "Loin"
+notice = "Aucune valeur médicale."
+url = "http://me:motdepasse@base:8000"
+model = "qwen"
+
+[loin.arms]
+nat = { model = "nat" }
+trad = { model = "groupe/TRAD", url = "https://autre/v1/" }
+syn = { folder = "loin/syn", merged = "groupe/SYN" }
+all = { model = "all", merged = true }
+"""
+
+
+def test_arms_of_servers_have_an_address_and_the_names_they_may_have(tmp_path: Path) -> None:
+    loin = profile("loin", registry(tmp_path, SERVED))
+    here = "http://me:motdepasse@base:8000/v1"
+    syn = Endpoint(here, ("syn", "groupe/SYN"), tmp_path / "loin/syn", "groupe/SYN")
+    assert list(loin.remote.values()) == [
+        Endpoint(here, ("qwen",)),
+        Endpoint(here, ("nat",)),
+        Endpoint("https://autre/v1", ("groupe/TRAD",)),
+        syn,
+        Endpoint(here, ("all",), merged=True),
+    ]
+    assert syn.place == "http://base:8000/v1"
+    assert loin.installed == (BASE, *map(Mixture.parse, ("nat", "trad", "syn", "all")))
+    loin.require_arm(Mixture.parse("trad"))
+
+
+def test_without_an_address_this_machine_answers(tmp_path: Path) -> None:
+    assert profile("petit", registry(tmp_path, GOOD)).remote == {}
+
+
+def test_an_address_that_is_set_takes_the_place_of_every_other(tmp_path: Path) -> None:
+    loin = serving("loin", registry(tmp_path, SERVED), "http://ici:1")
+    assert {each.url for each in loin.remote.values()} == {"http://ici:1/v1"}
+    petit = serving("petit", registry(tmp_path, GOOD), "http://ici:1/v2")
+    assert [each.models for each in petit.remote.values()] == [
+        ("base", "groupe/modele"),
+        ("nat", "groupe/NAT"),
+        ("all",),
+    ]
+    assert petit.remote[Mixture.parse("nat")].folder == tmp_path / "petit/nat"
+
+
+def test_auto_with_a_server_is_what_the_server_has() -> None:
+    assert serving("auto", engine_url="http://ici:1").name == "remote"
+    assert set(serving("auto", engine_url="http://ici:1").remote) == {BASE, *ARMS}
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://host", "host:8000", "http://", "http://me:motdepasse@", "http://host?key=motdepasse"]
+)
+def test_an_address_that_is_none_is_refused_without_its_password(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InvalidValue, match="server: expected an address such as http://host:8000/v1, got") as refused:
+        serving("auto", engine_url=url)
+    assert "motdepasse" not in str(refused.value)
+    with pytest.raises(InvalidData, match=r"^registry.toml, \[loin\]: server: expected an address"):
+        load_registry(registry(tmp_path, SERVED.replace("http://me:motdepasse@base:8000", url)))
+
+
+def test_a_profile_that_has_no_server_and_no_base_says_what_to_set() -> None:
+    with pytest.raises(
+        ModelError, match=r"profile 'remote': expected the address of the server .* MEDINJECT_ENGINE_URL"
+    ):
+        profile("remote").require_base()
+    with pytest.raises(ModelError, match=r"arm nat of profile 'remote': expected the address of the server"):
+        profile("remote").require_arm(Mixture.parse("nat"))
+
+
+@pytest.mark.parametrize("model", ["3", '""'])
+def test_a_name_of_a_model_that_is_no_text_is_named(tmp_path: Path, model: str) -> None:
+    with pytest.raises(InvalidData, match=r"arms.nat: field 'model': expected a name, got"):
+        load_registry(registry(tmp_path, SERVED.replace('"nat"', model)))

@@ -1,0 +1,132 @@
+"""The weights of an exercise's letters at a server: exact, or none.
+
+A letter counts written with and without a space before it, as ``engine.choices`` counts it. A server that tells its
+tokens (``/tokenize``) and the log-probabilities of tokens that one names (``logprob_token_ids``), as vLLM does, gives
+them exactly. Any other gives the most probable tokens only: they do where no letter is missing among them, and what is
+missing is too little to matter. Nothing is filled in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import anyio
+
+from ..base import ChoiceRequest, Conversation
+from .link import Link
+from .served import Served
+from .wire import Fault, question
+
+TOP: Final = 20
+"""Most probable tokens that are asked for: the most that OpenAI and vLLM give unless told otherwise."""
+NEGLIGIBLE: Final = 1e-3
+"""Share of the letters' mass that unseen ways of writing them may hold, together."""
+MARK: Final = "token_id:"
+"""What vLLM writes before a token's number."""
+WITHOUT: Final = (400, 404, 405, 422)
+"""Answers of a server that has no ``/tokenize``, or another one."""
+
+Tops = Mapping[str, float]
+"""Log-probability by token, as the server writes tokens."""
+
+
+async def tops(link: Link, arm: Served, messages: Conversation, ids: tuple[int, ...] = ()) -> tuple[Tops, str]:
+    """Log-probabilities of the first token of an answer, and the server's ``system_fingerprint``.
+
+    Raises:
+        Fault: the server gives none.
+    """
+    named = {"logprob_token_ids": list(ids), "return_tokens_as_token_ids": True} if ids else {}
+    body = question(arm.model, messages, 1, temperature=0.0, logprobs=True, top_logprobs=TOP, **named)
+    said = await link.ask(f"{arm.endpoint.url}/chat/completions", body)
+    try:
+        (first,) = said["choices"][0]["logprobs"]["content"]
+        listed = {str(each["token"]): float(each["logprob"]) for each in reversed(first["top_logprobs"])}
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise Fault(f"{arm.endpoint.place} gives no log-probabilities of model {arm.model!r}") from error
+    if not listed:
+        raise Fault(f"{arm.endpoint.place} gives no log-probabilities of model {arm.model!r}")
+    return listed, str(said.get("system_fingerprint") or "")
+
+
+class Letters:
+    """Weighs letters; remembers which tokens a letter is written with."""
+
+    def __init__(self, link: Link) -> None:
+        self._link, self._lock = link, anyio.Lock()
+        self._known: dict[tuple[str, str, str], int | None] = {}
+
+    async def weigh(self, arm: Served, request: ChoiceRequest) -> dict[str, float]:
+        """Each letter's share of the mass of all of them.
+
+        Raises:
+            Fault: the server fails, gives no log-probabilities, or a letter is not among those it gives.
+        """
+        ways = {letter: await self._tokens(arm, letter) for letter in request.letters}
+        ids = tuple(sorted({each for way in ways.values() if way for each in way}))
+        listed, _ = await tops(self._link, arm, request.messages, ids if all(ways.values()) else ())
+        exact = {letter: [f"{MARK}{each}" for each in sorted(way or ())] for letter, way in ways.items()}
+        if ids and all(way in listed for each in exact.values() for way in each):
+            return _shares({letter: _masses(listed, way) for letter, way in exact.items()})
+        return _among_the_top(arm, request, listed)
+
+    async def _tokens(self, arm: Served, letter: str) -> set[int] | None:
+        """The last token of a letter with and without a space; None where the server does not tell."""
+        found = {await self._last_token(arm, way) for way in (letter, f" {letter}")}
+        return None if None in found else {each for each in found if each is not None}
+
+    async def _last_token(self, arm: Served, way: str) -> int | None:
+        key = (arm.endpoint.url, arm.model, way)
+        async with self._lock:  # of many exercises at once, one asks
+            if key not in self._known:
+                self._known[key] = await self._asked(arm, way)
+            return self._known[key]
+
+    async def _asked(self, arm: Served, way: str) -> int | None:
+        try:
+            said = await self._link.ask(
+                tokenizer(arm), {"model": arm.model, "prompt": way, "add_special_tokens": False}
+            )
+            return int(said["tokens"][-1])
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+        except Fault as fault:
+            if fault.status in WITHOUT:
+                return None
+            raise
+
+
+def tokenizer(arm: Served) -> str:
+    """Where vLLM counts and names tokens: beside ``/v1``."""
+    return f"{arm.endpoint.url.removesuffix('/v1')}/tokenize"
+
+
+def _among_the_top(arm: Served, request: ChoiceRequest, listed: Tops) -> dict[str, float]:
+    """The letters' shares from the most probable tokens, where these suffice."""
+    masses = {letter: _masses(listed, (letter, f" {letter}")) for letter in request.letters}
+    seen = sum(map(sum, masses.values()))
+    unseen = sum(2 - len(each) for each in masses.values())  # none of them weighs more than the least that is listed
+    if not all(masses.values()) or unseen * _mass(listed, min(listed.values())) > NEGLIGIBLE * seen:
+        missing = ", ".join(letter for letter, each in masses.items() if len(each) < 2)
+        raise Fault(
+            f"letters of arm {request.mixture}: expected the log-probability of each from {arm.endpoint.place}, with "
+            f"and without a space before it, got none of {missing} among the {len(listed)} tokens that it gives. Serve "
+            "the arm with vLLM, which gives those of any token."
+        )
+    return _shares(masses)
+
+
+def _masses(listed: Tops, tokens: Iterable[str]) -> list[float]:
+    return [_mass(listed, listed[token]) for token in tokens if token in listed]
+
+
+def _mass(listed: Tops, logprob: float) -> float:
+    """A probability in units of the greatest listed, so that none is too small for a number."""
+    return math.exp(logprob - max(listed.values()))
+
+
+def _shares(masses: Mapping[str, list[float]]) -> dict[str, float]:
+    total = sum(map(sum, masses.values()))
+    return {letter: sum(each) / total for letter, each in masses.items()}
