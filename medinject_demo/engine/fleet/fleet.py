@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from ...domain import BASE, Mixture
+from ...domain import BASE, MIXTURES, Mixture
 from ...errors import InvalidValue, ModelError
 from ..base import ChoiceRequest, Request, require_arm, require_letters, require_words
 from .call import Call, FleetEvents
@@ -43,12 +43,13 @@ class FleetEngine:
     @property
     def mixtures(self) -> tuple[Mixture, ...]:
         """The arms that can answer, the base first."""
-        return tuple(sorted(self._committed().arms, key=_order))
+        arms = self._committed().arms
+        return tuple(mixture for mixture in MIXTURES if mixture in arms)
 
     def fingerprint(self, mixture: Mixture) -> str:
         """Hash of the adapter's tensors and the base's, the same on every replica."""
         arms = self._committed().arms
-        require_arm(mixture, sorted(arms, key=_order))
+        require_arm(mixture, self.mixtures)
         return arms[mixture].fingerprint
 
     def stream(self, requests: Sequence[Request]) -> FleetEvents:
@@ -172,8 +173,3 @@ class FleetEngine:
     def _require_open(self) -> None:
         if self._closed:
             raise ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
-
-
-def _order(mixture: Mixture) -> tuple[int, list[int]]:
-    """As the study has them, the base first."""
-    return sum(mixture.levels), [-level for level in mixture.levels]
