@@ -1,4 +1,4 @@
-"""The house of DESIGN section 3: who may import what."""
+"""The layers of the house: who may import what."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_importing_the_core_loads_no_heavy_library() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=place)
 def test_every_module_has_its_floor(path: Path) -> None:
-    assert part(path) in FLOOR, "give the new module its floor in DESIGN section 3 and in FLOORS above"
+    assert part(path) in FLOOR, "give the new module its floor in FLOORS above"
 
 
 @pytest.mark.parametrize("path", FILES, ids=place)

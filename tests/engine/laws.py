@@ -1,4 +1,4 @@
-"""The laws of DESIGN section 4, for any engine: a test module of an engine inherits ``EngineLaws``."""
+"""The laws of any engine: a test module of an engine inherits ``EngineLaws``."""
 
 from __future__ import annotations
 
