@@ -17,6 +17,7 @@ from ..domain import Mixture
 from ..errors import ModelError
 from .adapter import Adapter, Shapes, read_adapter
 from .bank import shapes_of
+from .fewrows import expect_few_rows
 from .loading import cast, load_base, move
 from .origin import Base, require_made_for
 from .quantization import quantize_weights
@@ -68,6 +69,8 @@ def prepare(
     cast(model, precision)
     quantize_weights(model, quantization)
     move(model, device)
+    if device.type == "cpu" and precision == torch.float32 and quantization == "none":
+        expect_few_rows(model)
     return Prepared(model, tokenizer, base, shapes, scales, rank)
 
 
