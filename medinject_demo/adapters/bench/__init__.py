@@ -1,0 +1,1 @@
+"""Recovery measured on pairs whose adapter is known."""
