@@ -73,10 +73,14 @@ class LayerWeights:
         """``s = m / ||W + k B A||`` by output row, (outputs), in fp32 from the unquantised weight (outputs, inputs)."""
         if self.magnitude is None:
             return torch.ones(self.up.shape[0])
+        return self.magnitude.float() / self.norms(weight)
+
+    def norms(self, weight: Tensor) -> Tensor:
+        """``||W + k B A||`` by output row, (outputs), in fp32, on the CPU."""
         where = weight.device
         adapted = weight.float() + self.scaling * (self.up.float().to(where) @ self.down.float().to(where))
         norms: Tensor = torch.linalg.vector_norm(adapted, dim=1).cpu()
-        return self.magnitude.float() / norms
+        return norms
 
 
 @dataclass(frozen=True)

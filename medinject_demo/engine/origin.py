@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +21,9 @@ from .adapter import CONFIG, Adapter, another_base
 from .loading import load_base
 from .scales import scales_of
 
-RECORD: Final = "training.json"
-"""What this project's trainings leave beside an adapter; ``base_weights`` in it is the hash of the base's file."""
+RECORDS: Final = ("training.json", "recovery.json")
+"""What this project leaves beside an adapter that it trained or recovered; ``base_weights`` in it is the hash of the
+base's file."""
 HUB: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 """A repository of the Hub, and not a path that begins with a dot or a slash."""
 
@@ -44,11 +45,21 @@ class Base:
     @classmethod
     def of(cls, name: str, model: Any, device: str = "cpu") -> Base:
         """The origin of a model that was just loaded by this name."""
-        if not Path(name).is_dir():
-            return cls(name, _hub_print(name, model), None, model, device)
+        if Path(name).is_dir():
+            return replace(cls.of_folder(name), stored=model, device=device)
+        return cls(name, _hub_print(name, model), None, model, device)
+
+    @classmethod
+    def of_folder(cls, name: str) -> Base:
+        """The origin of a base whose files are in a folder; reads all of them."""
         hashes = [_sha256(path) for path in sorted(Path(name).glob("*.safetensors"))]
         together = hashlib.sha256(b"".join(map(bytes.fromhex, hashes))).hexdigest()
-        return cls(name, together[:16], hashes[0][:16] if len(hashes) == 1 else None, model, device)
+        return cls(name, together[:16], hashes[0][:16] if len(hashes) == 1 else None)
+
+    @classmethod
+    def of_commit(cls, name: str, commit: str) -> Base:
+        """The origin of a base that is a repository of the Hub, at one of its commits."""
+        return cls(name, hashlib.sha256(f"{name}@{commit}".encode()).hexdigest()[:16])
 
     def joined(self, adapter: Adapter) -> str:
         """Hash of an adapter and the base together, 16 hexadecimal digits."""
@@ -81,11 +92,14 @@ def require_made_for(folder: Path, base: Base) -> None:
     Raises:
         ModelError: the adapter was made for another base.
     """
-    made = _read(folder / RECORD).get("base_weights")
-    if made is not None and base.weights is not None:
-        if made != base.weights:
-            raise another_base(folder, f"one made for weights of the hash {made}, not {base.weights}, by its {RECORD}")
-        return
+    for record in RECORDS:
+        made = _read(folder / record).get("base_weights")
+        if made is not None and base.weights is not None:
+            if made != base.weights:
+                raise another_base(
+                    folder, f"one made for weights of the hash {made}, not {base.weights}, by its {record}"
+                )
+            return
     named = str(_read(folder / CONFIG).get("base_model_name_or_path"))
     on_hub = all(HUB.fullmatch(name) and not Path(name).is_dir() for name in (named, base.name))
     if on_hub and named != base.name:
@@ -96,14 +110,13 @@ def _hub_print(name: str, model: Any) -> str:
     """Hash of a repository's name and commit; of the tensors themselves where the local cache tells no commit."""
     from huggingface_hub import try_to_load_from_cache
 
-    digest = hashlib.sha256()
     cached = try_to_load_from_cache(name, "config.json")
     if isinstance(cached, str):
-        digest.update(f"{name}@{Path(cached).parent.name}".encode())
-    else:
-        for key, tensor in sorted(model.state_dict().items()):
-            digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return Base.of_commit(name, Path(cached).parent.name).fingerprint
+    digest = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

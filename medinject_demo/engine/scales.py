@@ -29,16 +29,19 @@ def scales_of(adapter: Adapter, fingerprint: str, folder: Path, weight: Weight) 
     ``fingerprint`` is that of adapter and base together. A folder that cannot be written only costs the next start the
     computation again.
     """
-    kept = folder / f"scales-{fingerprint}.safetensors"
-    found = _read(kept, adapter)
+    found = _read(_place(folder, fingerprint), adapter)
     if found is not None:
         return found
     # their memory first: a small result between two products of a whole matrix would leave the heap in pieces
     scales = {name: torch.empty(layer.up.shape[0]) for name, layer in adapter.layers.items()}
     for name, layer in adapter.layers.items():
         scales[name].copy_(layer.scale(weight(name)))
-    _keep(scales, kept)
+    keep_scales(scales, folder, fingerprint)
     return scales
+
+
+def _place(folder: Path, fingerprint: str) -> Path:
+    return folder / f"scales-{fingerprint}.safetensors"
 
 
 def _read(kept: Path, adapter: Adapter) -> dict[str, Tensor] | None:
@@ -53,8 +56,9 @@ def _read(kept: Path, adapter: Adapter) -> dict[str, Tensor] | None:
     return scales if whole and all(torch.isfinite(each).all() for each in scales.values()) else None
 
 
-def _keep(scales: Mapping[str, Tensor], kept: Path) -> None:
-    """Write the file whole or not at all."""
+def keep_scales(scales: Mapping[str, Tensor], folder: Path, fingerprint: str) -> None:
+    """Leave scales in a folder, where the next start finds them: the file whole, or none where it cannot be written."""
+    kept = _place(folder, fingerprint)
     partial = kept.with_suffix(f".{os.getpid()}-{threading.get_ident()}.partial")
     try:
         save_file(dict(scales), partial)

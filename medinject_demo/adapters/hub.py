@@ -1,0 +1,220 @@
+"""Recovered adapters to a repository of the Hub and from it: safetensors, JSON and Markdown, each with its hash.
+
+One folder for each arm, and ``manifest.json`` with the SHA-256 and the size of every file: what is fetched is what was
+pushed, or nothing. Never pickle, never code.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from ..domain import ARMS
+from ..errors import InvalidData, InvalidValue, ModelError
+from .folder import put_in_place, write_json
+from .registry import ADAPTER_FILES, Profile
+from .source import REMEDY
+
+MANIFEST: Final = "manifest.json"
+FETCHED: Final = "fetched.json"
+SUFFIXES: Final = frozenset({".safetensors", ".json", ".md"})
+FILE: Final = re.compile(r"[A-Za-z0-9][\w.-]*")
+"""A file's name, and no path."""
+SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What a push would put into a repository."""
+
+    repository: str
+    files: Mapping[str, Path]
+    """Path in the repository → file of this machine."""
+    manifest: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(path.stat().st_size for path in self.files.values()) + len(self.manifest)
+
+    def lines(self) -> list[str]:
+        """What would be uploaded, for a person."""
+        files = [f"{name}  {path.stat().st_size / 1e6:.2f} MB" for name, path in self.files.items()]
+        return [*files, f"{MANIFEST}  {len(self.manifest) / 1e6:.2f} MB"]
+
+
+class Hub(Protocol):
+    """The two calls of ``huggingface_hub.HfApi`` that a push makes."""
+
+    def create_repo(self, repo_id: str, *, exist_ok: bool) -> Any:
+        """Make a repository where there is none."""
+
+    def create_commit(self, repo_id: str, operations: Sequence[Any], *, commit_message: str) -> Any:
+        """Put files into a repository, all at once."""
+
+
+def upload_of(profile: Profile, arms: Sequence[str], repository: str) -> Upload:
+    """What a push of some arms of a profile consists of; all that are installed where none is named.
+
+    Raises:
+        ModelError: an arm is not installed.
+    """
+    chosen = [mixture for mixture in ARMS if mixture in profile.arms and (not arms or mixture.slug in arms)]
+    for mixture in chosen if arms else []:
+        profile.require_arm(mixture)
+    folders = {mixture.slug: profile.arms[mixture].folder for mixture in chosen if profile.arms[mixture].installed}
+    if not folders:
+        raise ModelError.of(f"profile {profile.name!r}", expected="an installed arm", got="none", remedy="Recover one.")
+    files = {
+        f"{slug}/{path.name}": path
+        for slug, folder in folders.items()
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.suffix in SUFFIXES and path.name != FETCHED
+    }
+    listed = {name: {"sha256": _sha256(path), "size": path.stat().st_size} for name, path in files.items()}
+    manifest = json.dumps({"base": profile.base, "files": listed}, indent=1, sort_keys=True) + "\n"
+    return Upload(repository, files, manifest.encode())
+
+
+def push(upload: Upload, hub: Hub) -> str:
+    """Make the repository where there is none, and put everything into one commit; its address comes back.
+
+    Raises:
+        ModelError: the Hub refuses.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub import CommitOperationAdd
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    operations = [CommitOperationAdd(name, str(path)) for name, path in upload.files.items()]
+    operations.append(CommitOperationAdd(MANIFEST, upload.manifest))
+    arms = sorted({name.partition("/")[0] for name in upload.files})
+    try:
+        hub.create_repo(upload.repository, exist_ok=True)
+        made = hub.create_commit(upload.repository, operations, commit_message=f"Adapters: {', '.join(arms)}")
+    except (HFValidationError, HfHubHTTPError, HTTPError, OSError) as error:
+        raise _refused(upload.repository, error) from error
+    return str(getattr(made, "commit_url", upload.repository))
+
+
+def fetch(
+    repository: str,
+    profile: Profile,
+    arms: Sequence[str],
+    *,
+    token: str | None = None,
+    revision: str | None = None,
+    endpoint: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[str]:
+    """Put adapters of a repository into a profile's folders, each whole and checked, or not at all.
+
+    All arms that the repository and the profile have, where none is named. What is fetched comes back.
+
+    Raises:
+        ModelError: the repository cannot be read, or a file is not what the manifest says.
+        InvalidData: the manifest holds anything but adapters' files.
+        InvalidValue: an arm is not in the repository.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        hub = _Downloads(repository, revision, token, endpoint, Path(made))
+        files = _listed(repository, hub.file(MANIFEST), profile)
+        there = [mixture for mixture in ARMS if mixture in profile.arms and mixture.slug in files]
+        unknown = [slug for slug in arms if slug not in files or slug not in map(str, there)]
+        if unknown or not there:
+            expected = f"arms among {', '.join(map(str, there)) or 'those of the profile'}"
+            raise InvalidValue.of(f"repository {repository!r}", expected=expected, got=", ".join(unknown) or "none")
+        chosen = [mixture for mixture in there if not arms or mixture.slug in arms]
+        for mixture in chosen:
+            got = {name: hub.checked(f"{mixture}/{name}", said) for name, said in files[mixture.slug].items()}
+            put_in_place(profile.arms[mixture].folder, functools.partial(_fill, files=got, repository=repository))
+            say(f"{mixture}: fetched, {len(got)} files checked")
+    return [mixture.slug for mixture in chosen]
+
+
+@dataclass(frozen=True)
+class _Downloads:
+    """Files of one repository, into a folder that goes away."""
+
+    repository: str
+    revision: str | None
+    token: str | None
+    endpoint: str | None
+    place: Path
+
+    def file(self, name: str) -> Path:
+        from httpx2 import HTTPError
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+        try:
+            return Path(
+                hf_hub_download(
+                    self.repository,
+                    name,
+                    revision=self.revision,
+                    token=self.token,
+                    endpoint=self.endpoint,
+                    local_dir=self.place,
+                )
+            )
+        except (HFValidationError, HfHubHTTPError, HTTPError, OSError) as error:
+            raise _refused(self.repository, error) from error
+
+    def checked(self, name: str, said: Mapping[str, Any]) -> Path:
+        got = self.file(name)
+        found = (_sha256(got), got.stat().st_size)
+        if found != (said["sha256"], said["size"]):
+            raise ModelError.of(
+                f"repository {self.repository!r}, {name}",
+                expected=f"the SHA-256 {str(said['sha256'])[:16]}… and {said['size']} bytes of its manifest",
+                got=f"{found[0][:16]}… and {found[1]} bytes",
+                remedy="Fetch again; if it stays so, ask the repository's owner.",
+            )
+        return got
+
+
+def _listed(repository: str, manifest: Path, profile: Profile) -> dict[str, dict[str, dict[str, Any]]]:
+    """File → hash and size by arm; raises InvalidData for anything that is not an adapter's file."""
+    try:
+        said = json.loads(manifest.read_text(encoding="utf-8"))
+        base, files = said["base"], dict(said["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidData.of(f"repository {repository!r}, {MANIFEST}", expected="a manifest", got=str(error)) from error
+    if base != profile.base:
+        raise ModelError.of(f"repository {repository!r}", expected=f"adapters of {profile.base}", got=f"of {base}")
+    arms: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, entry in files.items():
+        slug, _, file = str(name).partition("/")
+        good = FILE.fullmatch(file) and Path(file).suffix in SUFFIXES and slug in map(str, ARMS)
+        hashed = isinstance(entry, dict) and isinstance(entry.get("size"), int)
+        if not good or not hashed or not SHA256.fullmatch(str(entry.get("sha256"))):
+            expected = "an arm's safetensors, JSON or Markdown file with its SHA-256 and size"
+            raise InvalidData.of(f"repository {repository!r}, {MANIFEST}", expected=expected, got=repr(name))
+        arms.setdefault(slug, {})[file] = entry
+    return {slug: each for slug, each in arms.items() if set(ADAPTER_FILES) <= set(each)}
+
+
+def _fill(folder: Path, files: Mapping[str, Path], repository: str) -> None:
+    for name, path in files.items():
+        shutil.copyfile(path, folder / name)
+    write_json(folder / FETCHED, {"repository": repository})
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refused(repository: str, error: Exception) -> ModelError:
+    lines = str(error).strip().splitlines()
+    got = (lines[0] if lines else type(error).__name__).rstrip(".")
+    return ModelError.of(f"repository {repository!r}", expected="an answer of the Hub", got=got, remedy=REMEDY)
