@@ -11,6 +11,7 @@ import sys
 import click
 
 from .. import __version__
+from .adapting import adapters
 from .comparing import compare
 from .examining import doctor
 from .family import FamilyGroup
@@ -27,7 +28,7 @@ def cli() -> None:
     """Playground for the eight configurations of the MedInjection-FR study."""
 
 
-for command in (bench, compare, doctor, serve, train):
+for command in (adapters, bench, compare, doctor, serve, train):
     cli.add_command(command)
 
 

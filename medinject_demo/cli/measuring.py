@@ -1,4 +1,4 @@
-"""``bench``: the engine beside peft's own ways, the page in a browser, and a fleet beside one engine."""
+"""``bench``: the engine beside peft's own ways, the page in a browser, a fleet, and the recovery of adapters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from .family import nothing_before
+from .family import nothing_before, without_bars
 
 BENCH_LINES = (
     *("base-batch", "plain-batch", "peft-sequential", "peft-mixed", "switch", "visitors", "join", "memory"),
@@ -124,6 +124,41 @@ def bench_fleet(ctx: click.Context, /, rounds: int, deaths: int, as_json: bool, 
     click.echo(cost.as_json() if as_json else cost.as_text())
     if output is not None:
         write_whole(output, cost.as_markdown(_typed(ctx)))
+
+
+@bench.command("recovery")
+@click.option("--rank", "ranks", type=click.IntRange(1), multiple=True, default=[8, 16, 32, 64], show_default=True)
+@click.option("--whole", is_flag=True, help="Also a whole pair of a 4B's size: 25 GB of disk, and half an hour.")
+@click.option(
+    "--work", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Where large files are made."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a document with every figure instead of the tables.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the tables as Markdown, such as docs/recovery.md.",
+)
+@click.pass_context
+def bench_recovery(ctx: click.Context, /, as_json: bool, output: Path | None, **plan: Any) -> None:
+    """Measure the recovery of adapters whose truth is known.
+
+    The miniature's arms merged by peft, random adapters at Qwen3-4B's shapes, beside plain truncated SVDs.
+    """
+    from ..adapters.bench.run import Plan
+    from ..adapters.bench.run import bench as measure
+    from ..adapters.registry import profile
+    from ..training.files import require_writable, write_whole
+
+    miniature = profile("mini")
+    miniature.require_base()
+    without_bars()
+    if output is not None:
+        require_writable(output)
+    arms = {mixture: arm.folder for mixture, arm in miniature.arms.items() if arm.installed}
+    report = measure(Plan(**plan), Path(miniature.base), arms, _typed(ctx), lambda text: click.echo(text, err=True))
+    click.echo(report.as_json() if as_json else report.as_markdown())
+    if output is not None:
+        write_whole(output, report.as_markdown())
 
 
 def _typed(ctx: click.Context) -> str:
