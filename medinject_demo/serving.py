@@ -146,7 +146,7 @@ def opened(behind: Playground) -> Iterator[str]:
 def announced(settings: Settings, behind: Playground) -> Iterator[str]:
     """What answers, where votes go, and what the person who serves should know."""
     arms = ", ".join(map(str, behind.engine.mixtures))
-    auto = " (auto is the miniature for now)" if settings.model == "auto" and not behind.server else ""
+    auto = " (auto)" if settings.model == "auto" and not behind.server else ""
     yield f"model: {behind.profile}{auto}: {arms}{f', from a server ({behind.server})' if behind.server else ''}."
     yield from behind.remarks
     yield f"votes: {_place(settings.database_url)}."

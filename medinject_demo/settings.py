@@ -19,8 +19,8 @@ class Settings:
         default="auto",
         metadata={
             "variable": "MEDINJECT_MODEL",
-            "help": "`auto`, `mini`, `qwen3-4b` or another profile of `adapters/registry.toml`; `auto` is the "
-            "miniature for now",
+            "help": "`auto`, `mini`, `qwen3-4b` or another profile of `adapters/registry.toml`; `auto` is "
+            "`qwen3-4b` where a GPU, its base and an arm of it are here, else `mini`",
         },
     )
     database_url: str = field(

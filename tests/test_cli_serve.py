@@ -97,7 +97,7 @@ def test_the_page_is_served_and_says_what_answers_and_where_votes_go(tmp_path: P
         finally:
             serving.kill()
     model, votes, secret = said.splitlines()[:3]
-    assert re.fullmatch(r"model: mini \(auto is the miniature for now\): base, nat, .*, all\.", model)
+    assert re.fullmatch(r"model: mini \(auto\): base, nat, .*, all\.", model)
     assert votes == f"votes: {database}."
     assert secret.startswith("MEDINJECT_SECRET is not set: after a restart, a voter who comes back counts as a new")
     assert database.is_file()

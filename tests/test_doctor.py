@@ -253,7 +253,7 @@ def test_a_database_server_is_not_tried() -> None:
 def test_auto_serves_the_miniature(tmp_path: Path) -> None:
     report = examine({}, cache=tmp_path)
     assert report.servable
-    assert report.verdict.startswith("`make run` would serve the profile mini (auto is the miniature for now): ")
+    assert report.verdict.startswith("`make run` would serve the profile mini (auto): ")
     assert level(report, "mini base") is Level.OK
     assert level(report, "qwen3-4b base") is Level.WARN
 

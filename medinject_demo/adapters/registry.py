@@ -19,6 +19,8 @@ REGISTRY: Final = Path(__file__).parents[2] / "adapters" / "registry.toml"
 MINIATURE: Final = "mini"
 REMOTE: Final = "remote"
 """The profile of a server whose models nobody has named: ``auto`` where an address of one is set."""
+STUDIED: Final = "qwen3-4b"
+"""The study's own models."""
 ADAPTER_FILES: Final = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -115,9 +117,27 @@ class Profile:
         """How to get the adapter of an arm."""
         if self.name == MINIATURE:
             return "Train the miniature's arms with: make miniature"
+        if self.arms[mixture].merged:
+            return f"Recover it from its published checkpoint: {self._recover} --mixture {mixture}"
         folder = self.arms[mixture].folder
         command = f"python -m medinject_demo train --mixture {mixture} --base {self.base} --output {folder}"
         return f"Put a PEFT adapter in {folder}, or train one: {command}"
+
+    @property
+    def missing(self) -> tuple[Mixture, ...]:
+        """The arms that are not installed."""
+        return tuple(mixture for mixture in ARMS if mixture in self.arms and not self.arms[mixture].installed)
+
+    @property
+    def install(self) -> str:
+        """The one command that installs every arm that is missing; empty where one has no published checkpoint."""
+        known = self.missing and all(self.arms[mixture].merged for mixture in self.missing)
+        return f"{self._recover} --missing" if known else ""
+
+    @property
+    def _recover(self) -> str:
+        model = "" if self.name == STUDIED else f" --model {self.name}"
+        return f"python -m medinject_demo adapters recover{model}"
 
 
 def load_registry(path: Path = REGISTRY) -> dict[str, Profile]:
@@ -147,17 +167,33 @@ def profile(name: str, path: Path = REGISTRY) -> Profile:
     return profiles[name]
 
 
-def serving(model: str, path: Path = REGISTRY, engine_url: str = "") -> Profile:
-    """The profile that a setting of the model means: ``auto`` is the miniature for now, or what a server has.
+def serving(model: str, path: Path = REGISTRY, engine_url: str = "", *, cache: Path | None = None) -> Profile:
+    """The profile that a setting of the model means.
 
-    ``engine_url`` is a server that answers for all its arms, where one is set.
+    ``auto`` is what a server has where ``engine_url`` is one, which answers for all its arms; else the study's own where
+    a GPU, its base and an arm of it are on this machine; else the miniature. ``cache`` is the Hub's, the library's own
+    where None.
 
     Raises:
         InvalidValue: the registry has no such profile, or the address is none.
     """
     if engine_url:
         return profile(REMOTE if model == "auto" else model, path).at(engine_url)
-    return profile(MINIATURE if model == "auto" else model, path)
+    if model != "auto":
+        return profile(model, path)
+    studied = load_registry(path).get(STUDIED)
+    return studied if studied is not None and _answers(studied, cache) else profile(MINIATURE, path)
+
+
+def _answers(studied: Profile, cache: Path | None) -> bool:
+    """True where a profile that needs a GPU can answer here; files are looked for first, for torch is slow to load."""
+    from ..engine.device import accelerators
+    from .presence import base_files
+
+    try:
+        return len(studied.installed) > 1 and base_files(studied.base, cache).whole and bool(accelerators())
+    except (ImportError, OSError, RuntimeError):  # a library or a driver that is missing
+        return False
 
 
 def _profile(name: str, table: Any, path: Path) -> Profile:

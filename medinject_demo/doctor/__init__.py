@@ -49,7 +49,8 @@ def examine(
 def _profiles(settings: Settings, registry: Path, look: Look) -> tuple[Profile | None, list[Finding]]:
     """The profile that would be served, None where there is none such, and what is to say of all."""
     try:
-        known, chosen = load_registry(registry), serving(settings.model, registry, settings.engine_url)
+        known = load_registry(registry)
+        chosen = serving(settings.model, registry, settings.engine_url, cache=look.cache)
     except MedInjectError as error:
         subject, _, what = str(error).partition(": ")
         return None, [Finding("profiles", subject, Level.FAIL, what.rstrip("."))]
@@ -66,5 +67,5 @@ def _verdict(findings: Sequence[Finding], settings: Settings, chosen: Profile | 
     if chosen.remote:
         return f"`make run` would serve the profile {chosen.name}: the arms that its server has."
     arms = ", ".join(map(str, chosen.installed)) if len(chosen.installed) > 1 else "its base alone"
-    auto = " (auto is the miniature for now)" if settings.model == "auto" else ""
+    auto = " (auto)" if settings.model == "auto" else ""
     return f"`make run` would serve the profile {chosen.name}{auto}: {arms}."

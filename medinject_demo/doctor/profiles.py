@@ -12,7 +12,7 @@ from typing import Final
 
 from ..adapters.presence import BaseFiles, adapter_memory, base_files
 from ..adapters.registry import MINIATURE, Profile
-from ..domain import ARMS, BASE
+from ..domain import BASE
 from ..errors import ModelError
 from .findings import Finding, Level
 from .machine import INSTALL, Place, gib
@@ -111,8 +111,8 @@ def _served(profile: Profile, key: str, *, chosen: bool) -> Iterator[Finding]:
 def _arms(profile: Profile) -> Finding:
     """Which arms can answer; the page answers with those that are there."""
     subject, there = f"{profile.name} arms", [mixture for mixture in profile.installed if mixture in profile.arms]
-    missing = [mixture for mixture in ARMS if mixture in profile.arms and mixture not in there]
-    if not missing:
+    if not profile.missing:
         return Finding("profiles", subject, Level.OK, f"all {len(there)} installed")
-    what = f"{', '.join(map(str, there)) or 'none'} installed; missing: {', '.join(map(str, missing))}"
-    return Finding("profiles", subject, Level.WARN, what, profile.remedy(missing[0]))
+    what = f"{', '.join(map(str, there)) or 'none'} installed; missing: {', '.join(map(str, profile.missing))}"
+    remedy = f"Install them with: {profile.install}" if profile.install else profile.remedy(profile.missing[0])
+    return Finding("profiles", subject, Level.WARN, what, remedy)

@@ -16,13 +16,11 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from ..adapters.registry import profile
+from ..adapters.registry import STUDIED, Profile, profile
 from ..domain import BASE, MIXTURES, STUDY_SIZE, Mixture, Provenance
 from .frame import Frame, Playground
 from .texts import name, number, say
 
-STUDIED: Final = "qwen3-4b"
-"""The registry's name of the study's own models."""
 SHARES: Final = ("absent", "whole", "half", "third")
 """Key of the share of each source in a mixture of none, one, two or three."""
 CITATION: Final = """\
@@ -74,9 +72,20 @@ def page(lang: str, behind: Playground) -> str:
 
 def _here(lang: str, behind: Playground) -> str:
     if behind.miniature:
-        return _prose(say(lang, "study.here_miniature"))
+        return _prose(say(lang, "study.here_miniature")) + _prose(installed(lang, profile(STUDIED)))
     arms = ", ".join(name(lang, mixture) for mixture in behind.engine.mixtures)
-    return _prose(say(lang, "study.here_model", title=behind.title, arms=arms))
+    told = _prose(say(lang, "study.here_model", title=behind.title, arms=arms))
+    return told + _prose(installed(lang, profile(STUDIED)))
+
+
+def installed(lang: str, studied: Profile) -> str:
+    """Which arms of the study are on this machine, and the one command that installs the others; markdown of ours."""
+    if not studied.missing:
+        return say(lang, "study.installed_all")
+    there = ", ".join(name(lang, mixture) for mixture in studied.installed if mixture != BASE)
+    missing = ", ".join(name(lang, mixture) for mixture in studied.missing)
+    key = "study.installed_some" if there else "study.installed_none"
+    return say(lang, key, there=there, missing=missing, command=studied.install)
 
 
 def _mixtures(lang: str) -> str:

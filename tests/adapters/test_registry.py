@@ -6,6 +6,7 @@ import pytest
 
 from medinject_demo.adapters.registry import ADAPTER_FILES, Profile, load_registry, profile, serving
 from medinject_demo.domain import ARMS, BASE, Mixture
+from medinject_demo.engine.device import Accelerator
 from medinject_demo.engine.endpoint import Endpoint
 from medinject_demo.errors import InvalidData, InvalidValue, ModelError
 
@@ -131,8 +132,8 @@ def test_a_base_on_the_hub_is_not_looked_for_on_this_machine(tmp_path: Path) -> 
     profile("petit", registry(tmp_path, GOOD)).require_base()
 
 
-def test_auto_is_the_miniature_and_any_other_name_is_its_profile(tmp_path: Path) -> None:
-    assert serving("auto") == profile("mini")
+def test_without_a_gpu_auto_is_the_miniature_and_any_other_name_is_its_profile(tmp_path: Path) -> None:
+    assert serving("auto", cache=tmp_path) == profile("mini")
     assert serving("petit", registry(tmp_path, GOOD)).name == "petit"
     with pytest.raises(InvalidValue, match="expected one of petit, got 'grand'"):
         serving("grand", registry(tmp_path, GOOD))
@@ -141,9 +142,11 @@ def test_auto_is_the_miniature_and_any_other_name_is_its_profile(tmp_path: Path)
 def test_an_arm_that_is_not_there_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:
     petit = profile("petit", registry(tmp_path, GOOD))
     petit.require_arm(BASE)
-    with pytest.raises(ModelError, match=r"^arm nat: expected an adapter in .*petit/nat, got none\. Put a PEFT ") as no:
+    with pytest.raises(ModelError, match=r"^arm all: expected an adapter in .*petit/all, got none\. Put a PEFT ") as no:
+        petit.require_arm(Mixture.parse("all"))
+    assert f"train --mixture all --base groupe/modele --output {tmp_path / 'petit/all'}" in str(no.value)
+    with pytest.raises(ModelError, match=r"adapters recover --model petit --mixture nat$"):
         petit.require_arm(Mixture.parse("nat"))
-    assert f"train --mixture nat --base groupe/modele --output {tmp_path / 'petit/nat'}" in str(no.value)
 
 
 def test_an_arm_that_a_profile_does_not_have_is_refused_with_those_it_has(tmp_path: Path) -> None:
@@ -231,3 +234,62 @@ def test_a_profile_that_has_no_server_and_no_base_says_what_to_set() -> None:
 def test_a_name_of_a_model_that_is_no_text_is_named(tmp_path: Path, model: str) -> None:
     with pytest.raises(InvalidData, match=r"arms.nat: field 'model': expected a name, got"):
         load_registry(registry(tmp_path, SERVED.replace('"nat"', model)))
+
+
+STUDIED = """
+[mini]
+title = "Petit"
+notice = "Sans valeur."
+base = "./petit"
+[qwen3-4b]
+title = "Grand"
+notice = "Recherche."
+base = "./grand"
+[qwen3-4b.arms]
+nat = { folder = "grand/nat", merged = "groupe/NAT" }
+syn = { folder = "grand/syn", merged = "groupe/SYN" }
+"""
+
+
+def installed(tmp_path: Path, *, base: bool, arm: bool) -> Path:
+    """A registry whose large profile has its base, or an arm, or both."""
+    for folder in ("grand/nat", "grand/syn"):
+        (tmp_path / folder).mkdir(parents=True)
+    if base:
+        small = Path(profile("mini").base)
+        for name in ("config.json", "tokenizer.json", "model.safetensors"):
+            (tmp_path / "grand" / name).symlink_to(small / name)
+    for name in ADAPTER_FILES if arm else ():
+        (tmp_path / "grand/nat" / name).touch()
+    return registry(tmp_path, STUDIED)
+
+
+@pytest.mark.parametrize("base", [True, False])
+@pytest.mark.parametrize("arm", [True, False])
+@pytest.mark.parametrize("gpu", [True, False])
+def test_auto_is_the_study_where_a_gpu_its_base_and_an_arm_are_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: bool, arm: bool, gpu: bool
+) -> None:
+    card = Accelerator("cuda:0", "NVIDIA T4", "7.5", 2**34, 2**34, "fp16")
+    monkeypatch.setattr("medinject_demo.engine.device.accelerators", lambda: (card,) if gpu else ())
+    chosen = serving("auto", installed(tmp_path, base=base, arm=arm), cache=tmp_path)
+    assert chosen.name == ("qwen3-4b" if base and arm and gpu else "mini")
+
+
+def test_auto_is_the_miniature_where_the_driver_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> tuple[Accelerator, ...]:
+        raise OSError("libcudart.so.13: cannot open shared object file")
+
+    monkeypatch.setattr("medinject_demo.engine.device.accelerators", broken)
+    assert serving("auto", installed(tmp_path, base=True, arm=True), cache=tmp_path).name == "mini"
+
+
+def test_one_command_installs_every_arm_that_is_missing(tmp_path: Path) -> None:
+    studied = profile("qwen3-4b", installed(tmp_path, base=True, arm=True))
+    assert studied.missing == (Mixture.parse("syn"),)
+    assert studied.install == "python -m medinject_demo adapters recover --missing"
+    assert studied.remedy(Mixture.parse("syn")).endswith("adapters recover --mixture syn")
+
+
+def test_no_command_is_promised_where_nothing_is_published(tmp_path: Path) -> None:
+    assert profile("petit", registry(tmp_path, GOOD)).install == ""

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from medinject_demo.adapters.registry import profile
+from medinject_demo.adapters.registry import ADAPTER_FILES, profile
 from medinject_demo.domain import ARMS, MIXTURES
 from medinject_demo.training.mixtures import shares
 from medinject_demo.ui import study
@@ -120,3 +122,18 @@ def test_the_citation_is_bibtex_whose_braces_close() -> None:
     assert study.CITATION.count("{") == study.CITATION.count("}")
     assert study.CITATION.startswith("@misc{")
     assert "eprint        = {2603.06905}" in study.CITATION
+
+
+def test_what_is_installed_of_the_study_is_said_with_the_command_for_the_rest(lang: str, tmp_path: Path) -> None:
+    studied = profile("qwen3-4b")
+    arms = {mixture: replace(arm, folder=tmp_path / mixture.slug) for mixture, arm in studied.arms.items()}
+    studied = replace(studied, arms=arms)
+    command = "`python -m medinject_demo adapters recover --missing`"
+    assert command in study.installed(lang, studied)
+    for count, mixture in enumerate(ARMS, 1):
+        arms[mixture].folder.mkdir()
+        for each in ADAPTER_FILES:
+            (arms[mixture].folder / each).touch()
+        text = study.installed(lang, studied)
+        assert (command in text) == (count < len(ARMS))
+        assert (name(lang, mixture) in text) == (count < len(ARMS))
