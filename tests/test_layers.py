@@ -47,7 +47,6 @@ MODULES = [
     "adapters.presence",
     "adapters.source",
     "adapters.listing",
-    "adapters.hub",
     "assembly",
     "terminal",
     "doctor",

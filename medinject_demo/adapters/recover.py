@@ -50,7 +50,7 @@ class Request:
     def identity(self) -> dict[str, Any]:
         """What must be equal for a walk to continue another."""
         marks = {"merged": self.pair.merged.mark, "base": self.pair.base.mark}
-        return {**marks, "rank": self.rank, "method": METHOD, "threads": torch.get_num_threads()}
+        return {**marks, "rank": self.rank, "method": METHOD}
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,15 @@ def recover(request: Request, tick: Tick = lambda step: None) -> Recovery:
     pair.require_one_architecture()
     work = Work.open(request.output, request.identity)
     walk = _Walk(pair, work, request.rank, tick)
-    rank = walk.agree()
-    others = walk.compare()
-    _require_nothing_else(request, others)
-    matrices = walk.invert(rank)
-    recovery = _recovery(pair, matrices, others)
+    try:
+        rank = walk.agree()
+        others = walk.compare()
+        _require_nothing_else(request, others)
+        recovery = _recovery(pair, walk.invert(rank), others)
+    except ModelError:
+        if not work.worth_keeping:
+            work.remove()
+        raise
     put_in_place(request.output, lambda folder: _write(folder, request, recovery, work))
     work.remove()
     return recovery
@@ -152,19 +156,19 @@ class _Walk:
     def compare(self) -> tuple[Other, ...]:
         """The tensors that no adapter holds, compared with the base's."""
         for name, of_base in self.pair.others:
-            parts = self.pair.slices(name, of_base)
-            if self.work.other(name) is None:
+            parts, said = self.pair.slices(name, of_base), label(name, of_base)
+            if self.work.other(said) is None:
                 changed, most = 0, 0.0
                 for part, merged, base in self.pair.read(parts):
                     apart = (merged.float() - base.float()).abs().masked_fill_(is_same(merged, base), 0.0)
                     changed += int(apart.count_nonzero())
                     most = max(most, float(apart.max()) if apart.numel() else 0.0)
                     self._advance(part)
-                self.work.keep_other(Other(name, changed, most, self.pair.added(name, of_base)))
+                self.work.keep_other(Other(said, changed, most, self.pair.added(name, of_base)))
             else:
                 for part in parts:
                     self._advance(part)
-        return tuple(filter(None, (self.work.other(name) for name, _ in self.pair.others)))
+        return tuple(filter(None, (self.work.other(label(*names)) for names in self.pair.others)))
 
     def invert(self, rank: int | None) -> tuple[Matrix, ...]:
         """Every linear layer, those of an earlier walk taken from its work."""
@@ -204,6 +208,11 @@ class _Walk:
 
     def _say(self, what: str) -> None:
         self._tick(Step(self._done, self._total, what))
+
+
+def label(name: str, of_base: str) -> str:
+    """How the comparison of two tensors is called."""
+    return name if name == of_base else f"{name} beside the base's {of_base}"
 
 
 def _scouts(modules: list[str]) -> Iterator[list[str]]:

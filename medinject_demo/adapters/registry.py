@@ -170,9 +170,9 @@ def profile(name: str, path: Path = REGISTRY) -> Profile:
 def serving(model: str, path: Path = REGISTRY, engine_url: str = "", *, cache: Path | None = None) -> Profile:
     """The profile that a setting of the model means.
 
-    ``auto`` is what a server has where ``engine_url`` is one, which answers for all its arms; else the study's own where
-    a GPU, its base and an arm of it are on this machine; else the miniature. ``cache`` is the Hub's, the library's own
-    where None.
+    ``auto`` is what a server has where ``engine_url`` is one, which answers for all its arms; else the study's own
+    where a GPU, its base and an arm of it are on this machine; else the miniature. ``cache`` is the Hub's, the
+    library's own where None.
 
     Raises:
         InvalidValue: the registry has no such profile, or the address is none.

@@ -119,16 +119,16 @@ def _loaded(adapter: Path, merged: str, base: str) -> Iterator[Difference]:
 
 
 def _streamed(folder: Path, merged: Checkpoint, base: Checkpoint) -> Iterator[Difference]:
-    prompts = _prompts(base)
+    prompts = _prompts(base)  # of one length, for one forward: every weight is read once
+    shortest = min(tokens.shape[1] for tokens in prompts)
+    together = torch.cat([tokens[:, -shortest:] for tokens in prompts])
     adapter = read_adapter(folder, linear_shapes(base))
     theirs, ours = StreamedModel(merged), StreamedModel(base, adapter.layers)
-    for question, tokens in zip(QUESTIONS, prompts, strict=True):
-        expected, layers = theirs.run(tokens)
-        got, own = ours.run(tokens)
-        for number, (one, other) in enumerate(zip(layers, own, strict=True)):
-            yield Difference(f"layer {number}", question, _beside(one, other))
-        yield from _apart("peft", [expected[0]], [got[0]], [question])
-    # one forward goes through peft's layers; the engine's formula stood beside each of them
+    (expected, layers), (got, own) = theirs.run(together), ours.run(together)
+    for number, (one, other) in enumerate(zip(layers, own, strict=True)):
+        yield Difference(f"layer {number}", "all questions", _beside(one, other))
+    yield from _apart("peft", list(expected), list(got))
+    # the forward goes through peft's layers; the engine's formula stood beside each of them
     yield Difference("engine, beside peft's layers", "all questions", ours.apart, ours.apart < TOLERANCE)
 
 
@@ -137,10 +137,8 @@ def _last(model: Any, prompts: Sequence[Tensor]) -> list[Tensor]:
         return [model(input_ids=tokens).logits[0, -1].float() for tokens in prompts]
 
 
-def _apart(
-    way: str, expected: Sequence[Tensor], got: Sequence[Tensor], subjects: Sequence[str] = QUESTIONS
-) -> Iterator[Difference]:
-    for subject, one, other in zip(subjects, expected, got, strict=True):
+def _apart(way: str, expected: Sequence[Tensor], got: Sequence[Tensor]) -> Iterator[Difference]:
+    for subject, one, other in zip(QUESTIONS, expected, got, strict=True):
         yield Difference(way, subject, _beside(one, other.cpu()), bool(one.argmax() == other.argmax()))
 
 

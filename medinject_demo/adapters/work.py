@@ -95,6 +95,11 @@ class Work:
         said = self._json(_file(name, "json"))
         return Other(**said) if said else None
 
+    @property
+    def worth_keeping(self) -> bool:
+        """True where a tensor is finished, or the rank is agreed on."""
+        return any(each.name != IDENTITY for each in self.folder.iterdir())
+
     def remove(self) -> None:
         """Throw the work away, once its result stands."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from medinject_demo.adapters.findings import Kind, Other
@@ -34,7 +35,7 @@ def pair(original: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
 
 
 def nothing_written(tmp_path: Path) -> bool:
-    """True where there is no adapter, only what the next run may continue from."""
+    """True where there is no adapter, only finished tensors from which the next run may continue."""
     return not (tmp_path / "out").exists() and not list(tmp_path.glob("*.new.partial"))
 
 
@@ -191,6 +192,24 @@ def test_a_merge_in_bf16_that_is_stored_in_f32_is_named_too(pair: tuple[Path, Pa
     assert {each.precision for each in done.adapted} == {"BF16"}
 
 
+def test_a_head_that_the_merge_no_longer_has_is_compared_with_its_embedding(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    shard = pair[1] / "model-00001-of-00002.safetensors"
+    tensors = load_file(shard)
+    save_file(tensors | {"lm_head.weight": tensors["model.embed_tokens.weight"] * 2}, shard)
+    with pytest.raises(ModelError, match=r"embed_tokens.weight beside the base's lm_head.weight \(\d+ values changed"):
+        recover(request_of(*pair, tmp_path / "out"))
+
+
+def test_what_is_refused_at_first_sight_leaves_no_work_behind(original: tuple[Path, Path], tmp_path: Path) -> None:
+    merged = Path(shutil.copytree(original[0], tmp_path / "merged"))
+    change_all(merged, "proj.weight", _full)
+    with pytest.raises(ModelError):
+        recover(request_of(merged, original[1], tmp_path / "out"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["merged"]
+
+
 def _full(values: Tensor) -> Tensor:
     return values + 0.001 * torch.randn(values.shape, generator=torch.Generator().manual_seed(len(values)))
 
@@ -277,8 +296,6 @@ def test_rows_added_to_the_embedding_are_said(pair: tuple[Path, Path], tmp_path:
 
 
 def test_a_head_that_only_one_of_the_two_ties_is_no_change(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
     shard = pair[0] / "model-00001-of-00002.safetensors"
     tensors = load_file(shard)
     save_file(tensors | {"lm_head.weight": tensors["model.embed_tokens.weight"].clone()}, shard)
