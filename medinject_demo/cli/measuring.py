@@ -155,18 +155,20 @@ def bench_recovery(ctx: click.Context, /, as_json: bool, output: Path | None, **
     if output is not None:
         require_writable(output)
     arms = {mixture: arm.folder for mixture, arm in miniature.arms.items() if arm.installed}
-    report = measure(Plan(**plan), Path(miniature.base), arms, _typed(ctx), lambda text: click.echo(text, err=True))
+    command = _typed(ctx, without=("work",))  # a place of this machine
+    report = measure(Plan(**plan), Path(miniature.base), arms, command, lambda text: click.echo(text, err=True))
     click.echo(report.as_json() if as_json else report.as_markdown())
     if output is not None:
         write_whole(output, report.as_markdown())
 
 
-def _typed(ctx: click.Context) -> str:
-    """The command as it was typed, so that a document can say what made it."""
+def _typed(ctx: click.Context, *, without: tuple[str, ...] = ()) -> str:
+    """The command as it was typed, so that a document can say what made it, but for options that are of no matter."""
     words = [ctx.command_path]
     for option in ctx.command.params:
         value = ctx.params.get(str(option.name))
-        if ctx.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE:
+        named = str(option.name)
+        if named not in without and ctx.get_parameter_source(named) is ParameterSource.COMMANDLINE:
             given = value if isinstance(value, tuple) else (value,)
             words += [
                 option.opts[0] if each is True else f"{option.opts[0]} {shlex.quote(str(each))}" for each in given
