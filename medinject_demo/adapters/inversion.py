@@ -214,7 +214,7 @@ def _nothing(weight: Tensor, rank: int) -> Layer:
 def thin_svd(tall: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """U, the singular values and V of a matrix with few columns, from its Gram matrix in fp64: U diag(values) V'.
 
-    On a few cores ten times as fast as a decomposition of the matrix itself. Columns of U whose value is 1e-7 of the
+    On a few cores many times as fast as a decomposition of the matrix itself. Columns of U whose value is 1e-7 of the
     largest and less are no longer of length one; here they are noise.
     """
     wide = tall.double()

@@ -166,8 +166,8 @@ def _typed(ctx: click.Context, *, without: tuple[str, ...] = ()) -> str:
     """The command as it was typed, so that a document can say what made it, but for options that are of no matter."""
     words = [ctx.command_path]
     for option in ctx.command.params:
-        value = ctx.params.get(str(option.name))
         named = str(option.name)
+        value = ctx.params.get(named)
         if named not in without and ctx.get_parameter_source(named) is ParameterSource.COMMANDLINE:
             given = value if isinstance(value, tuple) else (value,)
             words += [
