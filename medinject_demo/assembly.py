@@ -104,7 +104,8 @@ def load_fleet(
     """The named arms of a profile on the replicas of a fleet; those of the fleet, where one is joined as it is.
 
     Raises:
-        ModelError: ray is missing, the cluster cannot be reached, an arm cannot be loaded, or another profile runs.
+        ModelError: ray is missing, the cluster cannot be reached, an arm cannot be loaded, or another profile, device
+            or quantization runs there.
         InvalidValue: a setting is none of those that are known, or there are fewer GPUs than replicas.
     """
     from .engine.fleet.cluster import joined, require_ray, started
@@ -112,14 +113,28 @@ def load_fleet(
     require_ray()
     if fleet.replicas is None:
         engine = joined(fleet.address)
-        if engine.plan.profile != profile.name:
-            running = engine.plan.profile
+        try:
+            _require_same(fleet.address, engine.plan, profile, device, quantization)
+        except ModelError:
             engine.close()
-            remedy = f"Serve with --model {running}, or deploy the other."
-            raise ModelError.of(f"fleet at {fleet.address}", expected=profile.name, got=running, remedy=remedy)
+            raise
         return engine
     plan = fleet_plan(profile, mixtures, fleet.replicas, device=device, quantization=quantization)
     return joined(fleet.address, plan) if fleet.address else started(plan)
+
+
+def _require_same(address: str, running: Plan, profile: Profile, device: str, quantization: str) -> None:
+    """Refuse a fleet that answers otherwise than what was asked for; what was left at its default is the fleet's."""
+    if running.profile != profile.name:
+        remedy = f"Serve with --model {running.profile}, or deploy the other."
+        raise ModelError.of(f"fleet at {address}", expected=profile.name, got=running.profile, remedy=remedy)
+    for what, asked, plain, there in (
+        ("device", device, "auto", running.device),
+        ("quantization", quantization, "none", running.quantization),
+    ):
+        if asked not in (plain, there):
+            remedy = f"Leave {what} out, or deploy another fleet."
+            raise ModelError.of(f"fleet at {address}, {what}", expected=asked, got=there, remedy=remedy)
 
 
 def fleet_plan(profile: Profile, mixtures: Sequence[Mixture], replicas: int, **how: Any) -> Plan:

@@ -19,6 +19,7 @@ from .arena import Arena
 from .assembly import Fleet, load_engine, load_fleet, sampling_for
 from .doctor.configuration import without_secrets
 from .engine.base import Engine
+from .engine.fleet.fleet import FleetEngine
 from .engine.remote import RemoteEngine
 from .errors import InvalidValue
 from .prompts import load_prompts
@@ -78,6 +79,7 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
         engine = _engine(chosen, settings, device, fleet)
         with closing(engine):
             server, remarks = (engine.name, engine.remarks) if isinstance(engine, RemoteEngine) else ("", ())
+            replicas = engine.plan.replicas if isinstance(engine, FleetEngine) else 0
             secret = settings.secret or secrets.token_urlsafe(32)
             arena = Arena(engine, store, secret=secret, generator=random.Random())
             yield Playground(
@@ -89,6 +91,7 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
                 chosen.title,
                 sampling_for(chosen),
                 server=server,
+                replicas=replicas,
                 remarks=remarks,
             )
 
@@ -147,7 +150,9 @@ def announced(settings: Settings, behind: Playground) -> Iterator[str]:
     """What answers, where votes go, and what the person who serves should know."""
     arms = ", ".join(map(str, behind.engine.mixtures))
     auto = " (auto)" if settings.model == "auto" and not behind.server else ""
-    yield f"model: {behind.profile}{auto}: {arms}{f', from a server ({behind.server})' if behind.server else ''}."
+    where = f", from a server ({behind.server})" if behind.server else ""
+    where = f", from a fleet ({behind.replicas} on Ray)" if behind.replicas else where
+    yield f"model: {behind.profile}{auto}: {arms}{where}."
     yield from behind.remarks
     yield f"votes: {_place(settings.database_url)}."
     if not settings.secret:

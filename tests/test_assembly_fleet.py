@@ -12,6 +12,7 @@ import yaml
 from medinject_demo.adapters.registry import profile
 from medinject_demo.assembly import Fleet, application, fleet_plan, load_fleet
 from medinject_demo.domain import ARMS, BASE
+from medinject_demo.engine.fleet import cluster
 from medinject_demo.engine.fleet.plan import DEPLOYMENT, NAME
 from medinject_demo.errors import InvalidValue, ModelError
 
@@ -92,6 +93,38 @@ def test_a_fleet_of_gpus_by_number_is_refused() -> None:
     pytest.importorskip("ray")
     with pytest.raises(InvalidValue, match="Ray gives each replica its own GPU"):
         load_fleet(Fleet(2), profile("mini"), (BASE,), device="cuda:0")
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "said"),
+    [
+        ("qwen3-4b", {}, "fleet at auto: expected qwen3-4b, got mini. Serve with --model mini"),
+        ("mini", {"quantization": "int4"}, "fleet at auto, quantization: expected int4, got int8. Leave quantization"),
+        ("mini", {"device": "cuda"}, "fleet at auto, device: expected cuda, got cpu. Leave device out"),
+        ("mini", {"quantization": "int8"}, ""),
+        ("mini", {}, ""),
+    ],
+)
+def test_a_fleet_that_is_joined_answers_as_was_asked_or_is_left(
+    model: str, asked: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    closed = []
+
+    class Joined:
+        plan = fleet_plan(profile("mini"), (BASE,), 2, device="cpu", quantization="int8")
+
+        def close(self) -> None:
+            closed.append(True)
+
+    monkeypatch.setattr(cluster, "joined", lambda address: Joined())
+    if said:
+        with pytest.raises(ModelError) as refused:
+            load_fleet(Fleet(address="auto"), profile(model), (BASE,), **asked)
+        assert str(refused.value).startswith(said)
+    else:
+        assert isinstance(load_fleet(Fleet(address="auto"), profile(model), (BASE,), **asked), Joined)
+    assert closed == [True] * bool(said)
 
 
 def test_a_fleet_of_arms_that_a_server_answers_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

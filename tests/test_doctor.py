@@ -343,6 +343,13 @@ def test_a_server_that_is_not_there_stops_the_page_and_its_password_is_not_repea
     assert "motdepasse" not in report.as_text()
 
 
+def test_a_key_that_cannot_be_one_stops_the_page_and_is_not_repeated(server: Scripted, tmp_path: Path) -> None:
+    report, found = of_the_profiles(server.url, tmp_path, MEDINJECT_ENGINE_KEY="mot de passe")
+    assert found["remote server"].level is Level.FAIL
+    assert "expected a key of printable ASCII characters" in found["remote server"].what
+    assert "mot de passe" not in report.as_text()
+
+
 def test_a_server_that_would_drop_a_magnitude_stops_the_page(server: Scripted, tmp_path: Path) -> None:
     server.cards = [{"id": "nat"}]
     report, found = of_the_profiles(server.url, tmp_path, MEDINJECT_MODEL="mini")

@@ -16,8 +16,10 @@ from medinject_demo.ui.page import _masthead
 from .engine.served import scripted
 
 
-def behind(profile: str = "mini") -> Any:
-    return SimpleNamespace(profile=profile, engine=SimpleNamespace(mixtures=MIXTURES[:2]), server="", remarks=())
+def behind(replicas: int = 0) -> Any:
+    engine = SimpleNamespace(mixtures=MIXTURES[:2])
+    said = {"profile": "mini", "title": "", "miniature": True, "server": "", "remarks": (), "replicas": replicas}
+    return SimpleNamespace(engine=engine, **said)
 
 
 def test_a_port_that_the_system_chose_can_be_listened_on() -> None:
@@ -42,6 +44,12 @@ def test_what_answers_and_where_votes_go_is_announced() -> None:
         "model: mini: base, nat.",
         "votes: postgresql://me:***@host/votes.",
     ]
+
+
+def test_a_fleet_that_answers_is_announced_and_shown() -> None:
+    assert next(announced(Settings(model="mini"), behind(2))) == "model: mini: base, nat, from a fleet (2 on Ray)."
+    assert "Répliques du moteur qui répondent (Ray Serve) : 2." in _masthead("fr", behind(2))
+    assert "Ray Serve" not in _masthead("fr", behind(0))
 
 
 def test_a_file_of_votes_is_announced_by_its_whole_path() -> None:

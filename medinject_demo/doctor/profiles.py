@@ -13,7 +13,7 @@ from typing import Final
 from ..adapters.presence import BaseFiles, adapter_memory, base_files
 from ..adapters.registry import MINIATURE, Profile
 from ..domain import BASE
-from ..errors import ModelError
+from ..errors import InvalidValue, ModelError
 from .findings import Finding, Level
 from .machine import INSTALL, Place, gib
 
@@ -98,7 +98,7 @@ def _served(profile: Profile, key: str, *, chosen: bool) -> Iterator[Finding]:
         found = survey(profile.remote, key, Patience(connect=3, first=10, attempts=1))
     except ImportError as error:
         yield Finding("profiles", subject, Level.FAIL, f"cannot be asked: {error.name} is missing", INSTALL)
-    except ModelError as error:
+    except (InvalidValue, ModelError) as error:
         yield Finding("profiles", subject, Level.FAIL, str(error).rstrip("."))
     else:
         arms = ", ".join(map(str, found.arms))

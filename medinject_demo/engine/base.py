@@ -87,6 +87,38 @@ class Engine(Protocol):
         """Give back what the engine holds."""
 
 
+class Call(Protocol):
+    """The rows of one request on their way; whatever happens, each of them comes to its ``Finished``."""
+
+    def next_event(self) -> Event:
+        """The next event, waited for."""
+
+    def cancel(self) -> None:
+        """End what has not ended."""
+
+
+class Events(Iterator[Event]):
+    """The events of a call until every row has finished; closing it, or dropping it, cancels the call, begun or not."""
+
+    def __init__(self, call: Call, rows: int) -> None:
+        self._call, self._left = call, rows
+
+    def __next__(self) -> Event:
+        if self._left <= 0:
+            raise StopIteration
+        event = self._call.next_event()
+        self._left -= isinstance(event, Finished)
+        return event
+
+    def close(self) -> None:
+        """Cancel what is not finished; another thread that waits for an event is let go."""
+        self._left = 0
+        self._call.cancel()
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def answers(engine: Engine, requests: Sequence[Request]) -> list[Answer]:
     """Whole answers, in the order of the requests."""
     prints = [engine.fingerprint(request.mixture) for request in requests]  # before a swap in mid-answer

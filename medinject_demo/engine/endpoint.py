@@ -39,10 +39,15 @@ def interface(url: str) -> str:
     Raises:
         InvalidValue: it is no address of a server.
     """
-    parts = urlsplit(url)
+    expected = "an address such as http://host:8000/v1"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read, for it may be none
+    except ValueError as error:
+        raise InvalidValue.of("server", expected=expected, got="one that cannot be read") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         got = "one with a query" if parts.query else repr(place(url))
-        raise InvalidValue.of("server", expected="an address such as http://host:8000/v1", got=got)
+        raise InvalidValue.of("server", expected=expected, got=got)
     return parts._replace(path=parts.path.rstrip("/") or "/v1", fragment="").geturl()
 
 

@@ -17,7 +17,7 @@ from ..domain import BASE, Mixture
 from ..errors import InvalidValue, ModelError
 from .adapter import Adapter
 from .bank import AdapterBank
-from .base import ChoiceRequest, Conversation, Request, require_arm, require_letters, require_words
+from .base import ChoiceRequest, Conversation, Events, Request, require_arm, require_letters, require_words
 from .batch import Batcher
 from .cache import RowCache
 from .choices import last_logits, letter_probabilities
@@ -27,7 +27,7 @@ from .loading import require_full_attention, stops_of
 from .prepare import Prepared, prepare, read_for, require_fits
 from .quantization import require_quantization
 from .room import SHORTEST, Room, room_for, token_bytes
-from .rows import Events, Row
+from .rows import Row
 from .steps import CapturedSteps, CudaGraphs, Forward
 from .tenancy import Pending, Tenancy
 
@@ -60,7 +60,7 @@ class LocalEngine:
         )
 
     @classmethod
-    def load(  # noqa: PLR0913 - each is a choice of its own
+    def load(
         cls,
         base: str,
         adapters: Mapping[Mixture, Path],
@@ -70,11 +70,8 @@ class LocalEngine:
         quantization: str = "none",
         max_rows: int = 64,
         max_context: int | None = None,
-        alike: bool = False,
     ) -> LocalEngine:
         """Load a base and its arms, and check that each arm answers otherwise than the base and than the others.
-
-        ``alike`` leaves that check out, where swaps have put the adapters together: a swap does not make it either.
 
         Where memory does not hold the keys and values of ``max_rows`` rows of ``max_context`` tokens, fewer rows are in
         flight at once, and a context that was left to the engine is shorter: ``room`` says so.
@@ -99,8 +96,7 @@ class LocalEngine:
             for mixture, folder in adapters.items():
                 adapter = read_for(prepared.base, folder, prepared.shapes)
                 engine._filled(mixture, adapter, prepared.scales[mixture]).settle()
-            if not alike:
-                engine._require_different_arms()
+            engine._require_different_arms()
             if engine._captured is not None:  # now, rather than at a visitor's first token
                 engine._batcher.between_steps(engine._captured.warm)
         except BaseException:

@@ -1,4 +1,4 @@
-"""A row, one answer in flight; a call, the rows of one request; and the events that its visitor waits for.
+"""A row, one answer in flight; and a call, the rows of one request and the events that its visitor waits for.
 
 Knows nothing of models or of batches.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import queue
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..domain import FinishReason
-from .base import Delta, Event, Finished
+from .base import Delta, Event, Events, Finished
 from .decode import Draw, Transcript
 
 
@@ -68,27 +68,10 @@ class Call:
         seconds = self._clock() - self._started
         self._events.put(Finished(row.number, reason, len(row.tokens), seconds, error))
 
+    def cancel(self) -> None:
+        """Free the rows within a step."""
+        self.cancelled = True
+
     def events(self) -> Events:
         """Events until every row has finished."""
-        return Events(self)
-
-
-class Events(Iterator[Event]):
-    """The events of a call; closing it, or dropping it, frees its rows within a step, begun or not."""
-
-    def __init__(self, call: Call) -> None:
-        self._call, self._open = call, len(call.rows)
-
-    def __next__(self) -> Event:
-        if not self._open or self._call.cancelled:
-            raise StopIteration
-        event = self._call.next_event()
-        self._open -= isinstance(event, Finished)
-        return event
-
-    def close(self) -> None:
-        """Cancel what is not finished."""
-        self._call.cancelled = True
-
-    def __del__(self) -> None:
-        self.close()
+        return Events(self, len(self.rows))

@@ -39,8 +39,10 @@ class Playground:
     chance: random.Random = field(default_factory=random.Random, compare=False)
     server: str = ""
     """What the servers that answer call themselves; empty where this machine answers."""
+    replicas: int = 0
+    """Of the fleet that answers; 0 where none does."""
     remarks: tuple[str, ...] = ()
-    """What the person who serves should know of them."""
+    """What the person who serves should know of the servers."""
 
     @property
     def miniature(self) -> bool:

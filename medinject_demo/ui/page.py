@@ -62,6 +62,8 @@ def _masthead(lang: str, behind: Playground) -> str:
     answers = say(lang, "page.miniature") if behind.miniature else say(lang, "page.model", title=title)
     if behind.server:
         answers += f" {say(lang, 'page.server', server=html.escape(behind.server))}"
+    if behind.replicas:
+        answers += f" {say(lang, 'page.fleet', count=str(behind.replicas))}"
     return (
         f"<h1>{say(lang, 'page.title')}</h1>"
         f'<p class="warning" role="note"><strong>{answers}</strong> {say(lang, "page.warning")}</p>'

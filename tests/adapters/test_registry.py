@@ -211,7 +211,17 @@ def test_auto_with_a_server_is_what_the_server_has() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://host", "host:8000", "http://", "http://me:motdepasse@", "http://host?key=motdepasse"]
+    "url",
+    [
+        "ftp://host",
+        "host:8000",
+        "http://",
+        "http://me:motdepasse@",
+        "http://host?key=motdepasse",
+        "http://[::1",
+        "http://host:port",
+        "http://me:motdepasse/@host",
+    ],
 )
 def test_an_address_that_is_none_is_refused_without_its_password(tmp_path: Path, url: str) -> None:
     with pytest.raises(InvalidValue, match="server: expected an address such as http://host:8000/v1, got") as refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -9,16 +10,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
+import psutil
 import pytest
 
 from medinject_demo.domain import ARMS, MIXTURES, Answer, FinishReason, Mixture, Sampling
-from medinject_demo.engine.base import ChoiceRequest, Delta, Finished, Request, answers
+from medinject_demo.engine.base import ChoiceRequest, Delta, Event, Finished, Request, answers
 from medinject_demo.engine.fleet.cluster import started
 from medinject_demo.engine.fleet.fleet import FleetEngine
 from medinject_demo.engine.fleet.ledger import ClusterTable, Ledger
 from medinject_demo.engine.fleet.plan import Plan
+from medinject_demo.engine.fleet.wire import State
 from medinject_demo.engine.local import LocalEngine
 from medinject_demo.errors import InvalidValue, ModelError
 from tests.tiny import tiny_adapter
@@ -175,22 +180,53 @@ def test_more_at_once_than_may_wait_is_refused_before_any_is_sent(fleet: FleetEn
         fleet.stream([asked("Bonjour", NAT)] * (fleet.plan.most_waiting + 1))
 
 
-def test_a_replica_killed_in_mid_answer_leaves_no_wrong_or_mixed_answer(
-    fleet: FleetEngine, local: LocalEngine, caplog: pytest.LogCaptureFixture
-) -> None:
+@dataclass(frozen=True)
+class Death:
+    """A replica killed while eight visitors' rows are answered, between the halves of a swap."""
+
+    requests: Sequence[Sequence[Request]]
+    exact: Sequence[Sequence[Answer]]
+    """What the local engine answers."""
+    heard: Sequence[Sequence[Event]]
+    victim: State
+    refused: str
+    """What became of the swap."""
+    log: str
+
+
+@pytest.fixture(scope="module")
+def death(fleet: FleetEngine, local: LocalEngine, own: dict[Mixture, Path]) -> Death:
     """Of the visitors' rows some have spoken when the replica dies, and some wait for a place."""
     requests = [[asked(QUESTIONS[n % 3], ARMS[(n + row) % 6], LONG) for row in range(2)] for n in range(8)]
     exact = [answers(local, each) for each in requests]
-    streams = [fleet.stream(each) for each in requests]
-    first = [next(events) for events in streams[:2]]
-    victim = max(fleet.states(), key=lambda state: state.rows_in_use)
-    assert victim.rows_in_use > ROOM["max_rows"]
-    kill(victim.process)
-    with ThreadPoolExecutor(8) as visitors:
-        rest = list(visitors.map(list, streams))
+    every, victims, log = fleet._line.every, [], StringIO()
+
+    def deadly(method: str, *arguments: object, **how: object) -> list[object]:
+        if method == "prepare":
+            victims.append(max(fleet.states(), key=lambda state: state.rows_in_use))
+            kill(victims[0].process)
+        return every(method, *arguments, **how)  # type: ignore[arg-type]
+
+    handler = logging.StreamHandler(log)
+    logging.getLogger("medinject_demo").addHandler(handler)
+    try:
+        streams = [fleet.stream(each) for each in requests]
+        first = [next(events) for events in streams[:2]]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fleet._line, "every", deadly)
+            with pytest.raises(ModelError) as refused:
+                fleet.swap(NAT, own[SYN])
+        with ThreadPoolExecutor(8) as visitors:
+            rest = list(visitors.map(list, streams))
+    finally:
+        logging.getLogger("medinject_demo").removeHandler(handler)
     heard = [[*([first[n]] if n < 2 else []), *events] for n, events in enumerate(rest)]
+    return Death(requests, exact, heard, victims[0], str(refused.value), log.getvalue())
+
+
+def test_a_replica_killed_in_mid_answer_leaves_no_wrong_or_mixed_answer(death: Death) -> None:
     reasons = []
-    for events, expected in zip(heard, exact, strict=True):
+    for events, expected in zip(death.heard, death.exact, strict=True):
         for row, answer in enumerate(expected):
             text = "".join(each.text for each in events if isinstance(each, Delta) and each.row == row)
             (end,) = [each for each in events if isinstance(each, Finished) and each.row == row]
@@ -201,11 +237,20 @@ def test_a_replica_killed_in_mid_answer_leaves_no_wrong_or_mixed_answer(
                 assert end.error == "A replica was lost (ActorDiedError). Ask again."
             else:
                 assert (text, end.reason, end.tokens) == (answer.text, answer.finish_reason, answer.tokens)
-    assert 0 < reasons.count(FinishReason.ERROR) <= ROOM["max_rows"] < victim.rows_in_use
-    assert "are asked anew" in caplog.text
+    assert death.victim.rows_in_use > ROOM["max_rows"]
+    assert 0 < reasons.count(FinishReason.ERROR) <= ROOM["max_rows"]
+    assert "are asked anew" in death.log
+
+
+def test_a_replica_killed_before_a_swap_is_committed_changes_none_and_comes_back(
+    death: Death, fleet: FleetEngine, local: LocalEngine
+) -> None:
+    assert death.refused.startswith("fleet: expected 2 replicas that answer, got ")
     assert eventually(lambda: whole(fleet))
-    assert victim.process not in [state.process for state in fleet.states()]
-    assert [told(answers(fleet, each)) for each in requests] == [told(each) for each in exact]
+    assert death.victim.process not in [state.process for state in fleet.states()]
+    before = {mixture: local.fingerprint(mixture) for mixture in MIXTURES}
+    assert [dict(state.fingerprints) for state in fleet.states()] == [before] * REPLICAS
+    assert [told(answers(fleet, each)) for each in death.requests] == [told(each) for each in death.exact]
 
 
 def test_a_swap_is_on_all_replicas_and_rows_in_flight_keep_what_they_began_with(
@@ -239,27 +284,6 @@ def test_an_adapter_that_cannot_be_honoured_changes_no_replica(
     assert told(answers(fleet, request)) == told(answers(local, request))
 
 
-def test_a_replica_killed_before_a_swap_is_committed_changes_none(
-    fleet: FleetEngine, own: dict[Mixture, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    every, before, killed = fleet._line.every, fleet.fingerprint(NAT), []
-
-    def deadly(method: str, *arguments: object, **how: object) -> list[object]:
-        if method == "prepare":
-            killed.append(fleet.states()[0].process)
-            kill(killed[0])
-        return every(method, *arguments, **how)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(fleet._line, "every", deadly)
-        with pytest.raises(ModelError, match="expected 2 replicas that answer, got "):
-            fleet.swap(NAT, own[SYN])
-    assert fleet.fingerprint(NAT) == before
-    assert eventually(lambda: whole(fleet))
-    assert not set(killed) & {state.process for state in fleet.states()}
-    assert {state.fingerprints[NAT] for state in fleet.states()} == {before}
-
-
 def test_of_two_pages_that_swap_at_once_one_is_refused(
     fleet: FleetEngine, own: dict[Mixture, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,41 +308,64 @@ def test_of_two_pages_that_swap_at_once_one_is_refused(
     assert [dict(state.fingerprints) for state in fleet.states()] == [before] * REPLICAS
 
 
-def test_a_replica_killed_as_a_swap_is_committed_comes_back_with_it(
-    fleet: FleetEngine, local: LocalEngine, own: dict[Mixture, Path], monkeypatch: pytest.MonkeyPatch
+def test_a_replica_killed_as_a_swap_is_committed_comes_back_with_it_once_its_files_are_the_fleets(
+    fleet: FleetEngine,
+    local: LocalEngine,
+    base: str,
+    own: dict[Mixture, Path],
+    folders: dict[Mixture, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    commit, before, killed = fleet._ledger.commit, fleet.fingerprint(NAT), []
+    """Another arm's files have changed meanwhile: with these, it would answer otherwise than the one that lives."""
+    commit, killed = fleet._ledger.commit, fleet.states()[0].process
 
     def deadly(record: object) -> None:
-        killed.append(fleet.states()[0].process)
-        kill(killed[0])
+        tiny_adapter(base, own[TRAD], TRAD, scale=0.7)
+        kill(killed)
         commit(record)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(fleet._ledger, "commit", deadly)
         fleet.swap(NAT, own[SYN])
     assert fleet.fingerprint(NAT) == fleet.fingerprint(SYN)
-    (new,) = answers(local, [asked("Bonjour", SYN, LONG)])
+    new, same = answers(local, [asked("Bonjour", arm, LONG) for arm in (SYN, TRAD)])
     assert answers(fleet, [asked("Bonjour", NAT, LONG)])[0].text == new.text
-    assert eventually(lambda: whole(fleet))
-    assert not set(killed) & {state.process for state in fleet.states()}
-    fleet.swap(NAT, own[NAT])
-    assert fleet.fingerprint(NAT) == before
-
-
-def test_a_replica_whose_files_differ_does_not_come_back_before_they_are_mended(
-    fleet: FleetEngine, local: LocalEngine, base: str, own: dict[Mixture, Path], folders: dict[Mixture, Path]
-) -> None:
-    victim = fleet.states()[0]
-    tiny_adapter(base, own[TRAD], TRAD, scale=0.7)
-    kill(victim.process)
-    assert eventually(lambda: len(fleet.states()) == 1)
     refused = "expected the fingerprint " + fleet.fingerprint(TRAD)
     assert eventually(lambda: refused in fleet.trouble())
-    request = [asked("Bonjour", TRAD, LONG)]
-    assert told(answers(fleet, request)) == told(answers(local, request))
+    assert told(answers(fleet, [asked("Bonjour", TRAD, LONG)])) == [told([same])[0]]
     with pytest.raises(ModelError, match="expected 2 replicas that answer, got 1"):
-        fleet.swap(NAT, own[SYN])
+        fleet.swap(NAT, own[NAT])
     shutil.copytree(folders[TRAD], own[TRAD], dirs_exist_ok=True)
     assert eventually(lambda: whole(fleet))
     assert fleet.trouble() == ""
+    assert killed not in [state.process for state in fleet.states()]
+    assert {state.fingerprints[NAT] for state in fleet.states()} == {fleet.fingerprint(SYN)}
+    fleet.swap(NAT, own[NAT])
+    assert fleet.fingerprint(NAT) == local.fingerprint(NAT)
+
+
+def test_closing_ends_what_is_in_flight_as_cancelled_and_leaves_nothing_of_ray(fleet: FleetEngine) -> None:
+    """The last: the fleet is gone after it."""
+    import ray
+
+    folder = Path(ray._private.worker._global_node.get_temp_dir_path())
+    processes = [*psutil.Process().children(recursive=True), *(psutil.Process(each.process) for each in fleet.states())]
+    events = fleet.stream([asked("Bonjour", mixture, LONG) for mixture in [*MIXTURES, NAT]])
+    said = [next(events)]
+    fleet.close()
+    fleet.close()
+    said += events
+    ends = [event for event in said if isinstance(event, Finished)]
+    assert sorted(end.row for end in ends) == list(range(9))
+    assert FinishReason.CANCELLED in {end.reason for end in ends}
+    assert not {end.error for end in ends} - {""}
+    assert folder.name.startswith("medinject-ray-")
+    assert not folder.exists()
+    assert eventually(lambda: not any(map(runs, processes)))
+    for ask in (lambda: fleet.stream([asked("Bonjour")]), lambda: fleet.fingerprint(NAT), fleet.states):
+        with pytest.raises(ModelError, match="got a closed one"):
+            ask()
+
+
+def runs(process: psutil.Process) -> bool:
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)

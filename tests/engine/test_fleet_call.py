@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from medinject_demo.domain import BASE, FinishReason
-from medinject_demo.engine.base import Delta, Event, Finished, Request
-from medinject_demo.engine.fleet.call import Call, FleetEvents, Lost
+from medinject_demo.engine.base import Delta, Event, Events, Finished, Request
+from medinject_demo.engine.fleet.call import Call, Lost
 from medinject_demo.engine.fleet.plan import ROWS
 from medinject_demo.engine.fleet.wire import Accepted, Message, Refused
 from medinject_demo.errors import InvalidValue, MedInjectError, ModelError
@@ -77,13 +77,13 @@ def lost_at_once(requests: Sequence[Request]) -> Iterator[Message]:
     raise Lost("A replica was lost.")
 
 
-def call(replicas: Scripted, rows: int, clock: Callable[[], float] = lambda: 0.0) -> FleetEvents:
+def call(replicas: Scripted, rows: int, clock: Callable[[], float] = lambda: 0.0) -> Events:
     begun = Call(replicas, [asked(f"question {row}", BASE) for row in range(rows)], clock)
     begun.begin(60)
-    return FleetEvents(begun, rows)
+    return Events(begun, rows)
 
 
-def heard(events: FleetEvents, rows: int) -> tuple[list[str], list[Finished]]:
+def heard(events: Events, rows: int) -> tuple[list[str], list[Finished]]:
     texts, ends = [""] * rows, {}
     for event in events:
         assert event.row not in ends
@@ -194,6 +194,31 @@ def test_closing_cancels_and_wakes_who_waits() -> None:
     gone.set()
 
 
+def test_cancelling_ends_every_row_once_for_whoever_still_reads() -> None:
+    """As where the engine is closed: a row that has ended keeps its end, the others are cancelled."""
+    gone = threading.Event()
+
+    def slow(requests: Sequence[Request]) -> Iterator[Message]:
+        yield Accepted(("print",) * len(requests))
+        yield (Delta(0, "début"), Delta(1, "tout"), ended(1))
+        gone.wait(60)
+        yield (Delta(0, " trop tard"), ended(0))
+
+    begun = Call(Scripted(slow), [asked("question", BASE)] * 2, lambda: 0.0)
+    begun.begin(60)
+    events = Events(begun, 2)
+    said = [next(events) for _ in range(3)]
+    begun.cancel()
+    gone.set()
+    begun.join(60)
+    assert [*said[2:], *events] == [Finished(1, FinishReason.STOP, 1, 0.0), Finished(0, FinishReason.CANCELLED, 1, 0.0)]
+
+
+def test_rows_are_only_said_to_be_asked_anew_where_they_are(caplog: pytest.LogCaptureFixture) -> None:
+    heard(call(Scripted(lost_after()), 2), 2)
+    assert [record.getMessage() for record in caplog.records] == ["A replica was lost. 2 rows are asked anew."]
+
+
 def test_nobody_who_answers_in_time_is_said() -> None:
     never = threading.Event()
 
@@ -202,6 +227,6 @@ def test_nobody_who_answers_in_time_is_said() -> None:
         yield from ()
 
     begun = Call(Scripted(mute), [asked("question", BASE)], lambda: 0.0)
-    with pytest.raises(ModelError, match=r"got none within 0.01 s. A lost replica is started again"):
+    with pytest.raises(ModelError, match=r"got none within 0.01 s. They may be busy"):
         begun.begin(0.01)
     never.set()

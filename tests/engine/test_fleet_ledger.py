@@ -51,6 +51,18 @@ def test_the_newest_record_is_in_force_and_folders_are_those_to_load() -> None:
     assert second.fingerprints == {BASE: "b", NAT: "n", TRAD: "t"}
 
 
+def test_where_a_fleet_was_deleted_and_deployed_anew_its_records_begin_anew() -> None:
+    ledger = Ledger("fleet", Dictionary())
+    ledger.found(FIRST)
+    known = FIRST.swapped(NAT, Arm("/autre", "x"))
+    ledger.commit(known)
+    ledger.forget()
+    ledger.found(FIRST)
+    assert ledger.latest(known) == FIRST
+    ledger.forget()
+    assert ledger.latest(known) is None
+
+
 def test_of_two_swaps_at_once_one_is_refused() -> None:
     ledger = Ledger("fleet", Dictionary())
     ledger.found(FIRST)

@@ -205,6 +205,15 @@ class TestStreams:
         assert "motdepasse" not in failed(engine) + repr(vars(engine))
         assert keys == ["Bearer motdepasse"]
 
+    @pytest.mark.parametrize("key", ["clé", "mot de passe", "mot\npasse", "mot\x00"])
+    def test_a_key_that_no_header_holds_is_refused_and_not_shown(
+        self, server: Scripted, connect: Connect, key: str
+    ) -> None:
+        with pytest.raises(InvalidValue, match="MEDINJECT_ENGINE_KEY: expected a key of printable ASCII") as refused:
+            connect(key=key)
+        assert key not in str(refused.value)
+        assert refused.value.__cause__ is refused.value.__context__ is None  # nor in a trace
+
 
 class TestFailures:
     @pytest.mark.parametrize(
@@ -643,6 +652,33 @@ class TestLetters:
         else:
             with pytest.raises(ModelError, match="Serve the arm with vLLM"):
                 self.weighed(engine)
+
+    def test_a_server_that_does_not_answer_keeps_no_other_from_weighing(
+        self, server: Scripted, connect: Connect
+    ) -> None:
+        asked_for, left = threading.Event(), threading.Event()
+
+        def silent(exchange: Exchange) -> None:
+            asked_for.set()
+            left.wait(60)
+            exchange.hang_up()
+
+        with scripted() as other:
+            engine = connect(endpoints=at(other.url, "base") | at(server.url, "nat"), patience=PATIENT)
+            other.tokenizes = silent
+            question = ChoiceRequest(asked("oui").messages, BASE, "AB")
+            waiting = threading.Thread(target=self.failing, args=(engine, question), daemon=True)
+            waiting.start()
+            assert asked_for.wait(60)
+            assert sum(self.weighed(engine).values()) == pytest.approx(1)
+            assert waiting.is_alive()
+            other.tokenizes = refusing(500, "died")
+            left.set()
+            waiting.join(60)
+
+    def failing(self, engine: RemoteEngine, question: ChoiceRequest) -> None:
+        with pytest.raises(ModelError):
+            engine.option_probabilities([question])
 
     def test_a_server_that_ignores_the_tokens_that_are_named_is_noticed(
         self, server: Scripted, engine: RemoteEngine

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
@@ -55,12 +56,9 @@ Send = Callable[[Sequence[Request]], Answering]
 class Part:
     """The rows of a call that go to one replica together, by their numbers in the call."""
 
-    open: set[int]
-    """Rows without an end."""
+    rows: Sequence[int]
     taken: Future[None] = field(default_factory=Future)
     """Done when a replica has taken the rows, or none does."""
-    spoken: dict[int, int] = field(default_factory=dict)
-    """Pieces said by row; rows that said nothing are not in it."""
     prints: dict[int, str] = field(default_factory=dict)
     """What answers for each row."""
 
@@ -71,10 +69,15 @@ class Call:
     def __init__(self, send: Send, requests: Sequence[Request], clock: Callable[[], float]) -> None:
         self._send, self._requests = send, requests
         self._clock, self._started = clock, clock()
-        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._lock = threading.RLock()  # reentrant: a collection in the midst of an event may drop and so cancel a call
+        self._open = set(range(len(requests)))
+        """Rows without an end."""
+        self._spoken: Counter[int] = Counter()
+        """Pieces said by row."""
         self._answering: set[Answering] = set()
-        self._lock = threading.Lock()
-        self.closed = False
+        self._threads: list[threading.Thread] = []
+        self._cancelled = False
 
     def begin(self, patience: float = PATIENCE) -> None:
         """Send every part, and wait until all are taken; where one is not, none is.
@@ -83,36 +86,43 @@ class Call:
             MedInjectError: as the engine's ``stream``, or no replica answers.
         """
         numbers = range(len(self._requests))
-        parts = [Part(set(numbers[start : start + ROWS])) for start in range(0, len(numbers), ROWS)]
-        for part in parts:
-            threading.Thread(target=self._follow, args=(part,), name="fleet", daemon=True).start()
+        parts = [Part(numbers[start : start + ROWS]) for start in range(0, len(numbers), ROWS)]
+        self._threads = [threading.Thread(target=self._follow, args=(part,), daemon=True) for part in parts]
+        for thread in self._threads:
+            thread.start()
         try:
-            for part in parts:
-                part.taken.result(patience)
-        except TimeoutError as error:
-            self.close()
-            raise unreachable(f"none within {patience:g} s") from error
+            done, waiting = wait([part.taken for part in parts], patience, FIRST_EXCEPTION)
+            for each in done:
+                each.result()
+            if waiting:
+                raise unreachable(f"none within {patience:g} s")
         except BaseException:
-            self.close()
+            self.cancel()
             raise
 
-    def next_event(self) -> Event | None:
-        """The next event, waited for; None once closed."""
+    def next_event(self) -> Event:
+        """The next event, waited for."""
         return self._events.get()
 
-    def close(self) -> None:
-        """Cancel what is not finished."""
+    def cancel(self) -> None:
+        """End the rows where they are, and have the replicas stop."""
         with self._lock:
-            self.closed, answering = True, tuple(self._answering)
+            self._cancelled, answering = True, tuple(self._answering) if self._open else ()
+            self._end(sorted(self._open), FinishReason.CANCELLED)
         for each in answering:
             each.cancel()
-        self._events.put(None)
+
+    def join(self, patience: float) -> None:
+        """Wait for the threads of a call that was cancelled."""
+        for thread in self._threads:
+            thread.join(patience)
 
     def _follow(self, part: Part) -> None:
         """A part to its end; whatever ends it, nobody is left waiting."""
         why = "a fault of the fleet's own"
         try:
             self._tries(part)
+            why = "a call that was cancelled"
         except MedInjectError as error:
             why = str(error)
             if not part.taken.done():
@@ -120,41 +130,44 @@ class Call:
         finally:
             if not part.taken.done():
                 part.taken.set_exception(unreachable(why))
-            self._fail(part, sorted(part.open), why)
+            self._end(part.rows, FinishReason.ERROR, why)
 
     def _tries(self, part: Part) -> None:
         """Ask until every row has its end, or too often."""
-        for _ in range(MOST_TRIES):
+        for left in reversed(range(MOST_TRIES)):
             try:
                 return self._try(part)
             except Lost as lost:
-                if self.closed:
-                    return
-                why = str(lost)
-                self._fail(part, sorted(part.open & part.spoken.keys()), f"{why} Ask again.")
-                if part.open:
-                    _log.warning("%s %d rows are asked anew.", why, len(part.open))
-        if part.open:
-            raise unreachable(why)
+                self._end([row for row in part.rows if self._spoken[row]], FinishReason.ERROR, f"{lost} Ask again.")
+                unsaid = self._rows(part)
+                if unsaid and not left:
+                    raise unreachable(str(lost)) from lost
+                if unsaid:
+                    _log.warning("%s %d rows are asked anew.", lost, len(unsaid))
 
     def _try(self, part: Part) -> None:
         """Have the rows without an end answered by one replica."""
-        rows = sorted(part.open)
+        rows = self._rows(part)
         if not rows:
             return
         with self._held(self._send([self._requests[row] for row in rows])) as answering:
             for message in answering:
                 self._take(part, rows, message)
-        if part.open and not self.closed:
+        if self._rows(part):
             raise Lost("A replica ended before its answers.")
+
+    def _rows(self, part: Part) -> list[int]:
+        """Those without an end."""
+        with self._lock:
+            return [row for row in part.rows if row in self._open]
 
     @contextmanager
     def _held(self, answering: Answering) -> Iterator[Answering]:
-        """An answer that closing the call cancels."""
+        """An answer that cancelling the call cancels."""
         with self._lock:
             self._answering.add(answering)
-            closed = self.closed
-        if closed:
+            cancelled = self._cancelled
+        if cancelled:
             answering.cancel()
         try:
             yield answering
@@ -180,45 +193,27 @@ class Call:
                 part.taken.set_result(None)
             return
         for event in message:
-            self._pass(part, replace(event, row=rows[event.row]))
+            self._pass(replace(event, row=rows[event.row]))
 
-    def _pass(self, part: Part, event: Event) -> None:
-        if isinstance(event, Delta):
-            part.spoken[event.row] = part.spoken.get(event.row, 0) + 1
+    def _pass(self, event: Event) -> None:
+        """Pass an event on, unless its row has ended: a call may be cancelled from another thread at any moment."""
+        with self._lock:
+            if event.row not in self._open:
+                return
+            if isinstance(event, Delta):
+                self._spoken[event.row] += 1
+            else:
+                self._open.discard(event.row)
+                event = replace(event, seconds=self._clock() - self._started)
             self._events.put(event)
-        else:
-            part.open.discard(event.row)
-            self._events.put(replace(event, seconds=self._clock() - self._started))
 
-    def _fail(self, part: Part, rows: Sequence[int], why: str) -> None:
-        """End rows with an error; their tokens are the pieces that they said, at least."""
+    def _end(self, rows: Sequence[int], reason: FinishReason, why: str = "") -> None:
+        """End rows that have not; their tokens are the pieces that they said, at least."""
         for row in rows:
-            self._pass(part, Finished(row, FinishReason.ERROR, part.spoken.get(row, 0), 0.0, why))
-
-
-class FleetEvents(Iterator[Event]):
-    """The events of a call; closing it, or dropping it, frees its rows on every replica."""
-
-    def __init__(self, call: Call, rows: int) -> None:
-        self._call, self._open = call, rows
-
-    def __next__(self) -> Event:
-        event = None if not self._open or self._call.closed else self._call.next_event()
-        if event is None:
-            raise StopIteration
-        self._open -= isinstance(event, Finished)
-        return event
-
-    def close(self) -> None:
-        """Cancel what is not finished."""
-        if self._open and not self._call.closed:
-            self._call.close()
-
-    def __del__(self) -> None:
-        self.close()
+            self._pass(Finished(row, reason, self._spoken[row], 0.0, why))
 
 
 def unreachable(got: str) -> ModelError:
     """The refusal where no replica answers."""
-    remedy = "A lost replica is started again: try again in a moment."
+    remedy = "They may be busy, and one that was lost is started again: try again in a moment."
     return ModelError.of("fleet", expected="a replica that answers", got=got.rstrip("."), remedy=remedy)

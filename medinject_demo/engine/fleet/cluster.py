@@ -30,6 +30,7 @@ HUNG: Final = 60.0
 """Seconds after which a replica that does not answer such a look is started again."""
 ROOT: Final = str(Path(__file__).resolve().parents[3])
 FAMILY: Final = "medinject_demo.errors."
+_log = logging.getLogger(__name__)
 QUIET: Final = {"log_level": "WARNING", "enable_access_log": False}
 
 
@@ -53,7 +54,7 @@ def started(plan: Plan) -> FleetEngine:
     cpus = max(1, host().cores // plan.replicas)
     with ExitStack() as held:
         gpus = held.enter_context(_ray_here(cpus * plan.replicas))
-        return _deployed(plan, plan.actor_options(cpus=cpus, gpus=gpus), held)
+        return _deployed(plan, plan.actor_options(cpus=cpus, gpus=gpus), held)  # what is deployed ends with this Ray
 
 
 def joined(address: str, plan: Plan | None = None) -> FleetEngine:
@@ -76,8 +77,9 @@ def joined(address: str, plan: Plan | None = None) -> FleetEngine:
             import ray
 
             gpus = float(ray.cluster_resources().get("GPU", 0))
+            held.callback(_deleted, plan)
             return _deployed(plan, plan.actor_options(cpus=1, gpus=gpus, root=ROOT), held)
-        running: Plan = found.plan.remote().result()
+        running = Line(found, 0).plan()
         if plan is not None:
             _require_plan(plan, running)
         return _engine(found, running, held)
@@ -106,7 +108,6 @@ def application(plan: Plan, options: dict[str, Any]) -> Any:
 def _deployed(plan: Plan, options: dict[str, Any], held: ExitStack) -> FleetEngine:
     from ray import serve
 
-    held.callback(_deleted, plan)
     logging.getLogger("ray.serve").addFilter(_only_errors)  # Serve sets the level itself, and more than once
     serve.start(proxy_location="Disabled", logging_config=QUIET)
     try:
@@ -127,9 +128,14 @@ def _engine(handle: Any, plan: Plan, held: ExitStack) -> FleetEngine:
 
 def _deleted(plan: Plan) -> None:
     from ray import serve
+    from ray.exceptions import RayError
+    from ray.serve.exceptions import RayServeException
 
-    serve.delete(NAME)
-    Ledger(plan.identity, ClusterTable()).forget()
+    try:
+        serve.delete(NAME)
+        Ledger(plan.identity, ClusterTable()).forget()
+    except (RayError, RayServeException, ModelError) as error:  # at the end of a page, which has nobody to tell
+        _log.warning("the fleet could not be deleted from its cluster: %s", _said(error))
 
 
 def _found() -> Any:
@@ -175,6 +181,11 @@ def _sentence(lines: Sequence[str]) -> str:
     return ours[-1].strip() if ours else ""
 
 
+def _said(error: Exception) -> str:
+    """The first line of an error, or its class where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+
+
 def _only_errors(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.ERROR
 
@@ -189,18 +200,19 @@ def _ray_here(cpus: int) -> Iterator[float]:
     # sockets lie below it, whose paths the system keeps short
     folder = tempfile.mkdtemp(prefix="medinject-ray-", dir="/tmp" if Path("/tmp").is_dir() else None)
     try:
-        ray.init(
-            address="local",
-            num_cpus=cpus,
-            object_store_memory=OBJECT_STORE,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=folder,
-        )
+        try:
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                object_store_memory=OBJECT_STORE,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=folder,
+            )
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            raise ModelError.of("Ray", expected="to start", got=_said(error)) from error
         yield float(ray.cluster_resources().get("GPU", 0))
-    except (OSError, ray.exceptions.RayError) as error:
-        raise ModelError.of("Ray", expected="to start", got=str(error).strip().splitlines()[-1]) from error
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
@@ -217,10 +229,8 @@ def _ray_at(address: str) -> Iterator[None]:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         remedy = "Join it with: ray start --address=<host>:<port>; one that wants a token needs Ray's RAY_AUTH_TOKEN."
-        got = str(error).strip().splitlines()[0].rstrip(".")
-        raise ModelError.of(
-            f"Ray at {address}", expected="a cluster that this machine is part of", got=got, remedy=remedy
-        ) from error
+        expected = "a cluster that this machine is part of"
+        raise ModelError.of(f"Ray at {address}", expected=expected, got=_said(error), remedy=remedy) from error
     logging.getLogger("ray.serve").addFilter(_only_errors)  # Serve sets the level itself, and more than once
     try:
         yield

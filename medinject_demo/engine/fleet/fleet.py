@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 from ...domain import BASE, MIXTURES, Mixture
 from ...errors import InvalidValue, ModelError
-from ..base import ChoiceRequest, Request, require_arm, require_letters, require_words
-from .call import Call, FleetEvents
+from ..base import ChoiceRequest, Events, Request, require_arm, require_letters, require_words
+from .call import Call
 from .ledger import Arm, Committed, Ledger, require_same
 from .line import LOADING, Line
 from .plan import Plan
 from .wire import Prepared, Refused, State
+
+LEAVING: Final = 5.0
+"""Seconds in which the threads of answers that were cancelled end."""
 
 
 class FleetEngine:
@@ -33,7 +39,9 @@ class FleetEngine:
         self._line, self._ledger, self.plan, self._clock = line, ledger, plan, clock
         self.trouble = trouble
         """What is the matter with a replica that does not come up, "" where nothing is known to be."""
-        self._held, self._closed = ExitStack(), False
+        self._held = ExitStack()
+        self._lock, self._closed = threading.Lock(), False
+        self._calls: weakref.WeakSet[Call] = weakref.WeakSet()
         self._known: Committed | None = None
 
     def keep(self, held: ExitStack) -> None:
@@ -49,10 +57,10 @@ class FleetEngine:
     def fingerprint(self, mixture: Mixture) -> str:
         """Hash of the adapter's tensors and the base's, the same on every replica."""
         arms = self._committed().arms
-        require_arm(mixture, self.mixtures)
+        require_arm(mixture, [each for each in MIXTURES if each in arms])
         return arms[mixture].fingerprint
 
-    def stream(self, requests: Sequence[Request]) -> FleetEvents:
+    def stream(self, requests: Sequence[Request]) -> Events:
         """Answer all requests at once; closing the iterator frees their rows on the replicas.
 
         A row whose replica dies before it said anything is asked anew of another; one that had said something finishes
@@ -76,8 +84,11 @@ class FleetEngine:
                 remedy="Ask for fewer at once.",
             )
         call = Call(self._line.answer, tuple(requests), self._clock)
+        with self._lock:
+            self._require_open()
+            self._calls.add(call)
         call.begin()
-        return FleetEvents(call, len(requests))
+        return Events(call, len(requests))
 
     def option_probabilities(self, requests: Sequence[ChoiceRequest]) -> list[dict[str, float]]:
         """Each letter's probability as the next token, as ``LocalEngine``."""
@@ -103,6 +114,7 @@ class FleetEngine:
         self._require_open()
         if mixture == BASE:
             raise InvalidValue.of("arm", expected="an arm with an adapter", got="the base", remedy="Load another base.")
+        folder = folder.absolute()  # a replica has another working directory
         before, ticket = self._committed(), uuid.uuid4().hex
         try:
             fingerprint = self._prepared(ticket, mixture, folder)
@@ -120,6 +132,7 @@ class FleetEngine:
         Raises:
             ModelError: one of them cannot come to what the fleet has committed to.
         """
+        self._require_open()
         given: list[State | Refused] = self._line.every("state")
         for each in given:
             if isinstance(each, Refused):
@@ -139,8 +152,13 @@ class FleetEngine:
             require_same(state.replica, self._committed().fingerprints, state.fingerprints)
 
     def close(self) -> None:
-        """End what was started for this engine; a fleet that was joined goes on."""
-        self._closed = True
+        """End what was started for this engine; a fleet that was joined goes on. Rows in flight finish as cancelled."""
+        with self._lock:
+            self._closed, calls = True, list(self._calls)
+        for call in calls:
+            call.cancel()
+        for call in calls:
+            call.join(LEAVING)
         self._held.close()
 
     def _committed(self) -> Committed:

@@ -109,11 +109,14 @@ class Ledger:
         self._identity, self._table = identity, table
 
     def latest(self, known: Committed | None = None) -> Committed | None:
-        """The record in force, read on from one that is known; None before the first replica was loaded."""
-        number = known.number + 1 if known else 0
+        """The record in force, read on from one that is known; None before the first replica was loaded.
+
+        The known one is read again: where the fleet was deleted and deployed anew, the records begin anew too.
+        """
+        number, found = known.number if known else 0, None
         while (text := self._table.get(self._key(number))) is not None:
-            known, number = Committed.read(number, text), number + 1
-        return known
+            found, number = Committed.read(number, text), number + 1
+        return self.latest() if known and found is None else found
 
     def found(self, mine: Committed) -> Committed:
         """The first record, which a fleet's first replica writes as it is loaded; the others read it."""

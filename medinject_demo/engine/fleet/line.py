@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -9,9 +10,10 @@ from typing import Any, Final
 from ...errors import ModelError
 from ..base import ChoiceRequest, Request
 from .call import MOST_TRIES, PATIENCE, Lost, unreachable
-from .plan import ROWS
+from .plan import ROWS, Plan
 from .wire import Message, Refused
 
+_log = logging.getLogger(__name__)
 LOADING: Final = 600.0
 """Seconds for every replica to have loaded and checked an adapter."""
 
@@ -38,9 +40,21 @@ class Line:
             MedInjectError: as the engine's, or no replica answers.
         """
         parts = [tuple(requests[start : start + ROWS]) for start in range(0, len(requests), ROWS)]
-        with self.errors():
-            first = [self._handle.weigh.remote(part) for part in parts]
+        first = [self._asked_to_weigh(part) for part in parts]
         return [row for part, response in zip(parts, first, strict=True) for row in self._weighed(part, response)]
+
+    def plan(self) -> Plan:
+        """What the fleet was loaded by.
+
+        Raises:
+            ModelError: no replica answers.
+        """
+        try:
+            with self.errors():
+                plan: Plan = self._handle.plan.remote().result(timeout_s=PATIENCE)
+        except Lost as lost:
+            raise unreachable(str(lost)) from lost
+        return plan
 
     def every(self, method: str, *arguments: Any, patience: float = PATIENCE) -> list[Any]:
         """A call to every replica that is there: what each gave back; those that are lost gave nothing."""
@@ -51,6 +65,9 @@ class Line:
             given = self._handle.broadcast(method, *arguments).results(timeout_s=patience, return_exceptions=True)
         except (RayServeException, RayError, TimeoutError):  # none is there, or one does not answer in time
             return []
+        for each in given:
+            if isinstance(each, BaseException):
+                _log.warning("a replica did not %s: %s", method, each)
         return [each for each in given if not isinstance(each, BaseException)]
 
     def full(self) -> ModelError:
@@ -76,6 +93,13 @@ class Line:
         except TimeoutError as error:
             raise unreachable("none in time") from error
 
+    def _asked_to_weigh(self, part: Sequence[ChoiceRequest]) -> Any:
+        try:
+            with self.errors():
+                return self._handle.weigh.remote(part)
+        except Lost as lost:
+            raise unreachable(str(lost)) from lost
+
     def _weighed(self, part: Sequence[ChoiceRequest], response: Any) -> list[dict[str, float]]:
         for left in reversed(range(MOST_TRIES)):
             try:
@@ -84,8 +108,7 @@ class Line:
             except Lost as lost:
                 if not left:
                     raise unreachable(str(lost)) from lost
-                with self.errors():
-                    response = self._handle.weigh.remote(part)
+                response = self._asked_to_weigh(part)
                 continue
             if isinstance(given, Refused):
                 raise given.error

@@ -10,19 +10,19 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...domain import BASE, Mixture
 from ...errors import MedInjectError, ModelError
-from ..base import ChoiceRequest, Event, Request
+from ..base import ChoiceRequest, Event, Events, Request
 from .ledger import Arm, ClusterTable, Committed, Ledger, require_same
 from .plan import Plan
 from .wire import Accepted, Message, Prepared, Refused, State
 
 if TYPE_CHECKING:
     from ..local import LocalEngine
-    from ..rows import Events
     from ..tenancy import Pending
 
 
@@ -30,7 +30,7 @@ class Replica:
     """What Serve calls; its name in the cluster is Serve's own."""
 
     def __init__(self, plan: Plan, name: str = "") -> None:
-        """Load the arms that the fleet has committed to, those of the plan where it is the first.
+        """Load the arms of the plan, and carry out the swaps that the fleet has committed to.
 
         Raises:
             ModelError: they cannot be loaded, or have other fingerprints here than the fleet's.
@@ -39,11 +39,12 @@ class Replica:
         self._ledger = Ledger(plan.identity, ClusterTable())
         self._pending: dict[str, tuple[Arm, Pending]] = {}
         self._turn = threading.Lock()
-        before = self._ledger.latest()
-        folders = dict(plan.adapters) if before is None else before.folders
-        self._engine = _loaded(plan, folders, swapped=before is not None and before.number > 0)
+        self._weighing = ThreadPoolExecutor(1, "weigh")
+        """Of its own: an engine weighs one part after another, and a health check must not wait for them all."""
+        self._engine = _loaded(plan)
         try:
-            self._committed = self._agreed(before, folders)
+            self._committed = self._agreed()
+            self._catch_up()
         except BaseException:
             self._engine.close()
             raise
@@ -61,8 +62,7 @@ class Replica:
     async def answer(self, requests: Sequence[Request]) -> AsyncIterator[Message]:
         """The engine's ``stream``: first whether it was taken, then events, as many at once as are there."""
         try:
-            await asyncio.to_thread(self._catch_up)
-            prints, events = self._begin(requests)
+            prints, events = await asyncio.to_thread(self._begin, requests)
         except MedInjectError as error:
             yield Refused.of(error)
             return
@@ -75,29 +75,23 @@ class Replica:
 
     async def weigh(self, requests: Sequence[ChoiceRequest]) -> list[dict[str, float]] | Refused:
         """The engine's ``option_probabilities``."""
+        loop = asyncio.get_running_loop()
         try:
             await asyncio.to_thread(self._catch_up)
-            return await asyncio.to_thread(self._engine.option_probabilities, requests)
+            return await loop.run_in_executor(self._weighing, self._engine.option_probabilities, requests)
         except MedInjectError as error:
             return Refused.of(error)
 
     async def prepare(self, ticket: str, mixture: Mixture, folder: str) -> Prepared | Refused:
         """The first half of a swap: load and check an adapter beside the one that answers."""
         try:
-            await asyncio.to_thread(self._catch_up)
-            for left in tuple(self._pending):  # by a page that ended between the halves of its swap
-                await self.drop(left)
-            pending = await asyncio.to_thread(self._engine.prepare, mixture, Path(folder))
+            return await asyncio.to_thread(self._prepared, ticket, mixture, folder)
         except MedInjectError as error:
             return Refused.of(error)
-        self._pending[ticket] = Arm(folder, pending.fingerprint), pending
-        return Prepared(self._name, pending.fingerprint)
 
     async def drop(self, ticket: str) -> None:
         """Give back what was prepared under a ticket; nothing where nothing was."""
-        _, pending = self._pending.pop(ticket, (None, None))
-        if pending is not None:
-            pending.drop()
+        self._drop(ticket)
 
     async def state(self) -> State | Refused:
         """What this replica says of itself, once it has come to what the ledger holds: the second half of a swap."""
@@ -112,16 +106,31 @@ class Replica:
         """What this replica was loaded by, for whoever joins the fleet."""
         return self._plan
 
-    def _agreed(self, before: Committed | None, folders: dict[Mixture, Path]) -> Committed:
-        """The record that this replica is loaded by, once its fingerprints are the fleet's."""
+    def _agreed(self) -> Committed:
+        """The first record, that of the plan, once this replica's fingerprints are the fleet's."""
         own = {mixture: self._engine.fingerprint(mixture) for mixture in self._engine.mixtures}
-        arms = {mixture: Arm(str(folders.get(mixture, "")), own[mixture]) for mixture in own}
-        agreed = before or self._ledger.found(Committed(0, arms))
+        arms = {mixture: Arm(str(self._plan.adapters.get(mixture, "")), own[mixture]) for mixture in own}
+        agreed = self._ledger.found(Committed(0, arms))
         require_same(self._name, agreed.fingerprints, own)
         return agreed
 
+    def _prepared(self, ticket: str, mixture: Mixture, folder: str) -> Prepared:
+        """An adapter held ready, under its ticket as soon as it is there: whoever asked for it may be gone by then."""
+        self._catch_up()
+        for left in tuple(self._pending):  # by a page that ended between the halves of its swap
+            self._drop(left)
+        pending = self._engine.prepare(mixture, Path(folder))
+        self._pending[ticket] = Arm(folder, pending.fingerprint), pending
+        return Prepared(self._name, pending.fingerprint)
+
+    def _drop(self, ticket: str) -> None:
+        _, pending = self._pending.pop(ticket, (None, None))
+        if pending is not None:
+            pending.drop()
+
     def _begin(self, requests: Sequence[Request]) -> tuple[tuple[str, ...], Events]:
         """What answers and its events; begun again where a swap came in between."""
+        self._catch_up()
         while True:
             prints = tuple(self._engine.fingerprint(request.mixture) for request in requests)
             events = self._engine.stream(requests)
@@ -137,7 +146,7 @@ class Replica:
         """
         with self._turn:
             latest = self._ledger.latest(self._committed)
-            if latest is None or latest.number == self._committed.number:
+            if latest is None or latest == self._committed:
                 return
             for mixture, arm in latest.arms.items():
                 if mixture != BASE and self._committed.arms.get(mixture) != arm:
@@ -146,7 +155,8 @@ class Replica:
 
     def _take(self, mixture: Mixture, arm: Arm) -> None:
         """An arm's new adapter answers: the one that was prepared, or else loaded now."""
-        tickets = [ticket for ticket, (each, ready) in self._pending.items() if (ready.mixture, each) == (mixture, arm)]
+        held = tuple(self._pending.items())  # a copy: another thread may prepare meanwhile
+        tickets = [ticket for ticket, (each, ready) in held if (ready.mixture, each) == (mixture, arm)]
         _, pending = self._pending.pop(tickets[0], (None, None)) if tickets else (None, None)
         pending = pending or self._engine.prepare(mixture, Path(arm.folder))
         try:
@@ -181,7 +191,7 @@ async def _flow(events: Iterator[Event]) -> AsyncIterator[tuple[Event, ...]]:
             yield said
 
 
-def _loaded(plan: Plan, folders: dict[Mixture, Path], *, swapped: bool) -> LocalEngine:
+def _loaded(plan: Plan) -> LocalEngine:
     from transformers.utils import logging as library
 
     from ..local import LocalEngine
@@ -189,12 +199,11 @@ def _loaded(plan: Plan, folders: dict[Mixture, Path], *, swapped: bool) -> Local
     library.disable_progress_bar()  # type: ignore[no-untyped-call]
     return LocalEngine.load(
         plan.base,
-        folders,
+        plan.adapters,
         device=plan.device,
         quantization=plan.quantization,
         max_rows=plan.max_rows,
         max_context=plan.max_context,
-        alike=swapped,
     )
 
 

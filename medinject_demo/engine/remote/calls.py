@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
 from contextlib import aclosing
 from typing import Any
@@ -144,25 +144,3 @@ class Call:
 
     def _since(self) -> float:
         return self._clock() - self._started
-
-
-class Events(Iterator[Event]):
-    """The events of a call; closing it, or dropping it, closes its connections, begun or not."""
-
-    def __init__(self, call: Call) -> None:
-        self._call, self._left = call, len(call.rows)
-
-    def __next__(self) -> Event:
-        if self._left <= 0:
-            raise StopIteration
-        event = self._call.next_event()
-        self._left -= isinstance(event, Finished)
-        return event
-
-    def close(self) -> None:
-        """Cancel what has not ended."""
-        self._left = 0
-        self._call.cancel()
-
-    def __del__(self) -> None:
-        self.close()

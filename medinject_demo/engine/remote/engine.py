@@ -10,7 +10,7 @@ import functools
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
 from typing import Any, Final, TypeVar
@@ -20,9 +20,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ...domain import MIXTURES, Mixture
 from ...errors import InvalidValue, ModelError
-from ..base import ChoiceRequest, Event, Request, require_arm, require_letters, require_words
+from ..base import ChoiceRequest, Events, Request, require_arm, require_letters, require_words
 from ..endpoint import Endpoint
-from .calls import Call, Events
+from .calls import Call
 from .letters import Letters, tokenizer
 from .link import Link, Patience
 from .served import Served
@@ -84,7 +84,7 @@ class RemoteEngine:
         require_arm(mixture, self.mixtures)
         return self._arms[mixture].fingerprint
 
-    def stream(self, requests: Sequence[Request]) -> Iterator[Event]:
+    def stream(self, requests: Sequence[Request]) -> Events:
         """Answer all requests at once; closing the iterator closes their connections.
 
         Raises:
@@ -139,7 +139,7 @@ class RemoteEngine:
                 raise ModelError.of("engine", expected=expected, got=got, remedy=remedy)
             self._calls.add(call)
             call.start(self._portal, self._link)
-        return Events(call)
+        return Events(call, len(call.rows))
 
     def _all(self, jobs: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
         """Jobs done side by side in the event loop and waited for; the first failure is one of the family."""

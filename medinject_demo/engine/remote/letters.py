@@ -9,6 +9,7 @@ missing is too little to matter. Nothing is filled in.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -55,7 +56,9 @@ class Letters:
     """Weighs letters; remembers which tokens a letter is written with."""
 
     def __init__(self, link: Link) -> None:
-        self._link, self._lock = link, anyio.Lock()
+        self._link = link
+        self._turns: defaultdict[tuple[str, str], anyio.Lock] = defaultdict(anyio.Lock)
+        """One for each arm: a server that does not answer keeps nobody waiting for another."""
         self._known: dict[tuple[str, str, str], int | None] = {}
 
     async def weigh(self, arm: Served, request: ChoiceRequest) -> dict[str, float]:
@@ -79,7 +82,7 @@ class Letters:
 
     async def _last_token(self, arm: Served, way: str) -> int | None:
         key = (arm.endpoint.url, arm.model, way)
-        async with self._lock:  # of many exercises at once, one asks
+        async with self._turns[arm.endpoint.url, arm.model]:  # of many exercises at once, one asks
             if key not in self._known:
                 self._known[key] = await self._asked(arm, way)
             return self._known[key]

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 import anyio
 import httpx2
 
+from ...errors import InvalidValue
 from ..endpoint import place
 from .wire import OFF, Fault, short, words
 
@@ -53,6 +54,7 @@ class Link:
     def __init__(
         self, key: str, patience: Patience, pause: Callable[[float], Awaitable[None]] = anyio.sleep, most: int = 64
     ) -> None:
+        require_key(key)
         self.patience, self._pause = patience, pause
         self.rows, self._asks = anyio.Semaphore(most), anyio.Semaphore(most)
         """Places of answers that stream, and of small questions, which wait for no answer to end."""
@@ -120,6 +122,18 @@ class Link:
             raise Fault(f"{place(url)}: {short(said)}", again=again) from error
         except httpx2.InvalidURL as error:
             raise Fault(f"{place(url)}: {short(str(error))}") from error
+
+
+def require_key(key: str) -> None:
+    """Check that a key can stand in a header: what refuses it there would print it.
+
+    Raises:
+        InvalidValue: it cannot.
+    """
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        remedy = "Copy it again, without spaces."
+        expected, got = "a key of printable ASCII characters", "another, not shown"
+        raise InvalidValue.of("MEDINJECT_ENGINE_KEY", expected=expected, got=got, remedy=remedy)
 
 
 def _refusal(url: str, body: dict[str, Any], response: httpx2.Response, content: bytes) -> Fault:
