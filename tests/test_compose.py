@@ -18,10 +18,58 @@ ROOT = Path(__file__).parent.parent
 VARIABLES = {each.metadata["variable"] for each in fields(Settings)}
 
 
+FILES = ("compose.yaml", "compose.fleet.yaml")
+
+
+def written(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def services() -> dict[str, Any]:
-    document = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
-    return dict(document["services"])
+    return dict(yaml.safe_load(written("compose.yaml"))["services"])
+
+
+@pytest.fixture
+def with_a_fleet() -> dict[str, Any]:
+    """Those of the other file, where one that extends another is the other and what it adds."""
+    document = yaml.safe_load(written("compose.fleet.yaml"))
+    found = {}
+    for name, service in document["services"].items():
+        extended = service.get("extends")
+        base = yaml.safe_load(written(extended["file"]))["services"][extended["service"]] if extended else {}
+        found[name] = base | service
+        assert {volume.partition(":")[0] for volume in found[name].get("volumes", ()) if volume[0] != "."} <= set(
+            document["volumes"]
+        )
+    return found
+
+
+def test_pages_join_the_cluster_of_the_fleet_and_ask_for_the_model_that_it_deploys(
+    with_a_fleet: dict[str, Any],
+) -> None:
+    pages, fleet = with_a_fleet["pages"], with_a_fleet["fleet"]
+    assert "--port=6379" in fleet["command"][-1]
+    assert "serve deploy deploy/fleet.yaml" in fleet["command"][-1]
+    assert "--address=fleet:6379" in pages["command"][-1]
+    assert pages["command"][-1].endswith("--ray-address auto")
+    (deployed,) = yaml.safe_load(written("deploy/fleet.yaml"))["applications"]
+    assert pages["environment"]["MEDINJECT_MODEL"] == deployed["args"]["model"]
+    for each in (pages, fleet):
+        assert each["build"]["args"]["FLEET"]
+        assert each["environment"]["RAY_AUTH_MODE"] == "token"
+    assert not any("ports" in service for name, service in with_a_fleet.items() if name != "front")
+    for service in with_a_fleet.values():
+        assert set(service.get("depends_on", ())) <= with_a_fleet.keys()
+    given = {name: value for name, value in pages["environment"].items() if name.startswith("MEDINJECT")}
+    assert given.keys() <= VARIABLES
+    Settings.from_env(given)
+
+
+def test_no_secret_and_no_vote_goes_into_an_image_or_a_commit() -> None:
+    kept_out = written(".dockerignore").splitlines()
+    assert {".env*", "data", ".git"} <= set(kept_out)
+    assert {".env*", "data/"} <= set(written(".gitignore").splitlines())
 
 
 def test_the_pages_are_given_settings_that_there_are(services: dict[str, Any]) -> None:
@@ -50,8 +98,9 @@ def test_the_server_serves_the_arms_under_the_names_that_the_pages_ask_for(servi
     assert len(modules) == len(ARMS)
 
 
-def test_every_secret_must_be_set(services: dict[str, Any]) -> None:
-    for reference in re.findall(r"\$\{[^}]*\}", (ROOT / "compose.yaml").read_text(encoding="utf-8")):
+@pytest.mark.parametrize("file", FILES)
+def test_every_secret_must_be_set(file: str) -> None:
+    for reference in re.findall(r"\$\{[^}]*\}", written(file)):
         assert reference.endswith(":?set it in .env}") or reference == "${TORCH_INDEX:-}"
 
 
