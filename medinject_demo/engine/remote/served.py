@@ -131,8 +131,8 @@ def _dropped(mixture: Mixture, arm: Served, folder: Path) -> ModelError:
         f"arm {mixture}, model {arm.model!r} of {arm.endpoint.place}",
         expected="full weights or a plain LoRA adapter",
         got=f"the DoRA adapter of {folder}, whose magnitude such a server would drop without a word",
-        remedy="Convert it to LoRA for this server, serve the merged checkpoint and declare merged = true, or load it "
-        "here, where it is honoured.",
+        remedy="Convert it for this server (python -m medinject_demo adapters convert), serve the merged checkpoint "
+        "and declare merged = true, or load it here, where it is honoured.",
     )
 
 
@@ -144,7 +144,7 @@ def lora_modules(folders: Mapping[Mixture, Path]) -> list[str]:
     """
     for mixture, folder in folders.items():
         if is_dora(folder):
-            remedy = "Convert it to LoRA, or serve the merged checkpoint."
+            remedy = "Convert it (python -m medinject_demo adapters convert), or serve the merged checkpoint."
             raise ModelError.of(f"arm {mixture}", expected="plain LoRA", got=f"DoRA in {folder}", remedy=remedy)
     return [f"{mixture}={folder}" for mixture, folder in folders.items()]
 
