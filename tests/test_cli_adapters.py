@@ -18,6 +18,7 @@ from medinject_demo.adapters.bench.made import Sizes, write_pair
 from medinject_demo.cli import cli
 from medinject_demo.cli.progress import EVERY, progress
 from tests.adapters.pairs import change, made
+from tests.interrupts import interruptible
 
 ROOT = Path(__file__).parent.parent
 
@@ -137,7 +138,12 @@ def test_a_process_that_is_stopped_leaves_nothing_half_written_and_continues(
     arguments = ["adapters", "recover", "--merged", str(merged), "--base", str(base), "--output"]
     command = [sys.executable, "-m", "medinject_demo", *arguments]
     subprocess.run([*command, str(tmp_path / "whole")], cwd=ROOT, check=True, capture_output=True)
-    running = subprocess.Popen([*command, str(tmp_path / "out")], cwd=ROOT, stderr=subprocess.PIPE)
+    running = subprocess.Popen(
+        [*command, str(tmp_path / "out")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        preexec_fn=interruptible,  # noqa: PLW1509 - no thread forks here
+    )
     work = tmp_path / "out.partial"
     while len(list(work.glob("*.safetensors"))) < 5:
         assert running.poll() is None

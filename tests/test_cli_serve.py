@@ -15,6 +15,7 @@ import pytest
 
 from medinject_demo.serving import free_port
 
+from .interrupts import interruptible
 from .test_cli import ROOT, SETTINGS, one_line, run
 
 PATIENCE = 240
@@ -88,7 +89,7 @@ def test_the_page_is_served_and_says_what_answers_and_where_votes_go(tmp_path: P
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_interruptible,  # noqa: PLW1509 - no thread forks here
+        preexec_fn=interruptible,  # noqa: PLW1509 - no thread forks here
     ) as serving:
         try:
             assert _answer(f"http://127.0.0.1:{port}/", serving) == 200
@@ -102,11 +103,6 @@ def test_the_page_is_served_and_says_what_answers_and_where_votes_go(tmp_path: P
     assert secret.startswith("MEDINJECT_SECRET is not set: after a restart, a voter who comes back counts as a new")
     assert database.is_file()
     assert serving.returncode == 0
-
-
-def _interruptible() -> None:
-    """A program begun in the background of a shell ignores interrupts, and its children with it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _answer(url: str, serving: subprocess.Popen[str]) -> int:
