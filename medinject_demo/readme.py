@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from .cli import cli
+from .documents import put
+from .errors import InvalidData
 from .settings import as_markdown
 
 README = Path(__file__).parent.parent / "README.md"
@@ -33,18 +35,17 @@ def generated() -> dict[str, str]:
 def refreshed(text: str) -> str:
     """The text with every generated part renewed between its markers."""
     for name, part in generated().items():
-        start, end = f"<!-- {name}: generated -->", f"<!-- {name}: end -->"
-        if start not in text or end not in text:
-            raise SystemExit(f"README.md: expected the markers {start} and {end}, got neither or one. Put them back.")
-        before, _, rest = text.partition(start)
-        text = f"{before}{start}\n{part}\n{end}{rest.partition(end)[2]}"
+        text = put(text, name, part, where="README.md")
     return text
 
 
 def main() -> None:
     """Write README.md, or with ``--check`` say whether it is up to date."""
     text = README.read_text(encoding="utf-8")
-    fresh = refreshed(text)
+    try:
+        fresh = refreshed(text)
+    except InvalidData as error:
+        raise SystemExit(str(error)) from error
     if "--check" in sys.argv:
         if fresh != text:
             raise SystemExit("README.md: its generated parts are stale. Run `make docs` and commit the result.")

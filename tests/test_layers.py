@@ -16,7 +16,7 @@ PACKAGE = ROOT / "medinject_demo"
 FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 
 FLOORS = (
-    {"__init__", "settings", "domain", "errors"},
+    {"__init__", "settings", "domain", "documents", "errors"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy"},
     {"arena", "assembly", "duel", "relay"},
     {"ui", "evaluation", "training"},
@@ -25,6 +25,7 @@ FLOORS = (
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 MODULES = [
     "domain",
+    "documents",
     "errors",
     "settings",
     "prompts",
