@@ -65,6 +65,10 @@ class RowCache:
         """Tokens before this forward's, of its longest row."""
         return 0 if self._span is None else self._span.longest - self._span.positions.shape[1]
 
+    def lines(self, layer: int) -> tuple[Tensor, Tensor]:
+        """A layer's keys and values, (lines, heads, tokens, width) each, as far as they are made."""
+        return self._keys[layer], self._values[layer]
+
     def move(self, source: int, target: int) -> None:
         """Copy a line over another."""
         for store in (self._keys, self._values):

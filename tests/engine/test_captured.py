@@ -10,8 +10,8 @@ import torch
 
 from medinject_demo.domain import ARMS, MIXTURES, Mixture, Sampling
 from medinject_demo.engine.base import answers
+from medinject_demo.engine.captured import STRIDE, CapturedSteps, CudaGraphs, Run
 from medinject_demo.engine.local import LocalEngine
-from medinject_demo.engine.steps import STRIDE, CapturedSteps, CudaGraphs, Run
 from tests.tiny import tiny_adapter, tiny_base
 
 from .laws import QUESTIONS, asked
@@ -112,6 +112,6 @@ def test_an_engine_without_arms_has_captured_steps_too(files: tuple[str, dict[Mi
 def test_a_graph_repeats_its_run() -> None:
     source = torch.zeros(4, device="cuda")
     graphs = CudaGraphs()
-    twice, thrice = graphs(lambda: source * 2), graphs(lambda: source * 3)
+    twice, thrice = graphs(lambda: (source * 2, source)), graphs(lambda: (source * 3, source))
     source.fill_(3)
-    assert (twice().tolist(), thrice().tolist()) == ([6] * 4, [9] * 4)
+    assert (twice()[0].tolist(), thrice()[0].tolist()) == ([6] * 4, [9] * 4)
