@@ -16,6 +16,7 @@ from tests.tiny import tiny_adapter, tiny_base
 
 pytest.importorskip("triton")
 CONTEXT, LINES = 300, 6
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +30,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     root = tmp_path_factory.mktemp("fused")
     base = tiny_base(root / "base")
     arms: dict[Mixture, Path] = {each: tiny_adapter(base, root / each.slug, each) for each in ARMS}
-    engine = LocalEngine.load(base, arms, device="cpu", max_rows=LINES, max_context=CONTEXT)
+    engine = LocalEngine.load(base, arms, device=DEVICE, dtype="fp32", max_rows=LINES, max_context=CONTEXT)
     yield engine
     engine.close()
 
 
 def rows_of(fused: Any, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int]) -> Any:
-    return fused.Rows(*(torch.tensor(each) for each in (tokens, fed, slots)))
+    return fused.Rows(*(torch.tensor(each, device=DEVICE) for each in (tokens, fed, slots)))
 
 
 def test_a_fused_step_is_the_plain_step(fused: Any, engine: LocalEngine) -> None:

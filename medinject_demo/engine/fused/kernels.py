@@ -41,41 +41,33 @@ def low_kernel(
 
 
 @triton.jit
-def _product(
-    inputs, weight, rows, place, WIDTH: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, STEP: tl.constexpr
-):
-    """``x W^T`` of all rows with BLOCK outputs from ``place`` on, (ROWS, BLOCK)."""
-    row, output, step = tl.arange(0, ROWS), place + tl.arange(0, BLOCK), tl.arange(0, STEP)
-    given = inputs + row[:, None] * WIDTH + step[None, :]
-    held = weight + output[:, None] * WIDTH + step[None, :]
+def _lifted(
+    up, low, slots, rows, place, column, outputs, COLUMNS: tl.constexpr, RANK: tl.constexpr, CHUNKS: tl.constexpr,
+    ROWS: tl.constexpr, BLOCK: tl.constexpr, PART: tl.constexpr,
+):  # fmt: skip
+    """``(x A^T) B`` by each row's slot for BLOCK outputs from ``place`` on, (ROWS, BLOCK)."""
+    row, output = tl.arange(0, ROWS), place + tl.arange(0, BLOCK)
+    real = row < rows
+    slot = tl.load(slots + row, mask=real, other=0).to(tl.int32)
     total = tl.zeros((ROWS, BLOCK), tl.float32)
-    for start in range(0, WIDTH, STEP):
-        x = tl.load(given + start, mask=row[:, None] < rows, other=0.0)
-        w = tl.load(held + start)
-        total = tl.dot(x, tl.trans(w.to(x.dtype)), total, input_precision="ieee")
+    for first in tl.static_range(0, RANK, PART):
+        rank = first + tl.arange(0, PART)
+        places = ((slot - 1)[:, None, None] * RANK + rank[None, :, None]) * outputs + output[None, None, :]
+        b = tl.load(up + places, mask=(slot > 0)[:, None, None], other=0.0)
+        own = tl.zeros((ROWS, PART), tl.float32)
+        for chunk in tl.static_range(CHUNKS):  # unrolled: the loads wait for each other no more than for memory
+            share = low + (chunk * rows + row[:, None]) * COLUMNS + column + rank[None, :]
+            own += tl.load(share, mask=real[:, None], other=0.0)
+        total += tl.sum(own[:, :, None] * b, 1)
     return total
 
 
 @triton.jit
-def _adapted(
-    total, up, scale, low, slots, rows, scales, place, column, OUTPUTS: tl.constexpr, COLUMNS: tl.constexpr,
-    RANK: tl.constexpr, CHUNKS: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, PART: tl.constexpr,
-):  # fmt: skip
-    """``s * (x W^T) + (x A^T) B`` by each row's slot, from the product, (ROWS, BLOCK)."""
+def _factor(scale, slots, rows, scales, place, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """``s`` by each row's slot for BLOCK outputs from ``place`` on, (ROWS, BLOCK)."""
     row, output = tl.arange(0, ROWS), place + tl.arange(0, BLOCK)
-    real = row < rows
-    slot = tl.load(slots + row, mask=real, other=0).to(tl.int32)
-    total *= tl.load(scale + slot[:, None] * scales + output[None, :], mask=real[:, None], other=1.0)
-    for first in tl.static_range(0, RANK, PART):
-        rank = first + tl.arange(0, PART)
-        own = tl.zeros((ROWS, PART), tl.float32)
-        for chunk in range(CHUNKS):
-            share = low + (chunk * rows + row[:, None]) * COLUMNS + column + rank[None, :]
-            own += tl.load(share, mask=real[:, None], other=0.0)
-        places = ((slot - 1)[:, None, None] * RANK + rank[None, :, None]) * OUTPUTS + output[None, None, :]
-        b = tl.load(up + places, mask=(slot > 0)[:, None, None], other=0.0)
-        total += tl.sum(own[:, :, None] * b, 1)
-    return total
+    slot = tl.load(slots + row, mask=row < rows, other=0).to(tl.int32)
+    return tl.load(scale + slot[:, None] * scales + output[None, :])
 
 
 @triton.jit
@@ -87,28 +79,23 @@ def linear_kernel(
 ):  # fmt: skip
     """A block of outputs of one to three layers that share an input, added to the residual where ADD."""
     begin = tl.program_id(0) * BLOCK
-    if begin < OUTPUTS0:
-        total = _product(inputs, weight0, rows, begin, WIDTH, ROWS, BLOCK, STEP)
-        total = _adapted(
-            total, up0, scale0, low, slots, rows, scales, begin, 0, OUTPUTS0, COLUMNS, RANK, CHUNKS, ROWS, BLOCK, PART
-        )
-    elif begin < OUTPUTS0 + OUTPUTS1:
-        place = begin - OUTPUTS0
-        total = _product(inputs, weight1, rows, place, WIDTH, ROWS, BLOCK, STEP)
-        total = _adapted(
-            total, up1, scale1, low, slots, rows, scales, place, RANK, OUTPUTS1, COLUMNS, RANK, CHUNKS, ROWS, BLOCK,
-            PART,
-        )  # fmt: skip
-    else:
-        place = begin - OUTPUTS0 - OUTPUTS1
-        total = _product(inputs, weight2, rows, place, WIDTH, ROWS, BLOCK, STEP)
-        total = _adapted(
-            total, up2, scale2, low, slots, rows, scales, place, 2 * RANK, OUTPUTS2, COLUMNS, RANK, CHUNKS, ROWS,
-            BLOCK, PART,
-        )  # fmt: skip
-    row, output = tl.arange(0, ROWS), begin + tl.arange(0, BLOCK)
-    there, real = row[:, None] * (OUTPUTS0 + OUTPUTS1 + OUTPUTS2) + output[None, :], row[:, None] < rows
-    total = total.to(outputs.dtype.element_ty)
+    weight, up, scale, place, column, size = weight0, up0, scale0, begin, 0, OUTPUTS0
+    if begin >= OUTPUTS0 + OUTPUTS1:
+        weight, up, scale, place, column, size = weight2, up2, scale2, begin - OUTPUTS0 - OUTPUTS1, 2 * RANK, OUTPUTS2
+    elif begin >= OUTPUTS0:
+        weight, up, scale, place, column, size = weight1, up1, scale1, begin - OUTPUTS0, RANK, OUTPUTS1
+    lifted = _lifted(up, low, slots, rows, place, column, size, COLUMNS, RANK, CHUNKS, ROWS, BLOCK, PART)
+    factor = _factor(scale, slots, rows, scales, place, ROWS, BLOCK)
+    row, block, step = tl.arange(0, ROWS), tl.arange(0, BLOCK), tl.arange(0, STEP)
+    real = row[:, None] < rows
+    given = inputs + row[:, None] * WIDTH + step[None, :]
+    held = weight + (place + block)[:, None] * WIDTH + step[None, :]
+    total = tl.zeros((ROWS, BLOCK), tl.float32)
+    for start in range(0, WIDTH, STEP):
+        x = tl.load(given + start, mask=real, other=0.0)
+        total = tl.dot(x, tl.trans(tl.load(held + start)), total, input_precision="ieee")
+    there = row[:, None] * (OUTPUTS0 + OUTPUTS1 + OUTPUTS2) + (begin + block)[None, :]
+    total = (factor * total + lifted).to(outputs.dtype.element_ty)
     if ADD:
         total += tl.load(residual + there, mask=real, other=0.0)
     tl.store(outputs + there, total, mask=real)
@@ -122,6 +109,10 @@ def gated_kernel(
 ):  # fmt: skip
     """``silu(gate x) * up x`` for a block of outputs; both products read the inputs once."""
     place = tl.program_id(0) * BLOCK
+    gate_lifted = _lifted(gate_up, low, slots, rows, place, 0, OUTPUTS, COLUMNS, RANK, CHUNKS, ROWS, BLOCK, PART)
+    up_lifted = _lifted(up_up, low, slots, rows, place, RANK, OUTPUTS, COLUMNS, RANK, CHUNKS, ROWS, BLOCK, PART)
+    gate_factor = _factor(gate_scale, slots, rows, scales, place, ROWS, BLOCK)
+    up_factor = _factor(up_scale, slots, rows, scales, place, ROWS, BLOCK)
     row, output, step = tl.arange(0, ROWS), place + tl.arange(0, BLOCK), tl.arange(0, STEP)
     real = row[:, None] < rows
     given = inputs + row[:, None] * WIDTH + step[None, :]
@@ -129,22 +120,13 @@ def gated_kernel(
     first, second = tl.zeros((ROWS, BLOCK), tl.float32), tl.zeros((ROWS, BLOCK), tl.float32)
     for start in range(0, WIDTH, STEP):
         x = tl.load(given + start, mask=real, other=0.0)
-        one, other = tl.load(gate + held + start), tl.load(up + held + start)
-        first = tl.dot(x, tl.trans(one.to(x.dtype)), first, input_precision="ieee")
-        second = tl.dot(x, tl.trans(other.to(x.dtype)), second, input_precision="ieee")
-    first = _adapted(
-        first, gate_up, gate_scale, low, slots, rows, scales, place, 0, OUTPUTS, COLUMNS, RANK, CHUNKS, ROWS, BLOCK,
-        PART,
-    )  # fmt: skip
-    second = _adapted(
-        second, up_up, up_scale, low, slots, rows, scales, place, RANK, OUTPUTS, COLUMNS, RANK, CHUNKS, ROWS, BLOCK,
-        PART,
-    )  # fmt: skip
+        first = tl.dot(x, tl.trans(tl.load(gate + held + start)), first, input_precision="ieee")
+        second = tl.dot(x, tl.trans(tl.load(up + held + start)), second, input_precision="ieee")
     kind = outputs.dtype.element_ty
-    first = first.to(kind).to(tl.float32)
+    first = (gate_factor * first + gate_lifted).to(kind).to(tl.float32)
+    second = (up_factor * second + up_lifted).to(kind)
     active = (first / (1.0 + tl.exp(-first))).to(kind)
-    there = row[:, None] * OUTPUTS + output[None, :]
-    tl.store(outputs + there, active * second.to(kind), mask=real)
+    tl.store(outputs + row[:, None] * OUTPUTS + output[None, :], active * second, mask=real)
 
 
 @triton.jit

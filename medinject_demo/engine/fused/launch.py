@@ -25,6 +25,8 @@ LARGEST: Final = 1024
 """Numbers of B that one thread block holds at once, for each output, at most."""
 TOKENS: Final = 128
 """Of keys and values, that one thread block attends to; twice as many in long contexts."""
+AT_ONCE: Final = 64
+"""Of these, at once."""
 VOCABULARY: Final = 2048
 """Logits that one thread block looks at."""
 
@@ -161,7 +163,7 @@ def attended(queries: Tensor, cache: tuple[Tensor, Tensor], down: Tensor, rows: 
     kernels.attention_kernel[rows.count, heads.kept, splits](
         queries, keys, values, rows.fed, parts, peaks, masses, room, heads.scaling, HEADS=heads.queries,
         KEPT=heads.kept, WIDTH=heads.width, GROUP=max(16, triton.next_power_of_2(heads.queries // heads.kept)),
-        SPLIT=size, STEP=64, num_warps=4, num_stages=2,
+        SPLIT=size, STEP=AT_ONCE, num_warps=4, num_stages=2,
     )  # fmt: skip
     said = torch.empty(rows.count, heads.queries * heads.width, dtype=queries.dtype, device=queries.device)
     shares = torch.empty(heads.queries, rows.count, down.shape[2], **like)
