@@ -1,178 +1,203 @@
 """Triton kernels of one decode step: one token of each row, each row through its own adapter.
 
-Every kernel takes rows of numbers; none knows a model, a bank or what a row says. ``launch`` gives them their shapes;
-``tests/engine/test_fused.py`` holds them against PyTorch, on a CPU through Triton's interpreter.
+A product reads weights as fast as memory gives them, in pieces of its inputs, and knows no adapter; whoever reads its
+parts adds them up and adapts them by the row's slot. Every kernel takes rows of numbers; none knows a model, a bank or
+what a row says. ``launch`` gives them their shapes; ``tests/engine/test_fused.py`` holds them against PyTorch.
 
-A slot is 0 for the base, which has no A and no B; an adapter of slot ``n`` lies at place ``n - 1`` of its stack.
-Sums are in fp32 and rounded where transformers' own modules round.
+A slot is 0 for the base, which has no A and no B; an adapter of slot ``n`` lies at place ``n - 1`` of its stack. Sums
+are in fp32, and rounded where transformers' own modules round, but for the norms' roots, which come last.
+
+EARLY kernels begin before the one ahead of them has ended (programmatic dependent launch, from Hopper on): they may
+read weights at once, and anything else only behind ``gdc_wait``.
 """
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc,import-untyped"
 # ruff: noqa: N803, PLR0913, PLR0917
 from __future__ import annotations
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 
 @triton.jit
-def low_kernel(
-    inputs, weight, down, slots, normed, low, rows, eps,
-    NORM: tl.constexpr, WIDTH: tl.constexpr, WHOLE: tl.constexpr, CHUNK: tl.constexpr, COLUMNS: tl.constexpr,
-    PADDED: tl.constexpr,
+def product_kernel(
+    inputs, weight0, weight1, weight2, parts, rows,
+    WIDTH: tl.constexpr, OUTPUTS0: tl.constexpr, OUTPUTS1: tl.constexpr, OUTPUTS2: tl.constexpr,
+    SHARE: tl.constexpr, WHOLE: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, STEP: tl.constexpr,
+    EARLY: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
-    """A chunk's share of ``x A^T`` of one row, after the RMS norm of the row where NORM."""
-    row, chunk = tl.program_id(0), tl.program_id(1)
-    places = chunk * CHUNK + tl.arange(0, CHUNK)
-    inside = places < WIDTH
-    part = tl.load(inputs + row * WIDTH + places, mask=inside, other=0.0)
-    if NORM:
-        everywhere = tl.arange(0, WHOLE)
-        whole = tl.load(inputs + row * WIDTH + everywhere, mask=everywhere < WIDTH, other=0.0).to(tl.float32)
-        root = tl.rsqrt(tl.sum(whole * whole, 0) / WIDTH + eps)
-        part = (part.to(tl.float32) * root).to(part.dtype) * tl.load(weight + places, mask=inside, other=0.0)
-        tl.store(normed + row * WIDTH + places, part, mask=inside)
-    slot = tl.load(slots + row).to(tl.int32)
-    columns = tl.arange(0, PADDED)
-    real = columns < COLUMNS
-    own = down + (slot - 1) * (WIDTH * COLUMNS) + places[:, None] * COLUMNS + columns[None, :]
-    a = tl.load(own, mask=inside[:, None] & real[None, :] & (slot > 0), other=0.0)
-    tl.store(low + (chunk * rows + row) * COLUMNS + columns, tl.sum(part.to(tl.float32)[:, None] * a, 0), mask=real)
-
-
-@triton.jit
-def _lifted(
-    up, low, slots, rows, place, column, outputs, COLUMNS: tl.constexpr, RANK: tl.constexpr, CHUNKS: tl.constexpr,
-    ROWS: tl.constexpr, BLOCK: tl.constexpr, PART: tl.constexpr,
-):  # fmt: skip
-    """``(x A^T) B`` by each row's slot for BLOCK outputs from ``place`` on, (ROWS, BLOCK)."""
-    row, output = tl.arange(0, ROWS), place + tl.arange(0, BLOCK)
-    real = row < rows
-    slot = tl.load(slots + row, mask=real, other=0).to(tl.int32)
-    total = tl.zeros((ROWS, BLOCK), tl.float32)
-    for first in tl.static_range(0, RANK, PART):
-        rank = first + tl.arange(0, PART)
-        places = ((slot - 1)[:, None, None] * RANK + rank[None, :, None]) * outputs + output[None, None, :]
-        b = tl.load(up + places, mask=(slot > 0)[:, None, None], other=0.0)
-        own = tl.zeros((ROWS, PART), tl.float32)
-        for chunk in tl.static_range(CHUNKS):  # unrolled: the loads wait for each other no more than for memory
-            share = low + (chunk * rows + row[:, None]) * COLUMNS + column + rank[None, :]
-            own += tl.load(share, mask=real[:, None], other=0.0)
-        total += tl.sum(own[:, :, None] * b, 1)
-    return total
-
-
-@triton.jit
-def _factor(scale, slots, rows, scales, place, ROWS: tl.constexpr, BLOCK: tl.constexpr):
-    """``s`` by each row's slot for BLOCK outputs from ``place`` on, (ROWS, BLOCK)."""
-    row, output = tl.arange(0, ROWS), place + tl.arange(0, BLOCK)
-    slot = tl.load(slots + row, mask=row < rows, other=0).to(tl.int32)
-    return tl.load(scale + slot[:, None] * scales + output[None, :])
-
-
-@triton.jit
-def linear_kernel(
-    inputs, weight0, weight1, weight2, up0, up1, up2, scale0, scale1, scale2, low, slots, residual, outputs, rows,
-    scales, WIDTH: tl.constexpr, OUTPUTS0: tl.constexpr, OUTPUTS1: tl.constexpr, OUTPUTS2: tl.constexpr,
-    COLUMNS: tl.constexpr, RANK: tl.constexpr, CHUNKS: tl.constexpr, ADD: tl.constexpr, ROWS: tl.constexpr,
-    BLOCK: tl.constexpr, STEP: tl.constexpr, PART: tl.constexpr,
-):  # fmt: skip
-    """A block of outputs of one to three layers that share an input, added to the residual where ADD."""
-    begin = tl.program_id(0) * BLOCK
-    weight, up, scale, place, column, size = weight0, up0, scale0, begin, 0, OUTPUTS0
+    """SHARE inputs' part of ``x W^T``, for a block of outputs of one to three layers that share their inputs."""
+    begin, first = tl.program_id(0) * BLOCK, tl.program_id(1) * SHARE
+    weight, place = weight0, begin
     if begin >= OUTPUTS0 + OUTPUTS1:
-        weight, up, scale, place, column, size = weight2, up2, scale2, begin - OUTPUTS0 - OUTPUTS1, 2 * RANK, OUTPUTS2
+        weight, place = weight2, begin - OUTPUTS0 - OUTPUTS1
     elif begin >= OUTPUTS0:
-        weight, up, scale, place, column, size = weight1, up1, scale1, begin - OUTPUTS0, RANK, OUTPUTS1
-    lifted = _lifted(up, low, slots, rows, place, column, size, COLUMNS, RANK, CHUNKS, ROWS, BLOCK, PART)
-    factor = _factor(scale, slots, rows, scales, place, ROWS, BLOCK)
+        weight, place = weight1, begin - OUTPUTS0
     row, block, step = tl.arange(0, ROWS), tl.arange(0, BLOCK), tl.arange(0, STEP)
-    real = row[:, None] < rows
-    given = inputs + row[:, None] * WIDTH + step[None, :]
-    held = weight + (place + block)[:, None] * WIDTH + step[None, :]
+    own = weight + (place + block) * WIDTH + first
+    if EARLY:
+        gdc_launch_dependents()
+        for start in tl.static_range(0, AHEAD, 64):  # a cache line of 16-bit numbers
+            tl.inline_asm_elementwise(
+                "prefetch.global.L2 [$1]; mov.u32 $0, 0;", "=r,l", [own + start], tl.int32, is_pure=False, pack=1
+            )
+        gdc_wait()
+    given = inputs + row[:, None] * WIDTH + first + step[None, :]
     total = tl.zeros((ROWS, BLOCK), tl.float32)
-    for start in range(0, WIDTH, STEP):
-        x = tl.load(given + start, mask=real, other=0.0)
-        total = tl.dot(x, tl.trans(tl.load(held + start)), total, input_precision="ieee")
-    there = row[:, None] * (OUTPUTS0 + OUTPUTS1 + OUTPUTS2) + (begin + block)[None, :]
-    total = (factor * total + lifted).to(outputs.dtype.element_ty)
-    if ADD:
-        total += tl.load(residual + there, mask=real, other=0.0)
-    tl.store(outputs + there, total, mask=real)
+    for start in range(0, SHARE, STEP):
+        if WHOLE:
+            x = tl.load(given + start, mask=row[:, None] < rows, other=0.0)
+            w = tl.load(own[:, None] + start + step[None, :])
+        else:
+            inside = first + start + step[None, :] < WIDTH
+            x = tl.load(given + start, mask=(row[:, None] < rows) & inside, other=0.0)
+            w = tl.load(own[:, None] + start + step[None, :], mask=inside, other=0.0)
+        total = tl.dot(x, tl.trans(w), total, input_precision="ieee")
+    there = (tl.program_id(1) * rows + row[:, None]) * (OUTPUTS0 + OUTPUTS1 + OUTPUTS2) + begin + block[None, :]
+    tl.store(parts + there, total, mask=row[:, None] < rows)
 
 
 @triton.jit
-def gated_kernel(
-    inputs, gate, up, gate_up, up_up, gate_scale, up_scale, low, slots, outputs, rows, scales,
-    WIDTH: tl.constexpr, OUTPUTS: tl.constexpr, COLUMNS: tl.constexpr, RANK: tl.constexpr, CHUNKS: tl.constexpr,
-    ROWS: tl.constexpr, BLOCK: tl.constexpr, STEP: tl.constexpr, PART: tl.constexpr,
+def _adapted(
+    parts, up, scale, low, slots, row, rows, scales, begin, place, column, size,
+    ALL: tl.constexpr, PIECES: tl.constexpr, COLUMNS: tl.constexpr, RANK: tl.constexpr, CHUNKS: tl.constexpr,
+    PADDED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """``silu(gate x) * up x`` for a block of outputs; both products read the inputs once."""
-    place = tl.program_id(0) * BLOCK
-    gate_lifted = _lifted(gate_up, low, slots, rows, place, 0, OUTPUTS, COLUMNS, RANK, CHUNKS, ROWS, BLOCK, PART)
-    up_lifted = _lifted(up_up, low, slots, rows, place, RANK, OUTPUTS, COLUMNS, RANK, CHUNKS, ROWS, BLOCK, PART)
-    gate_factor = _factor(gate_scale, slots, rows, scales, place, ROWS, BLOCK)
-    up_factor = _factor(up_scale, slots, rows, scales, place, ROWS, BLOCK)
-    row, output, step = tl.arange(0, ROWS), place + tl.arange(0, BLOCK), tl.arange(0, STEP)
-    real = row[:, None] < rows
-    given = inputs + row[:, None] * WIDTH + step[None, :]
-    held = output[:, None] * WIDTH + step[None, :]
-    first, second = tl.zeros((ROWS, BLOCK), tl.float32), tl.zeros((ROWS, BLOCK), tl.float32)
-    for start in range(0, WIDTH, STEP):
-        x = tl.load(given + start, mask=real, other=0.0)
-        first = tl.dot(x, tl.trans(tl.load(gate + held + start)), first, input_precision="ieee")
-        second = tl.dot(x, tl.trans(tl.load(up + held + start)), second, input_precision="ieee")
-    kind = outputs.dtype.element_ty
-    first = (gate_factor * first + gate_lifted).to(kind).to(tl.float32)
-    second = (up_factor * second + up_lifted).to(kind)
-    active = (first / (1.0 + tl.exp(-first))).to(kind)
-    tl.store(outputs + row[:, None] * OUTPUTS + output[None, :], active * second, mask=real)
+    """``s * (x W^T) + (x A^T) B`` of one row for a block of outputs, (BLOCK).
+
+    The block lies at ``begin`` of all outputs of the product, at ``place`` of its own layer's ``size``; ``column`` is
+    where that layer's ``x A^T`` begins, whose CHUNKS shares are added up.
+    """
+    block, rank, chunk = tl.arange(0, BLOCK), tl.arange(0, RANK), tl.arange(0, PADDED)
+    slot = tl.load(slots + row).to(tl.int32)
+    held = up + ((slot - 1) * RANK + rank[:, None]) * size + place + block[None, :]
+    b = tl.load(held, mask=(slot > 0) & (rank[:, None] < RANK), other=0.0)
+    share = low + (chunk[:, None] * rows + row) * COLUMNS + column + rank[None, :]
+    own = tl.sum(tl.load(share, mask=chunk[:, None] < CHUNKS, other=0.0), 0)
+    total = tl.zeros((BLOCK,), tl.float32)
+    for piece in tl.static_range(PIECES):
+        total += tl.load(parts + (piece * rows + row) * ALL + begin + block)
+    total *= tl.load(scale + slot * scales + place + block)
+    return total + tl.sum(own[:, None] * b, 0)
+
+
+@triton.jit
+def _root(squares, row, rows, eps, WIDTH: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.constexpr):
+    """The factor of a row's RMS norm, from its sums of squares."""
+    chunk = tl.arange(0, PADDED)
+    return tl.rsqrt(tl.sum(tl.load(squares + chunk * rows + row, mask=chunk < CHUNKS, other=0.0), 0) / WIDTH + eps)
+
+
+@triton.jit
+def _lowered(
+    values, down, slots, row, places, WIDTH: tl.constexpr, COLUMNS: tl.constexpr, PADDED_COLUMNS: tl.constexpr
+):
+    """A block's share of ``x A^T`` of one row, (PADDED_COLUMNS)."""
+    slot, column = tl.load(slots + row).to(tl.int32), tl.arange(0, PADDED_COLUMNS)
+    held = down + (slot - 1) * (WIDTH * COLUMNS) + places[:, None] * COLUMNS + column[None, :]
+    a = tl.load(held, mask=(slot > 0) & (column[None, :] < COLUMNS), other=0.0)
+    return tl.sum(values.to(tl.float32)[:, None] * a, 0)
+
+
+@triton.jit
+def settled_kernel(
+    hidden, parts, up, scale, low, slots, weight, down, out, weighted, squares, shares, rows, scales,
+    FINISH: tl.constexpr, NEXT: tl.constexpr, WIDTH: tl.constexpr, PIECES: tl.constexpr, RANK: tl.constexpr,
+    CHUNKS: tl.constexpr, PADDED: tl.constexpr, COLUMNS: tl.constexpr, PADDED_COLUMNS: tl.constexpr,
+    BLOCK: tl.constexpr, EARLY: tl.constexpr,
+):  # fmt: skip
+    """A block of one row's residual stream: what a layer said added, where FINISH; ready for the next ones, where NEXT.
+
+    Ready is: times the norm's weight, with the block's sum of squares and share of ``x A^T``; the norm's root is left
+    to who uses them.
+    """
+    row, place = tl.program_id(0), tl.program_id(1) * BLOCK
+    if EARLY:
+        gdc_launch_dependents()
+        gdc_wait()
+    places = place + tl.arange(0, BLOCK)
+    value = tl.load(hidden + row * WIDTH + places)
+    if FINISH:
+        said = _adapted(
+            parts, up, scale, low, slots, row, rows, scales, place, place, 0, WIDTH, WIDTH, PIECES, RANK, RANK, CHUNKS,
+            PADDED, BLOCK,
+        )  # fmt: skip
+        value += said.to(value.dtype)
+        tl.store(out + row * WIDTH + places, value)
+    if NEXT:
+        product = value * tl.load(weight + places)
+        tl.store(weighted + row * WIDTH + places, product)
+        wide = value.to(tl.float32)
+        there = tl.program_id(1) * rows + row
+        tl.store(squares + there, tl.sum(wide * wide, 0))
+        column = tl.arange(0, PADDED_COLUMNS)
+        lowered = _lowered(product, down, slots, row, places, WIDTH, COLUMNS, PADDED_COLUMNS)
+        tl.store(shares + there * COLUMNS + column, lowered, mask=column < COLUMNS)
 
 
 @triton.jit
 def rotated_kernel(
-    joined, query_weight, key_weight, cosines, sines, fed, queries, keys, values, room, eps,
-    NORM: tl.constexpr, HEADS: tl.constexpr, KEPT: tl.constexpr, WIDTH: tl.constexpr,
+    parts, up0, up1, up2, scale0, scale1, scale2, low, squares, slots, query_weight, key_weight, cosines, sines, fed,
+    queries, keys, values, room, rows, scales, eps, head_eps,
+    NORM: tl.constexpr, INPUTS: tl.constexpr, HEADS: tl.constexpr, KEPT: tl.constexpr, WIDTH: tl.constexpr,
+    PIECES: tl.constexpr, RANK: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
     """One head of one row: norm and rotation of a query or a key, and keys and values into the row's line."""
     row, head = tl.program_id(0), tl.program_id(1)
-    half = tl.arange(0, WIDTH // 2)
-    own = joined + (row * (HEADS + 2 * KEPT) + head) * WIDTH + half
-    low, high = tl.load(own), tl.load(own + WIDTH // 2)
+    if EARLY:
+        gdc_launch_dependents()
+        gdc_wait()
+    kind = queries.dtype.element_ty
+    up, scale, weight, place, column, size = up0, scale0, query_weight, head * WIDTH, 0, HEADS * WIDTH
+    if head >= HEADS + KEPT:
+        up, scale, place, column, size = up2, scale2, (head - HEADS - KEPT) * WIDTH, 2 * RANK, KEPT * WIDTH
+    elif head >= HEADS:
+        up, scale, weight, place, column, size = up1, scale1, key_weight, (head - HEADS) * WIDTH, RANK, KEPT * WIDTH
+    HALF: tl.constexpr = WIDTH // 2  # noqa: N806
+    half = tl.arange(0, HALF)
+    root = _root(squares, row, rows, eps, INPUTS, CHUNKS, PADDED)
+    first = _adapted(
+        parts, up, scale, low, slots, row, rows, scales, head * WIDTH, place, column, size,
+        (HEADS + 2 * KEPT) * WIDTH, PIECES, 3 * RANK, RANK, CHUNKS, PADDED, HALF,
+    )  # fmt: skip
+    second = _adapted(
+        parts, up, scale, low, slots, row, rows, scales, head * WIDTH + HALF, place + HALF, column, size,
+        (HEADS + 2 * KEPT) * WIDTH, PIECES, 3 * RANK, RANK, CHUNKS, PADDED, HALF,
+    )  # fmt: skip
+    first, second = (root * first).to(kind), (root * second).to(kind)
     position = tl.load(fed + row)
-    kind = low.dtype
     if head < HEADS + KEPT:
         if NORM:
-            a, b = low.to(tl.float32), high.to(tl.float32)
-            root = tl.rsqrt((tl.sum(a * a, 0) + tl.sum(b * b, 0)) / WIDTH + eps)
-            if head < HEADS:
-                low = (a * root).to(kind) * tl.load(query_weight + half)
-                high = (b * root).to(kind) * tl.load(query_weight + WIDTH // 2 + half)
-            else:
-                low = (a * root).to(kind) * tl.load(key_weight + half)
-                high = (b * root).to(kind) * tl.load(key_weight + WIDTH // 2 + half)
+            a, b = first.to(tl.float32), second.to(tl.float32)
+            factor = tl.rsqrt((tl.sum(a * a, 0) + tl.sum(b * b, 0)) / WIDTH + head_eps)
+            first = (a * factor).to(kind) * tl.load(weight + half)
+            second = (b * factor).to(kind) * tl.load(weight + HALF + half)
         turn = position * WIDTH + half
-        first = low * tl.load(cosines + turn) + -high * tl.load(sines + turn)
-        high = high * tl.load(cosines + turn + WIDTH // 2) + low * tl.load(sines + turn + WIDTH // 2)
-        low = first
+        turned = first * tl.load(cosines + turn) + -second * tl.load(sines + turn)
+        second = second * tl.load(cosines + turn + HALF) + first * tl.load(sines + turn + HALF)
+        first = turned
     if head < HEADS:
         there = queries + (row * HEADS + head) * WIDTH
     elif head < HEADS + KEPT:
         there = keys + ((row.to(tl.int64) * KEPT + head - HEADS) * room + position) * WIDTH
     else:
         there = values + ((row.to(tl.int64) * KEPT + head - HEADS - KEPT) * room + position) * WIDTH
-    tl.store(there + half, low)
-    tl.store(there + WIDTH // 2 + half, high)
+    tl.store(there + half, first)
+    tl.store(there + HALF + half, second)
 
 
 @triton.jit
 def attention_kernel(
     queries, keys, values, fed, parts, peaks, masses, room, scaling,
     HEADS: tl.constexpr, KEPT: tl.constexpr, WIDTH: tl.constexpr, GROUP: tl.constexpr, SPLIT: tl.constexpr,
-    STEP: tl.constexpr,
+    STEP: tl.constexpr, EARLY: tl.constexpr,
 ):  # fmt: skip
     """What SPLIT tokens of a row give to the heads that share one key: softmax not yet divided by its mass."""
     row, kept, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    if EARLY:
+        gdc_launch_dependents()
+        gdc_wait()
     length = tl.load(fed + row) + 1
     if split * SPLIT < length:
         member, column, step = tl.arange(0, GROUP), tl.arange(0, WIDTH), tl.arange(0, STEP)
@@ -188,12 +213,12 @@ def attention_kernel(
             token = split * SPLIT + start + step
             held = line + token[:, None] * WIDTH + column[None, :]
             key = tl.load(keys + held, mask=token[:, None] < length, other=0.0)
+            value = tl.load(values + held, mask=token[:, None] < length, other=0.0)
             score = tl.dot(query, tl.trans(key), input_precision="ieee") * scaling
             score = tl.where(token[None, :] < length, score, float("-inf"))
             higher = tl.maximum(peak, tl.max(score, 1))
             share = tl.exp(score - higher[:, None])
             fade = tl.exp(peak - higher)
-            value = tl.load(values + held, mask=token[:, None] < length, other=0.0)
             total = total * fade[:, None] + tl.dot(share.to(value.dtype), value, input_precision="ieee")
             mass = mass * fade + tl.sum(share, 1)
             peak = higher
@@ -205,11 +230,15 @@ def attention_kernel(
 
 @triton.jit
 def attended_kernel(
-    parts, peaks, masses, fed, down, slots, outputs, low, rows, splits,
+    parts, peaks, masses, fed, down, slots, outputs, shares, rows, splits,
     HEADS: tl.constexpr, WIDTH: tl.constexpr, SPLIT: tl.constexpr, SPLITS: tl.constexpr, RANK: tl.constexpr,
+    EARLY: tl.constexpr,
 ):  # fmt: skip
     """One head of one row from its splits, and its share of the output layer's ``x A^T``."""
     row, head = tl.program_id(0), tl.program_id(1)
+    if EARLY:
+        gdc_launch_dependents()
+        gdc_wait()
     split, column, rank = tl.arange(0, SPLITS), tl.arange(0, WIDTH), tl.arange(0, RANK)
     there = split * SPLIT < tl.load(fed + row) + 1
     place = (row * HEADS + head) * splits + split
@@ -219,10 +248,38 @@ def attended_kernel(
     total = tl.load(parts + place[:, None] * WIDTH + column[None, :], mask=there[:, None], other=0.0)
     said = (tl.sum(total * share[:, None], 0) / mass).to(outputs.dtype.element_ty)
     tl.store(outputs + (row * HEADS + head) * WIDTH + column, said)
-    slot = tl.load(slots + row).to(tl.int32)
-    own = ((slot - 1) * HEADS * WIDTH + head * WIDTH + column[:, None]) * RANK + rank[None, :]
-    a = tl.load(down + own, mask=(slot > 0) & (column[:, None] < WIDTH), other=0.0)
-    tl.store(low + (head * rows + row) * RANK + rank, tl.sum(said.to(tl.float32)[:, None] * a, 0))
+    lowered = _lowered(said, down, slots, row, head * WIDTH + column, HEADS * WIDTH, RANK, RANK)
+    tl.store(shares + (head * rows + row) * RANK + rank, lowered)
+
+
+@triton.jit
+def gated_kernel(
+    parts, up0, up1, scale0, scale1, low, squares, slots, down, outputs, shares, rows, scales, eps,
+    INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, PIECES: tl.constexpr, RANK: tl.constexpr, CHUNKS: tl.constexpr,
+    PADDED: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr,
+):  # fmt: skip
+    """``silu(gate) * up`` for a block of one row, and its share of the next layer's ``x A^T``."""
+    row, place = tl.program_id(0), tl.program_id(1) * BLOCK
+    if EARLY:
+        gdc_launch_dependents()
+        gdc_wait()
+    kind = outputs.dtype.element_ty
+    root = _root(squares, row, rows, eps, INPUTS, CHUNKS, PADDED)
+    gate = _adapted(
+        parts, up0, scale0, low, slots, row, rows, scales, place, place, 0, OUTPUTS, 2 * OUTPUTS, PIECES, 2 * RANK,
+        RANK, CHUNKS, PADDED, BLOCK,
+    )  # fmt: skip
+    other = _adapted(
+        parts, up1, scale1, low, slots, row, rows, scales, OUTPUTS + place, place, RANK, OUTPUTS, 2 * OUTPUTS, PIECES,
+        2 * RANK, RANK, CHUNKS, PADDED, BLOCK,
+    )  # fmt: skip
+    gate = (root * gate).to(kind).to(tl.float32)
+    active = (gate / (1.0 + tl.exp(-gate))).to(kind) * (root * other).to(kind)
+    places = place + tl.arange(0, BLOCK)
+    tl.store(outputs + row * OUTPUTS + places, active)
+    rank = tl.arange(0, RANK)
+    lowered = _lowered(active, down, slots, row, places, OUTPUTS, RANK, RANK)
+    tl.store(shares + (tl.program_id(1) * rows + row) * RANK + rank, lowered)
 
 
 @triton.jit

@@ -1,11 +1,12 @@
 """The kernels with the shapes of tensors: one function for each, tensors in, tensors out.
 
-Knows nothing of models or of who calls. What each computes is in ``kernels``; blocks were chosen on a Hopper GPU
-(``docs/decisions/013``), and any others give the same numbers.
+Knows nothing of models or of who calls. What each computes is in ``kernels``; how the work is cut was measured on a
+Hopper GPU (``docs/decisions/013``), and any other cut gives the same numbers.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,106 +22,97 @@ from . import kernels
 
 FEWEST_ROWS: Final = 16
 """Rows of a product on tensor cores, at least; those beyond the batch's are not read."""
-LARGEST: Final = 1024
-"""Numbers of B that one thread block holds at once, for each output, at most."""
-TOKENS: Final = 128
-"""Of keys and values, that one thread block attends to; twice as many in long contexts."""
-AT_ONCE: Final = 64
-"""Of these, at once."""
+TOKENS: Final = 64
+"""Of keys and values, that one thread block attends to; four times as many in long contexts."""
 VOCABULARY: Final = 2048
 """Logits that one thread block looks at."""
+AHEAD: Final = 512
+"""Inputs whose weights a product asks for before it may read its inputs: not more than a GPU's cache takes."""
+STREAM: Final = 128
+"""Numbers of the residual stream in one block."""
+ACTIVE: Final = 256
+"""Numbers of the feed-forward's inside in one block."""
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """How a product is cut: outputs and inputs at once, warps, and loads in flight."""
+class Cut:
+    """How a product is cut: outputs and inputs at once, warps, loads in flight; and thread blocks to aim at."""
 
     outputs: int
     inputs: int
     warps: int
     stages: int
+    blocks: int
 
-    def of(self, outputs: int, inputs: int) -> Blocks:
-        """The same, as far as it divides a layer's sizes."""
-        return Blocks(_divisor(outputs, self.outputs), _divisor(inputs, self.inputs), self.warps, self.stages)
-
-
-def _divisor(size: int, most: int) -> int:
-    while size % most:
-        most //= 2
-    return most
+    def shares(self, outputs: int, inputs: int) -> tuple[int, int]:
+        """Pieces into which the inputs are cut, and how many there are in each: a multiple of those at once."""
+        steps = triton.cdiv(inputs, self.inputs)
+        wanted = max(1, min(steps, round(self.blocks * self.outputs / outputs)))
+        share = triton.cdiv(steps, wanted)
+        return triton.cdiv(steps, share), share * self.inputs
 
 
-def divisible(size: int) -> bool:
-    """Whether a layer of this size can be cut into blocks."""
-    return size % FEWEST_ROWS == 0
-
-
-WIDE, NARROW, GATED = Blocks(32, 256, 4, 4), Blocks(16, 256, 4, 5), Blocks(32, 128, 4, 5)
-"""Of layers with more outputs than inputs, of those with fewer, and of a gated pair."""
+FEW, MANY = Cut(64, 128, 4, 4, 400), Cut(64, 64, 4, 4, 200)
+"""Of up to sixteen rows, and of more."""
 
 
 @dataclass(frozen=True)
-class Low:
-    """``x A^T`` in chunks that are to be added, (chunks, rows, columns), and the layer's inputs, (rows, width)."""
+class Given:
+    """What layers that share an input are given.
+
+    ``shares`` are those of ``x A^T``, (chunks, rows, columns), and ``squares`` the sums of x's squares, (chunks, rows),
+    where x is still to be divided by their root.
+    """
 
     inputs: Tensor
+    """(rows, width)."""
     shares: Tensor
+    squares: Tensor
+    eps: float = 0.0
 
 
-def low(inputs: Tensor, down: Tensor, rows: Rows, norm: Any = None, chunk: int = 256) -> Low:
-    """From inputs (rows, width), normed first where a norm is given, and A (adapters, width, columns)."""
-    width, columns = inputs.shape[1], down.shape[2]
-    chunks = triton.cdiv(width, chunk)
-    shares = torch.empty(chunks, rows.count, columns, dtype=torch.float32, device=inputs.device)
-    normed = inputs if norm is None else torch.empty_like(inputs)
-    kernels.low_kernel[rows.count, chunks](
-        inputs, inputs if norm is None else norm.weight, down, rows.slots, normed, shares, rows.count,
-        0.0 if norm is None else norm.variance_epsilon, NORM=norm is not None, WIDTH=width,
-        WHOLE=triton.next_power_of_2(width), CHUNK=chunk, COLUMNS=columns, PADDED=triton.next_power_of_2(columns),
-        num_warps=4,
+def product(given: Given, layers: Sequence[BankedLinear], rows: Rows) -> Tensor:
+    """``x W^T`` of one to three layers side by side, in parts that are to be added: (pieces, rows, outputs), fp32."""
+    weights = [layer.weight for layer in layers]
+    sizes = [int(weight.shape[0]) for weight in weights]
+    missing = 3 - len(layers)
+    cut, width, every = FEW if rows.count <= FEWEST_ROWS else MANY, given.inputs.shape[1], sum(sizes)
+    block, step = divisor(math.gcd(*sizes), cut.outputs), divisor(width, cut.inputs)
+    pieces, share = Cut(block, step, cut.warps, cut.stages, cut.blocks).shares(every, width)
+    parts = torch.empty(pieces, rows.count, every, dtype=torch.float32, device=given.inputs.device)
+    kernels.product_kernel[every // block, pieces](
+        given.inputs, *weights, *weights[:1] * missing, parts, rows.count, width, *sizes, *[0] * missing, share,
+        pieces * share == width, max(FEWEST_ROWS, triton.next_power_of_2(rows.count)), block, step,
+        AHEAD=min(share, AHEAD), num_warps=cut.warps, num_stages=cut.stages, **_early(parts.device),
     )  # fmt: skip
-    return Low(normed, shares)
+    return parts
 
 
-def linear(given: Low, layers: Sequence[BankedLinear], rows: Rows, residual: Tensor | None = None) -> Tensor:
-    """Outputs of one to three layers that share an input, side by side, (rows, outputs); added to a residual."""
-    padded = [*layers, *[layers[0]] * (3 - len(layers))]
-    sizes = [layer.up.shape[2] for layer in layers] + [0] * (3 - len(layers))
-    width, rank = given.inputs.shape[1], layers[0].up.shape[1]
-    blocks = (WIDE if sum(sizes) > width else NARROW).of(math.gcd(*sizes), width)
-    outputs = torch.empty(rows.count, sum(sizes), dtype=given.inputs.dtype, device=given.inputs.device)
-    kernels.linear_kernel[(sum(sizes) // blocks.outputs,)](
-        given.inputs, *(each.base.weight for each in padded), *(each.up for each in padded),
-        *(each.scale for each in padded), given.shares, rows.slots, outputs if residual is None else residual, outputs,
-        rows.count, layers[0].scale.stride(0), WIDTH=width, OUTPUTS0=sizes[0], OUTPUTS1=sizes[1], OUTPUTS2=sizes[2],
-        COLUMNS=given.shares.shape[2], RANK=rank, CHUNKS=given.shares.shape[0], ADD=residual is not None,
-        **_cut(rows, blocks, rank),
+def settled(
+    hidden: Tensor, said: tuple[Tensor, Given, BankedLinear] | None, following: tuple[Any, Tensor] | None, rows: Rows
+) -> tuple[Tensor, Given | None]:
+    """The residual stream (rows, width) with what a layer said added, and what the next layers are given of it.
+
+    ``said`` is a product's parts, what it was given, and its layer; ``following`` the next norm and the next layers' A.
+    """
+    count, width = hidden.shape
+    block = divisor(width, STREAM)
+    like: dict[str, Any] = {"dtype": torch.float32, "device": hidden.device}
+    parts, given, layer = said if said is not None else (hidden, None, None)
+    norm, down = following if following is not None else (None, None)
+    columns = 1 if down is None else int(down.shape[2])
+    out = hidden if said is None else torch.empty_like(hidden)
+    weighted, squares = torch.empty_like(hidden), torch.empty(width // block, count, **like)
+    shares = torch.empty(width // block, count, columns, **like)
+    kernels.settled_kernel[count, width // block](
+        hidden, parts, *((layer.up, layer.scale) if layer is not None else (hidden, hidden)),
+        hidden if given is None else given.shares, rows.slots, hidden if norm is None else norm.weight,
+        hidden if down is None else down, out, weighted, squares, shares, count,
+        0 if layer is None else layer.scale.stride(0), said is not None, following is not None, width, parts.shape[0],
+        layer.up.shape[1] if layer is not None else 1, *_chunks(given), columns, triton.next_power_of_2(columns), block,
+        num_warps=4, **_early(hidden.device),
     )  # fmt: skip
-    return outputs
-
-
-def gated(given: Low, gate: BankedLinear, up: BankedLinear, rows: Rows) -> Tensor:
-    """``silu(gate x) * up x``, (rows, outputs)."""
-    width, (_, rank, size) = given.inputs.shape[1], gate.up.shape
-    blocks = GATED.of(size, width)
-    outputs = torch.empty(rows.count, size, dtype=given.inputs.dtype, device=given.inputs.device)
-    kernels.gated_kernel[(size // blocks.outputs,)](
-        given.inputs, gate.base.weight, up.base.weight, gate.up, up.up, gate.scale, up.scale, given.shares, rows.slots,
-        outputs, rows.count, gate.scale.stride(0), WIDTH=width, OUTPUTS=size, COLUMNS=given.shares.shape[2], RANK=rank,
-        CHUNKS=given.shares.shape[0], **_cut(rows, blocks, rank),
-    )  # fmt: skip
-    return outputs
-
-
-def _cut(rows: Rows, blocks: Blocks, rank: int) -> dict[str, int]:
-    """The compile-time sizes of a product."""
-    padded = max(FEWEST_ROWS, triton.next_power_of_2(rows.count))
-    part = _divisor(rank, max(1, min(rank, LARGEST // (4 * padded))))
-    return {
-        "ROWS": padded, "BLOCK": blocks.outputs, "STEP": blocks.inputs, "PART": part,
-        "num_warps": blocks.warps, "num_stages": blocks.stages,
-    }  # fmt: skip
+    return out, None if norm is None else Given(weighted, shares, squares, float(norm.variance_epsilon))
 
 
 @dataclass(frozen=True)
@@ -133,45 +125,65 @@ class Heads:
     scaling: float
 
 
-def rotated(
-    joined: Tensor, norms: tuple[Any, Any] | None, turns: tuple[Tensor, Tensor], rows: Rows, heads: Heads,
-    cache: tuple[Tensor, Tensor],
-) -> Tensor:  # fmt: skip
-    """Queries (rows, heads, width) from what q, k and v said (rows, all heads); keys and values go into the cache.
+Lines = tuple[Tensor, Tensor]
+"""Keys and values, (lines, kept heads, tokens, width) each."""
 
-    ``turns`` are cosines and sines (context, width), ``cache`` keys and values (lines, kept, tokens, width).
+
+def rotated(
+    parts: Tensor, given: Given, layers: Sequence[BankedLinear], norms: tuple[Any, Any] | None, turns: Lines,
+    rows: Rows, heads: Heads, lines: Lines,
+) -> Tensor:  # fmt: skip
+    """Queries (rows, heads, width) from the product of q, k and v; keys and values go into the rows' lines.
+
+    ``turns`` are cosines and sines, (context, width).
     """
-    keys, values = cache
-    queries = torch.empty(rows.count, heads.queries, heads.width, dtype=joined.dtype, device=joined.device)
-    weights = (joined, joined) if norms is None else tuple(norm.weight for norm in norms)
+    keys, values = lines
+    queries = torch.empty(rows.count, heads.queries, heads.width, dtype=keys.dtype, device=keys.device)
+    weights = (keys, keys) if norms is None else tuple(norm.weight for norm in norms)
     kernels.rotated_kernel[rows.count, heads.queries + 2 * heads.kept](
-        joined, *weights, *turns, rows.fed, queries, keys, values, keys.shape[2],
-        0.0 if norms is None else norms[0].variance_epsilon, NORM=norms is not None, HEADS=heads.queries,
-        KEPT=heads.kept, WIDTH=heads.width, num_warps=1,
+        parts, *(layer.up for layer in layers), *(layer.scale for layer in layers), given.shares, given.squares,
+        rows.slots, *weights, *turns, rows.fed, queries, keys, values, keys.shape[2], rows.count,
+        layers[0].scale.stride(0), given.eps, 0.0 if norms is None else float(norms[0].variance_epsilon),
+        norms is not None, given.inputs.shape[1], heads.queries, heads.kept, heads.width, parts.shape[0],
+        layers[0].up.shape[1], *_chunks(given), num_warps=2, **_early(parts.device),
     )  # fmt: skip
     return queries
 
 
-def attended(queries: Tensor, cache: tuple[Tensor, Tensor], down: Tensor, rows: Rows, heads: Heads) -> Low:
-    """What each row's heads take from its line, (rows, heads * width), with the output layer's ``x A^T``."""
-    keys, values = cache
+def attended(queries: Tensor, lines: Lines, down: Tensor, rows: Rows, heads: Heads) -> Given:
+    """What each row's heads take from its line, (rows, heads * width)."""
+    keys, values = lines
     room = keys.shape[2]
-    size = TOKENS if room <= 8 * TOKENS else 2 * TOKENS
+    size = TOKENS if room <= 16 * TOKENS else 4 * TOKENS
     splits, many = triton.cdiv(room, size), rows.count * heads.queries
     like: dict[str, Any] = {"dtype": torch.float32, "device": queries.device}
     parts, peaks, masses = torch.empty(many, splits, heads.width, **like), *torch.empty(2, many, splits, **like)
     kernels.attention_kernel[rows.count, heads.kept, splits](
-        queries, keys, values, rows.fed, parts, peaks, masses, room, heads.scaling, HEADS=heads.queries,
-        KEPT=heads.kept, WIDTH=heads.width, GROUP=max(16, triton.next_power_of_2(heads.queries // heads.kept)),
-        SPLIT=size, STEP=AT_ONCE, num_warps=4, num_stages=2,
+        queries, keys, values, rows.fed, parts, peaks, masses, room, heads.scaling, heads.queries, heads.kept,
+        heads.width, max(16, triton.next_power_of_2(heads.queries // heads.kept)), size, TOKENS, num_warps=4,
+        num_stages=1 if size == TOKENS else 2, **_early(parts.device),
     )  # fmt: skip
     said = torch.empty(rows.count, heads.queries * heads.width, dtype=queries.dtype, device=queries.device)
     shares = torch.empty(heads.queries, rows.count, down.shape[2], **like)
     kernels.attended_kernel[rows.count, heads.queries](
-        parts, peaks, masses, rows.fed, down, rows.slots, said, shares, rows.count, splits, HEADS=heads.queries,
-        WIDTH=heads.width, SPLIT=size, SPLITS=triton.next_power_of_2(splits), RANK=down.shape[2], num_warps=4,
+        parts, peaks, masses, rows.fed, down, rows.slots, said, shares, rows.count, splits, heads.queries, heads.width,
+        size, triton.next_power_of_2(splits), down.shape[2], num_warps=4, **_early(parts.device),
     )  # fmt: skip
-    return Low(said, shares)
+    return Given(said, shares, shares)
+
+
+def gated(parts: Tensor, given: Given, gate: BankedLinear, up: BankedLinear, down: Tensor, rows: Rows) -> Given:
+    """``silu(gate x) * up x``, (rows, outputs), from the product of both."""
+    _, rank, size = gate.up.shape
+    block = divisor(size, ACTIVE)
+    active = torch.empty(rows.count, size, dtype=given.inputs.dtype, device=parts.device)
+    shares = torch.empty(size // block, rows.count, rank, dtype=torch.float32, device=parts.device)
+    kernels.gated_kernel[rows.count, size // block](
+        parts, gate.up, up.up, gate.scale, up.scale, given.shares, given.squares, rows.slots, down, active, shares,
+        rows.count, gate.scale.stride(0), given.eps, given.inputs.shape[1], size, parts.shape[0], rank,
+        *_chunks(given), block, num_warps=4, **_early(parts.device),
+    )  # fmt: skip
+    return Given(active, shares, shares)
 
 
 def best(logits: Tensor) -> Tensor:
@@ -180,7 +192,25 @@ def best(logits: Tensor) -> Tensor:
     blocks = triton.cdiv(vocabulary, VOCABULARY)
     peaks = torch.empty(rows, blocks, dtype=torch.float32, device=logits.device)
     places, wild = torch.empty(2, rows, blocks, dtype=torch.int32, device=logits.device)
-    kernels.peak_kernel[rows, blocks](logits, peaks, places, wild, vocabulary, blocks, BLOCK=VOCABULARY)
+    kernels.peak_kernel[rows, blocks](logits, peaks, places, wild, vocabulary, blocks, VOCABULARY)
     told = torch.empty(2, rows, dtype=torch.int64, device=logits.device)
-    kernels.best_kernel[(rows,)](peaks, places, wild, told[0], told[1], blocks, BLOCKS=triton.next_power_of_2(blocks))
+    kernels.best_kernel[(rows,)](peaks, places, wild, *told, blocks, triton.next_power_of_2(blocks))
     return told
+
+
+def divisor(size: int, most: int) -> int:
+    """The largest power of two up to ``most`` (one itself) that divides a size."""
+    return math.gcd(size, most)
+
+
+def _chunks(given: Given | None) -> tuple[int, int]:
+    """How many shares of ``x A^T`` there are, and the next power of two."""
+    count = 1 if given is None else int(given.shares.shape[0])
+    return count, triton.next_power_of_2(count)
+
+
+@functools.cache
+def _early(device: torch.device) -> dict[str, bool]:
+    """Whether a kernel begins before the one ahead of it has ended."""
+    early = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
+    return {"EARLY": early, "launch_pdl": early}

@@ -7,7 +7,6 @@ keeps to transformers' where they differ. Knows nothing of rows' texts or of gra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +42,11 @@ class Layer:
     up: BankedLinear
     down: BankedLinear
 
+    @property
+    def begins(self) -> tuple[Any, Tensor]:
+        """Its first norm, and the A of its first layers."""
+        return self.first, self.joined[0].shared.down
+
     @classmethod
     def of(cls, layer: Any) -> Layer:
         """The parts of a decoder layer.
@@ -73,8 +77,8 @@ def _require_plain(layer: Any) -> None:
         raise NotOfThisKind("a layer that no adapter changes")
     if layer.bias is not None or type(layer.weight) is not nn.Parameter:
         raise NotOfThisKind("a bias, or weights that are quantised")
-    if not all(map(launch.divisible, layer.weight.shape)):
-        raise NotOfThisKind(f"a layer of {tuple(layer.weight.shape)}")
+    if any(size % launch.FEWEST_ROWS for size in layer.weight.shape) or layer.up.shape[1] & (layer.up.shape[1] - 1):
+        raise NotOfThisKind(f"a layer of {tuple(layer.weight.shape)} with adapters of rank {layer.up.shape[1]}")
 
 
 class FusedWay:
@@ -88,6 +92,8 @@ class FusedWay:
         """
         self._model, self._cache = forward.model, forward.cache
         config, body = self._model.config, self._model.model
+        if self._model.dtype == torch.float16:
+            raise NotOfThisKind("weights in fp16, in which a stream that is not normed yet may overflow")
         if getattr(config, "hidden_act", None) != "silu":
             raise NotOfThisKind("another activation than SiLU")
         self._layers = [Layer.of(each) for each in body.layers]
@@ -116,25 +122,24 @@ class FusedWay:
             raise RuntimeError(str(error)) from error
 
     def _logits(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        hidden = self._model.model.embed_tokens(rows.tokens)
+        hidden, given = launch.settled(self._model.model.embed_tokens(rows.tokens), None, self._layers[0].begins, rows)
         for number, layer in enumerate(self._layers):
-            hidden = self._layer(layer, hidden, rows, self._cache.lines(number))
+            after = self._layers[number + 1].begins if number + 1 < len(self._layers) else None
+            hidden, given = self._layer(layer, hidden, given, after, rows, self._cache.lines(number))
         logits = self._model.lm_head(self._model.model.norm(hidden))
         return logits, launch.best(logits)
 
-    def _layer(self, layer: Layer, hidden: Tensor, rows: Rows, lines: tuple[Tensor, Tensor]) -> Tensor:
-        """(rows, width) to (rows, width)."""
-        given = launch.low(hidden, _down(layer.joined), rows, layer.first)
-        joined = launch.linear(given, layer.joined, rows)
-        queries = launch.rotated(joined, layer.norms, self._turns, rows, self._heads, lines)
-        said = launch.attended(queries, lines, _down([layer.output]), rows, self._heads)
-        hidden = launch.linear(said, [layer.output], rows, residual=hidden)
-        given = launch.low(hidden, _down([layer.gate, layer.up]), rows, layer.second)
-        active = launch.gated(given, layer.gate, layer.up, rows)
-        given = launch.low(active, _down([layer.down]), rows, chunk=1024)
-        return launch.linear(given, [layer.down], rows, residual=hidden)
-
-
-def _down(layers: Sequence[BankedLinear]) -> Tensor:
-    """A of layers that share an input, (adapters, width, columns)."""
-    return layers[0].shared.down
+    def _layer(
+        self, layer: Layer, hidden: Tensor, given: Any, after: Any, rows: Rows, lines: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Any]:
+        """The residual stream (rows, width), and what the next layer is given of it."""
+        parts = launch.product(given, layer.joined, rows)
+        queries = launch.rotated(parts, given, layer.joined, layer.norms, self._turns, rows, self._heads, lines)
+        said = launch.attended(queries, lines, layer.output.shared.down, rows, self._heads)
+        parts = launch.product(said, [layer.output], rows)
+        middle = layer.second, layer.gate.shared.down
+        hidden, given = launch.settled(hidden, (parts, said, layer.output), middle, rows)
+        parts = launch.product(given, [layer.gate, layer.up], rows)
+        active = launch.gated(parts, given, layer.gate, layer.up, layer.down.shared.down, rows)
+        parts = launch.product(active, [layer.down], rows)
+        return launch.settled(hidden, (parts, active, layer.down), after, rows)
