@@ -227,7 +227,7 @@ def _answer(said: Tensor) -> Callable[[], list[list[int]]]:
         return lambda: kept
     host = torch.empty(said.shape, dtype=said.dtype, pin_memory=True)
     host.copy_(said, non_blocking=True)
-    there = torch.cuda.Event()
+    there = torch.cuda.Event()  # type: ignore[no-untyped-call]
     there.record()
 
     def wait() -> list[list[int]]:
@@ -251,7 +251,7 @@ class CudaGraphs:
         """A graph of a run over fixed tensors, after two runs beside the present stream, as PyTorch asks for."""
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
-        beside = torch.cuda.Stream()
+        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):
             run()

@@ -1,4 +1,4 @@
-"""A decode step of few kernels, on GPUs and where Triton is: the models of the kind that ``step`` tells."""
+"""A decode step of few kernels, on GPUs and where Triton is: the models of the kind that ``parts`` tells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _log = logging.getLogger(__name__)
 def fused_way(forward: Forward, context: int) -> Way | None:
     """The fused way of a model's steps; None where Triton is missing or the model is of another kind."""
     try:
-        from .step import FusedWay, NotOfThisKind
+        from .parts import NotOfThisKind
+        from .step import FusedWay
     except ImportError as error:
         _log.info("no fused step: %s", error)
         return None

@@ -6,26 +6,21 @@ what a row says. ``launch`` gives them their shapes; ``tests/engine/test_fused.p
 
 A slot is 0 for the base, which has no A and no B; an adapter of slot ``n`` lies at place ``n - 1`` of its stack. Sums
 are in fp32, and rounded where transformers' own modules round, but for the norms' roots, which come last.
-
-EARLY kernels begin before the one ahead of them has ended (programmatic dependent launch, from Hopper on): they may
-read weights at once, and anything else only behind ``gdc_wait``.
 """
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc,import-untyped"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
 # ruff: noqa: N803, PLR0913, PLR0917
 from __future__ import annotations
 
 import triton
 import triton.language as tl
-from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def product_kernel(
     inputs, weight0, weight1, weight2, parts, rows,
     WIDTH: tl.constexpr, OUTPUTS0: tl.constexpr, OUTPUTS1: tl.constexpr, OUTPUTS2: tl.constexpr,
     SHARE: tl.constexpr, WHOLE: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, STEP: tl.constexpr,
-    EARLY: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """SHARE inputs' part of ``x W^T``, for a block of outputs of one to three layers that share their inputs."""
     begin, first = tl.program_id(0) * BLOCK, tl.program_id(1) * SHARE
@@ -36,13 +31,6 @@ def product_kernel(
         weight, place = weight1, begin - OUTPUTS0
     row, block, step = tl.arange(0, ROWS), tl.arange(0, BLOCK), tl.arange(0, STEP)
     own = weight + (place + block) * WIDTH + first
-    if EARLY:
-        gdc_launch_dependents()
-        for start in tl.static_range(0, AHEAD, 64):  # a cache line of 16-bit numbers
-            tl.inline_asm_elementwise(
-                "prefetch.global.L2 [$1]; mov.u32 $0, 0;", "=r,l", [own + start], tl.int32, is_pure=False, pack=1
-            )
-        gdc_wait()
     given = inputs + row[:, None] * WIDTH + first + step[None, :]
     total = tl.zeros((ROWS, BLOCK), tl.float32)
     for start in range(0, SHARE, STEP):
@@ -100,12 +88,12 @@ def _lowered(
     return tl.sum(values.to(tl.float32)[:, None] * a, 0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def settled_kernel(
     hidden, parts, up, scale, low, slots, weight, down, out, weighted, squares, shares, rows, scales,
     FINISH: tl.constexpr, NEXT: tl.constexpr, WIDTH: tl.constexpr, PIECES: tl.constexpr, RANK: tl.constexpr,
     CHUNKS: tl.constexpr, PADDED: tl.constexpr, COLUMNS: tl.constexpr, PADDED_COLUMNS: tl.constexpr,
-    BLOCK: tl.constexpr, EARLY: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):  # fmt: skip
     """A block of one row's residual stream: what a layer said added, where FINISH; ready for the next ones, where NEXT.
 
@@ -113,9 +101,6 @@ def settled_kernel(
     to who uses them.
     """
     row, place = tl.program_id(0), tl.program_id(1) * BLOCK
-    if EARLY:
-        gdc_launch_dependents()
-        gdc_wait()
     places = place + tl.arange(0, BLOCK)
     value = tl.load(hidden + row * WIDTH + places)
     if FINISH:
@@ -136,18 +121,15 @@ def settled_kernel(
         tl.store(shares + there * COLUMNS + column, lowered, mask=column < COLUMNS)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def rotated_kernel(
     parts, up0, up1, up2, scale0, scale1, scale2, low, squares, slots, query_weight, key_weight, cosines, sines, fed,
     queries, keys, values, room, rows, scales, eps, head_eps,
     NORM: tl.constexpr, INPUTS: tl.constexpr, HEADS: tl.constexpr, KEPT: tl.constexpr, WIDTH: tl.constexpr,
-    PIECES: tl.constexpr, RANK: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.constexpr, EARLY: tl.constexpr,
+    PIECES: tl.constexpr, RANK: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.constexpr,
 ):  # fmt: skip
     """One head of one row: norm and rotation of a query or a key, and keys and values into the row's line."""
     row, head = tl.program_id(0), tl.program_id(1)
-    if EARLY:
-        gdc_launch_dependents()
-        gdc_wait()
     kind = queries.dtype.element_ty
     up, scale, weight, place, column, size = up0, scale0, query_weight, head * WIDTH, 0, HEADS * WIDTH
     if head >= HEADS + KEPT:
@@ -191,13 +173,10 @@ def rotated_kernel(
 def attention_kernel(
     queries, keys, values, fed, parts, peaks, masses, room, scaling,
     HEADS: tl.constexpr, KEPT: tl.constexpr, WIDTH: tl.constexpr, GROUP: tl.constexpr, SPLIT: tl.constexpr,
-    STEP: tl.constexpr, EARLY: tl.constexpr,
+    STEP: tl.constexpr,
 ):  # fmt: skip
     """What SPLIT tokens of a row give to the heads that share one key: softmax not yet divided by its mass."""
     row, kept, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    if EARLY:
-        gdc_launch_dependents()
-        gdc_wait()
     length = tl.load(fed + row) + 1
     if split * SPLIT < length:
         member, column, step = tl.arange(0, GROUP), tl.arange(0, WIDTH), tl.arange(0, STEP)
@@ -228,17 +207,13 @@ def attention_kernel(
         tl.store(masses + place, mass, mask=real)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def attended_kernel(
     parts, peaks, masses, fed, down, slots, outputs, shares, rows, splits,
     HEADS: tl.constexpr, WIDTH: tl.constexpr, SPLIT: tl.constexpr, SPLITS: tl.constexpr, RANK: tl.constexpr,
-    EARLY: tl.constexpr,
 ):  # fmt: skip
     """One head of one row from its splits, and its share of the output layer's ``x A^T``."""
     row, head = tl.program_id(0), tl.program_id(1)
-    if EARLY:
-        gdc_launch_dependents()
-        gdc_wait()
     split, column, rank = tl.arange(0, SPLITS), tl.arange(0, WIDTH), tl.arange(0, RANK)
     there = split * SPLIT < tl.load(fed + row) + 1
     place = (row * HEADS + head) * splits + split
@@ -252,17 +227,14 @@ def attended_kernel(
     tl.store(shares + (head * rows + row) * RANK + rank, lowered)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def gated_kernel(
     parts, up0, up1, scale0, scale1, low, squares, slots, down, outputs, shares, rows, scales, eps,
     INPUTS: tl.constexpr, OUTPUTS: tl.constexpr, PIECES: tl.constexpr, RANK: tl.constexpr, CHUNKS: tl.constexpr,
-    PADDED: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr,
+    PADDED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """``silu(gate) * up`` for a block of one row, and its share of the next layer's ``x A^T``."""
     row, place = tl.program_id(0), tl.program_id(1) * BLOCK
-    if EARLY:
-        gdc_launch_dependents()
-        gdc_wait()
     kind = outputs.dtype.element_ty
     root = _root(squares, row, rows, eps, INPUTS, CHUNKS, PADDED)
     gate = _adapted(

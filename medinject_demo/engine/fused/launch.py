@@ -6,7 +6,6 @@ Hopper GPU (``docs/decisions/013``), and any other cut gives the same numbers.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,11 +25,9 @@ TOKENS: Final = 64
 """Of keys and values, that one thread block attends to; four times as many in long contexts."""
 VOCABULARY: Final = 2048
 """Logits that one thread block looks at."""
-AHEAD: Final = 512
-"""Inputs whose weights a product asks for before it may read its inputs: not more than a GPU's cache takes."""
 STREAM: Final = 128
 """Numbers of the residual stream in one block."""
-ACTIVE: Final = 256
+ACTIVE: Final = 512
 """Numbers of the feed-forward's inside in one block."""
 
 
@@ -52,7 +49,7 @@ class Cut:
         return triton.cdiv(steps, share), share * self.inputs
 
 
-FEW, MANY = Cut(64, 128, 4, 4, 400), Cut(64, 64, 4, 4, 200)
+FEW, MANY = Cut(64, 128, 4, 4, 800), Cut(64, 64, 4, 4, 200)
 """Of up to sixteen rows, and of more."""
 
 
@@ -83,46 +80,57 @@ def product(given: Given, layers: Sequence[BankedLinear], rows: Rows) -> Tensor:
     kernels.product_kernel[every // block, pieces](
         given.inputs, *weights, *weights[:1] * missing, parts, rows.count, width, *sizes, *[0] * missing, share,
         pieces * share == width, max(FEWEST_ROWS, triton.next_power_of_2(rows.count)), block, step,
-        AHEAD=min(share, AHEAD), num_warps=cut.warps, num_stages=cut.stages, **_early(parts.device),
+        num_warps=cut.warps, num_stages=cut.stages,
     )  # fmt: skip
     return parts
 
 
+Said = tuple[Tensor, Given, BankedLinear]
+"""A product's parts, what it was given, and its layer."""
+
+
 def settled(
-    hidden: Tensor, said: tuple[Tensor, Given, BankedLinear] | None, following: tuple[Any, Tensor] | None, rows: Rows
-) -> tuple[Tensor, Given | None]:
+    hidden: Tensor, said: Said | None, following: tuple[Any, Tensor] | None, rows: Rows
+) -> tuple[Tensor, Given]:
     """The residual stream (rows, width) with what a layer said added, and what the next layers are given of it.
 
-    ``said`` is a product's parts, what it was given, and its layer; ``following`` the next norm and the next layers' A.
+    ``following`` is the next norm and the next layers' A; without it, what is given is of no use.
     """
     count, width = hidden.shape
     block = divisor(width, STREAM)
     like: dict[str, Any] = {"dtype": torch.float32, "device": hidden.device}
-    parts, given, layer = said if said is not None else (hidden, None, None)
-    norm, down = following if following is not None else (None, None)
-    columns = 1 if down is None else int(down.shape[2])
-    out = hidden if said is None else torch.empty_like(hidden)
+    weight, down, eps, columns = hidden, hidden, 0.0, 1
+    if following is not None:
+        weight, down, eps = following[0].weight, following[1], float(following[0].variance_epsilon)
+        columns = int(down.shape[2])
     weighted, squares = torch.empty_like(hidden), torch.empty(width // block, count, **like)
     shares = torch.empty(width // block, count, columns, **like)
+    out, parts, up, scale, low, pieces = hidden, hidden, hidden, hidden, hidden, 1
+    rank, stride, chunks = 1, 0, (1, 1)
+    if said is not None:
+        parts, given, layer = said
+        out, up, scale, low, pieces = torch.empty_like(hidden), layer.up, layer.scale, given.shares, parts.shape[0]
+        rank, stride, chunks = int(up.shape[1]), int(scale.stride(0)), _chunks(given)
     kernels.settled_kernel[count, width // block](
-        hidden, parts, *((layer.up, layer.scale) if layer is not None else (hidden, hidden)),
-        hidden if given is None else given.shares, rows.slots, hidden if norm is None else norm.weight,
-        hidden if down is None else down, out, weighted, squares, shares, count,
-        0 if layer is None else layer.scale.stride(0), said is not None, following is not None, width, parts.shape[0],
-        layer.up.shape[1] if layer is not None else 1, *_chunks(given), columns, triton.next_power_of_2(columns), block,
-        num_warps=4, **_early(hidden.device),
+        hidden, parts, up, scale, low, rows.slots, weight, down, out, weighted, squares, shares, count, stride,
+        said is not None, following is not None, width, pieces, rank, *chunks, columns,
+        triton.next_power_of_2(columns), block, num_warps=4,
     )  # fmt: skip
-    return out, None if norm is None else Given(weighted, shares, squares, float(norm.variance_epsilon))
+    return out, Given(weighted, shares, squares, eps)
 
 
 @dataclass(frozen=True)
 class Heads:
-    """How a model attends: heads of queries, those of keys and values, the width of each, and the score's factor."""
+    """How a layer attends: heads of queries, those of keys and values, the width of each, and the score's factor."""
 
     queries: int
     kept: int
     width: int
     scaling: float
+    turns: tuple[Tensor, Tensor]
+    """Cosines and sines of every position, (context, width)."""
+    norms: tuple[Any, Any] | None
+    """Of queries and keys, where there are any."""
 
 
 Lines = tuple[Tensor, Tensor]
@@ -130,22 +138,19 @@ Lines = tuple[Tensor, Tensor]
 
 
 def rotated(
-    parts: Tensor, given: Given, layers: Sequence[BankedLinear], norms: tuple[Any, Any] | None, turns: Lines,
-    rows: Rows, heads: Heads, lines: Lines,
+    parts: Tensor, given: Given, layers: Sequence[BankedLinear], rows: Rows, heads: Heads, lines: Lines
 ) -> Tensor:  # fmt: skip
-    """Queries (rows, heads, width) from the product of q, k and v; keys and values go into the rows' lines.
-
-    ``turns`` are cosines and sines, (context, width).
-    """
+    """Queries (rows, heads, width) from the product of q, k and v; keys and values go into the rows' lines."""
     keys, values = lines
+    norms = heads.norms
     queries = torch.empty(rows.count, heads.queries, heads.width, dtype=keys.dtype, device=keys.device)
     weights = (keys, keys) if norms is None else tuple(norm.weight for norm in norms)
     kernels.rotated_kernel[rows.count, heads.queries + 2 * heads.kept](
         parts, *(layer.up for layer in layers), *(layer.scale for layer in layers), given.shares, given.squares,
-        rows.slots, *weights, *turns, rows.fed, queries, keys, values, keys.shape[2], rows.count,
+        rows.slots, *weights, *heads.turns, rows.fed, queries, keys, values, keys.shape[2], rows.count,
         layers[0].scale.stride(0), given.eps, 0.0 if norms is None else float(norms[0].variance_epsilon),
         norms is not None, given.inputs.shape[1], heads.queries, heads.kept, heads.width, parts.shape[0],
-        layers[0].up.shape[1], *_chunks(given), num_warps=2, **_early(parts.device),
+        layers[0].up.shape[1], *_chunks(given), num_warps=2,
     )  # fmt: skip
     return queries
 
@@ -161,13 +166,13 @@ def attended(queries: Tensor, lines: Lines, down: Tensor, rows: Rows, heads: Hea
     kernels.attention_kernel[rows.count, heads.kept, splits](
         queries, keys, values, rows.fed, parts, peaks, masses, room, heads.scaling, heads.queries, heads.kept,
         heads.width, max(16, triton.next_power_of_2(heads.queries // heads.kept)), size, TOKENS, num_warps=4,
-        num_stages=1 if size == TOKENS else 2, **_early(parts.device),
+        num_stages=1 if size == TOKENS else 2,
     )  # fmt: skip
     said = torch.empty(rows.count, heads.queries * heads.width, dtype=queries.dtype, device=queries.device)
     shares = torch.empty(heads.queries, rows.count, down.shape[2], **like)
     kernels.attended_kernel[rows.count, heads.queries](
         parts, peaks, masses, rows.fed, down, rows.slots, said, shares, rows.count, splits, heads.queries, heads.width,
-        size, triton.next_power_of_2(splits), down.shape[2], num_warps=4, **_early(parts.device),
+        size, triton.next_power_of_2(splits), down.shape[2], num_warps=4,
     )  # fmt: skip
     return Given(said, shares, shares)
 
@@ -181,7 +186,7 @@ def gated(parts: Tensor, given: Given, gate: BankedLinear, up: BankedLinear, dow
     kernels.gated_kernel[rows.count, size // block](
         parts, gate.up, up.up, gate.scale, up.scale, given.shares, given.squares, rows.slots, down, active, shares,
         rows.count, gate.scale.stride(0), given.eps, given.inputs.shape[1], size, parts.shape[0], rank,
-        *_chunks(given), block, num_warps=4, **_early(parts.device),
+        *_chunks(given), block, num_warps=4,
     )  # fmt: skip
     return Given(active, shares, shares)
 
@@ -203,14 +208,7 @@ def divisor(size: int, most: int) -> int:
     return math.gcd(size, most)
 
 
-def _chunks(given: Given | None) -> tuple[int, int]:
+def _chunks(given: Given) -> tuple[int, int]:
     """How many shares of ``x A^T`` there are, and the next power of two."""
-    count = 1 if given is None else int(given.shares.shape[0])
+    count = int(given.shares.shape[0])
     return count, triton.next_power_of_2(count)
-
-
-@functools.cache
-def _early(device: torch.device) -> dict[str, bool]:
-    """Whether a kernel begins before the one ahead of it has ended."""
-    early = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
-    return {"EARLY": early, "launch_pdl": early}
