@@ -65,6 +65,8 @@ class PlainWay:
 
 
 Run = Callable[[], tuple[Tensor, Tensor]]
+Capture = Callable[[Run], Run]
+"""Turns a run over fixed tensors into one that repeats it."""
 Asked = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 """Tokens, tokens fed so far and slots of the rows."""
 
@@ -91,15 +93,16 @@ class CapturedSteps:
         forward: Forward,
         most_rows: int,
         context: int,
-        capture: Callable[[Run], Run],
+        graphs: Callable[[], Capture],
         quicker: Callable[[Forward, int], Way | None] = lambda forward, context: None,
     ) -> None:
-        """``capture`` turns a run over fixed tensors into one that repeats it.
+        """``graphs`` makes what captures runs, anew when all that were captured are void.
 
         ``quicker`` makes another way for a model and a context, where it can; it is taken by ``warm``.
         """
-        self._forward, self._most_rows, self._context, self._capture = forward, most_rows, context, capture
-        self._quicker = quicker
+        self._forward, self._most_rows, self._context = forward, most_rows, context
+        self._graphs, self._quicker = graphs, quicker
+        self._capture = graphs()
         self._way: Way = PlainWay(forward)
         self._stride = STRIDE
         self._inputs: dict[int, Tensor] = {}
@@ -131,7 +134,7 @@ class CapturedSteps:
         way = self._quicker(self._forward, self._context)
         if way is not None and self._agrees(way):
             self._way, self._stride = way, self._context
-            self._runs.clear()
+            self._forget_runs()
         for longest in range(self._stride, min(WARM, self._context) + self._stride, self._stride):
             for power in range((self._most_rows - 1).bit_length() + 1):
                 self._captured(*self._shape(1 << power, longest))
@@ -195,16 +198,18 @@ class CapturedSteps:
                 self._forget_runs()
             try:
                 self._runs[shape] = self._capture(run)
-            except RuntimeError:  # a kernel that cannot be captured: the run itself, over the same tensors
+            except RuntimeError as error:  # a kernel that cannot be captured: the run itself, over the same tensors
+                _log.warning("a step of %d rows is not captured, and slow: %s", count, error)
                 self._runs[shape] = run
             self._inputs[count].copy_(given)
         return self._runs[shape]
 
     def _forget_runs(self) -> None:
-        """Let go of what was captured; one may be under way."""
+        """Let go of what was captured; one may be under way. A pool that lost its last graph takes no other."""
         if self._forward.model.device.type == "cuda":
             torch.cuda.synchronize()
         self._runs.clear()
+        self._capture = self._graphs()
         self._made_for = self._state
 
 

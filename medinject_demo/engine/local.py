@@ -52,7 +52,7 @@ class LocalEngine:
         self._tenancy = Tenancy(bank, prepared.base.fingerprint)
         forward = Forward(self._model, bank, RowCache(room.rows, room.context))
         on_cuda = self._model.device.type == "cuda"
-        self._captured = CapturedSteps(forward, room.rows, room.context, CudaGraphs(), fused_way) if on_cuda else None
+        self._captured = CapturedSteps(forward, room.rows, room.context, CudaGraphs, fused_way) if on_cuda else None
         self._batcher = Batcher(
             forward,
             stops_of(self._model, self._tokenizer),

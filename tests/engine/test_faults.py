@@ -133,7 +133,7 @@ def test_a_step_that_cannot_be_captured_is_run_plainly(engine: LocalEngine) -> N
 
     requests = [asked(question, NAT) for question in QUESTIONS]
     expected = [answer.text for answer in answers(engine, requests)]
-    engine._batcher._step = CapturedSteps(engine._batcher._forward, 3, 200, refusing)
+    engine._batcher._step = CapturedSteps(engine._batcher._forward, 3, 200, lambda: refusing)
     assert [answer.text for answer in answers(engine, requests)] == expected
 
 

@@ -49,7 +49,7 @@ class Cut:
         return triton.cdiv(steps, share), share * self.inputs
 
 
-FEW, MANY = Cut(64, 128, 4, 4, 800), Cut(64, 64, 4, 4, 200)
+FEW, MANY = Cut(64, 128, 4, 4, 400), Cut(64, 64, 4, 4, 200)
 """Of up to sixteen rows, and of more."""
 
 
