@@ -73,11 +73,13 @@ Asked = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Flight:
-    """A step that is under way."""
+    """A step that is under way, from what the lines held then."""
 
     logits: Tensor
     answer: Callable[[], list[list[int]]]
     """Waits for what it told."""
+    touches: int
+    """Of the cache, when it was begun."""
 
 
 class CapturedSteps:
@@ -120,7 +122,8 @@ class CapturedSteps:
         """
         asked = tuple(tokens), tuple(fed), tuple(slots)
         ahead, self._ahead = self._ahead, None
-        flight = ahead[1] if ahead is not None and ahead[0] == asked else self._begun(asked)
+        current = ahead is not None and ahead[0] == asked and ahead[1].touches == self._forward.cache.touches
+        flight = ahead[1] if ahead is not None and current else self._begun(asked)
         follows = steady and max(fed) + 2 <= self._context
         following = self._replayed(len(tokens), max(fed) + 2) if follows else None
         best, finite = flight.answer()
@@ -167,7 +170,7 @@ class CapturedSteps:
     def _replayed(self, count: int, longest: int) -> Flight:
         """A step of so many rows from what their inputs hold."""
         logits, said = self._captured(*self._shape(count, longest))()
-        return Flight(logits[:count], _answer(said[:, :count]))
+        return Flight(logits[:count], _answer(said[:, :count]), self._forward.cache.touches)
 
     def _shape(self, rows: int, tokens: int) -> tuple[int, int]:
         """The rows and the context to which so many of either are padded."""

@@ -120,6 +120,18 @@ def test_a_step_that_everyone_expects_is_begun_before_it_is_asked(engine: LocalE
     assert len(begun) >= 8  # nobody knows what is drawn
 
 
+def test_a_step_begun_too_early_is_not_taken_for_another_rows(engine: LocalEngine) -> None:
+    forward = engine._batcher._forward
+    steps = CapturedSteps(forward, 6, 600, Captures().again)
+    with torch.inference_mode():
+        forward.chunk([0], [[5, 6, 7, 8, 9]], [0], [1])
+        best = steps([10], [5], [1], steady=True).best[0]
+        # another row on the same line, as long, whose next token happens to be the one that was expected
+        forward.chunk([0], [[50, 60, 70, 80, 90, 100]], [0], [1])
+        ours = steps([best], [6], [1]).logits.clone()
+        torch.testing.assert_close(ours, forward.step([best], [6], [1]).logits)
+
+
 def test_an_engine_without_arms_has_captured_steps_too(files: tuple[str, dict[Mixture, Path]]) -> None:
     engine = LocalEngine.load(files[0], {}, device="cpu", max_rows=6, max_context=600)
     plain = answers(engine, [asked(QUESTIONS[0])])[0].text
