@@ -12,6 +12,7 @@ from ..domain import Answer, Kind, Mixture, Verdict
 from ..errors import InvalidValue
 from ..pairing import Pair
 from ..privacy import require_clean
+from .suspicion import Doubt
 
 MOST_COMMENT: Final = 2_000
 """Longest comment, in characters."""
@@ -142,6 +143,13 @@ class LiveVote:
     propensity: float
     """Probability with which the pair was drawn."""
     turns: int
+    reasons: frozenset[Doubt] = frozenset()
+    """Why it is doubted, where nobody has cleared it: a board leaves a vote with any reason out."""
+
+    @property
+    def suspect(self) -> bool:
+        """True where a board leaves it out."""
+        return bool(self.reasons)
 
 
 @dataclass(frozen=True)
@@ -177,6 +185,8 @@ class Counts:
     after_reveal: int
     """Live votes whose verdict was given or changed after the arms were revealed: left out of ``pairs``' verdicts."""
     pairs: Mapping[Pair, PairCount]
+    suspect: int = 0
+    """Live votes that a rule doubts: left out of ``pairs``' verdicts too, and of ``after_reveal``."""
 
     @property
     def coverage(self) -> float:

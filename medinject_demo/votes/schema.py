@@ -74,6 +74,14 @@ votes: Final = Table(
     Column("blind", Integer),
 )
 
+suspicions: Final = Table(
+    "suspicions",
+    TABLES,
+    Column("vote", String, primary_key=True),
+    Column("reason", String, primary_key=True),
+    Column("at", String),
+)
+
 migrations: Final = Table(
     "migrations",
     TABLES,
@@ -152,6 +160,20 @@ MIGRATIONS: Final = (
                 UNIQUE (battle, voter, version)
             )
             """,
+        ),
+    ),
+    Migration(
+        "suspicions",
+        (
+            """
+            CREATE TABLE suspicions (
+                vote TEXT NOT NULL,
+                reason TEXT NOT NULL,            -- a reason to doubt it, or 'cleared', which takes them all back
+                at TEXT NOT NULL,
+                PRIMARY KEY (vote, reason)
+            )
+            """,
+            "CREATE INDEX votes_by_voter ON votes (voter)",
         ),
     ),
 )

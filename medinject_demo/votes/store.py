@@ -29,6 +29,7 @@ from .rows import (
     vote_of,
 )
 from .schema import answers, battles, votes
+from .suspects import SUSPECT, Suspicions, reasons_by_vote
 
 
 class VoteStore:
@@ -40,8 +41,11 @@ class VoteStore:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], str] = lambda: secrets.token_hex(16),
+        voted: Callable[[str], None] = lambda voter: None,
     ) -> None:
-        self._database, self._now, self._new_id = database, now, new_id
+        """``voted`` is told of the voter of each vote once it is stored; it must neither wait nor raise."""
+        self._database, self._now, self._new_id, self._voted = database, now, new_id, voted
+        self.suspicions = Suspicions(database, now=now)
 
     def check(self) -> None:
         """Do nothing where a vote would be stored at this moment.
@@ -84,7 +88,9 @@ class VoteStore:
             connection.execute(votes.insert(), row_of_vote(vote))
             return vote
 
-        return self._database.write(work)
+        stored = self._database.write(work)
+        self._voted(voter)
+        return stored
 
     def latest(self, battle: str, voter: str) -> Vote | None:
         """A voter's latest word on a battle, a withdrawal included; None where there is none."""
@@ -116,12 +122,14 @@ class VoteStore:
         def work(connection: Connection) -> Counts:
             how_many = (func.count(), func.count(votes.c.voter.distinct()))
             live, voters = connection.execute(select(*how_many).where(*_LIVE)).one()
-            verdicts = select(battles.c.arms, votes.c.verdict, func.count().label("votes")).where(*_LIVE)
+            suspect = connection.scalar(select(func.count()).select_from(votes).where(*_LIVE, SUSPECT)) or 0
+            verdicts = select(battles.c.arms, votes.c.verdict, func.count().label("votes")).where(*_LIVE, ~SUSPECT)
             verdicts = verdicts.join_from(votes, battles, votes.c.battle == battles.c.id).where(votes.c.blind == 1)
             tallies = connection.execute(verdicts.group_by(battles.c.arms, votes.c.verdict)).all()
             table = pair_counts(_battles_by_pair(connection), tallies)
             blind = sum(count.votes for count in table.values())
-            return Counts(sum(count.battles for count in table.values()), live, voters, live - blind, table)
+            met = sum(count.battles for count in table.values())
+            return Counts(met, live, voters, live - suspect - blind, table, suspect)
 
         return self._database.read(work)
 
@@ -136,8 +144,9 @@ class VoteStore:
             styles: dict[str, list[Any]] = {}
             for row in connection.execute(lengths.group_by(answers.c.battle, answers.c.place).order_by("place")):
                 styles.setdefault(row.battle, []).append(row)
+            doubted = reasons_by_vote(connection)
             rows = connection.execute(query.order_by(votes.c.at, votes.c.id))
-            return tuple(live_vote_of(row, styles[row.battle]) for row in rows)
+            return tuple(live_vote_of(row, styles[row.battle], doubted.get(row.id, frozenset())) for row in rows)
 
         return self._database.read(work)
 
