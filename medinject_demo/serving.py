@@ -81,11 +81,8 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
     chosen = serving(settings.model, engine_url=settings.engine_url)
     limits = limits_of(settings)
     database = Database(settings.database_url)
-    with (
-        closing(database),
-        closing(Watch(Suspicions(database).examine)) as watch,
-    ):
-        store = VoteStore(database, voted=watch.voted)
+    watch = Watch(Suspicions(database).examine)
+    with closing(VoteStore(database, voted=watch.voted)) as store, closing(watch):
         store.check()
         engine = _engine(chosen, settings, device, fleet)
         with closing(engine):
