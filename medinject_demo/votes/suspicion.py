@@ -87,9 +87,9 @@ def one_side(history: History) -> frozenset[str]:
     """Windows of at most 30 blind verdicts for a side, nearly all for the same one.
 
     Sides are drawn by lot, so that who judges answers prefers each about as often. A window of n with k on the more
-    frequent side is doubted, whole, where 2 P(X >= k), X binomial (n, 1/2), is below one in ten million. The window
-    is short on purpose: over hundreds of votes a slight preference for a side, which many honest voters have, would be as
-    significant.
+    frequent side is doubted, whole, where 2 P(X >= k), X binomial (n, 1/2), is below one in ten million. The window is
+    short on purpose: over hundreds of votes a slight preference for a side, which many honest voters have, would be
+    as significant.
     """
     sided = [each for each in history if each.blind and each.verdict in (Verdict.LEFT, Verdict.RIGHT)]
     doubted: set[str] = set()
