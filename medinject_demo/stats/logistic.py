@@ -87,7 +87,7 @@ def _newton(design: Floats, share: Floats, weight: Floats, precision: Floats) ->
     """
     part = len(design) // MANY
     if part > 1:
-        here = _newton(*(np.ascontiguousarray(each[::part]) for each in (design, share, weight)), precision)
+        here = _newton(design[::part], share[::part], weight[::part], precision)
     else:
         here = np.zeros(design.shape[1])
     for _ in range(STEPS):
