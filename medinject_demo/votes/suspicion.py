@@ -37,12 +37,12 @@ class Cast:
     vote: str
     at: datetime
     prompt: str
-    verdict: Verdict | None
-    """None where it is no verdict on two sides, as the order of a ranking."""
+    verdict: Verdict
+    """Of a ranking, that on its first place and its last."""
     words: int
     """Of all answers to the last message."""
     streamed: float
-    """Seconds in which these answers came, and could be read as they came."""
+    """Seconds in which these answers came, and could be read as they came; 0 where they were there at once."""
     seconds: float | None
     """From their end to the vote; None where not known."""
     blind: bool = True
