@@ -51,10 +51,12 @@ class OutputError(MedInjectError):
 class Refused(MedInjectError):
     """An order out of turn, or a prompt held back."""
 
-    def __init__(self, sentence: str, *codes: str) -> None:
+    def __init__(self, sentence: str, *codes: str, **fields: object) -> None:
         super().__init__(sentence)
         self.codes = codes
         """Why, as short names that do not change: a page writes its own sentence from them."""
+        self.fields = fields
+        """What that sentence says besides, by name."""
 
 
 class StoreError(MedInjectError):

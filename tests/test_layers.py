@@ -17,7 +17,7 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 
 FLOORS = (
     {"__init__", "settings", "domain", "documents", "errors"},
-    {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy"},
+    {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy", "limiter", "addresses"},
     {"arena", "assembly", "duel", "relay"},
     {"ui", "evaluation", "training"},
     {"app", "cli", "doctor", "terminal", "serving", "page_bench", "fleet_bench", "__main__", "readme"},
@@ -31,6 +31,8 @@ MODULES = [
     "prompts",
     "pairing",
     "privacy",
+    "limiter",
+    "addresses",
     "votes.store",
     "arena",
     "adapters.registry",
@@ -52,14 +54,20 @@ MODULES = [
     "terminal",
     "doctor",
     "cli",
+    "stats.report",
+    "votes.frame",
+    "votes.reading",
 ]
-HEAVY = ("ray", "torch", "triton", "transformers", "peft", "gradio", "datasets", "pandas")
+HEAVY = (
+    *("ray", "torch", "triton", "transformers", "peft", "gradio", "datasets", "pandas", "statsmodels", "matplotlib"),
+)
 SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
 # The store, its tables and migrations, its connections and their errors: apart, no file is above 300 lines.
-SQL_FILES = {"votes/store.py", "votes/schema.py", "votes/database.py"}
+SQL_FILES = {"votes/store.py", "votes/suspects.py", "votes/schema.py", "votes/database.py", "votes/reading.py"}
 TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers", "optimum"}
 HTTP = {"httpx2", "anyio"}  # huggingface_hub needs both
-ENVIRONMENT = {"settings.py", "cli/family.py", "app.py", "ui/__init__.py", "ui/page.py"}
+# serving.py reads none of it: it tells uvicorn whom not to believe.
+ENVIRONMENT = {"settings.py", "cli/family.py", "app.py", "ui/__init__.py", "ui/page.py", "serving.py"}
 
 
 def place(path: Path) -> str:

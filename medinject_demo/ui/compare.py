@@ -6,8 +6,7 @@ Knows the engine by its protocol alone. What it shows is written in ``compare_vi
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,7 +15,8 @@ import gradio as gr
 from gradio.events import api
 
 from ..domain import FinishReason, Sampling
-from ..errors import MedInjectError
+from ..errors import MedInjectError, Refused
+from ..limiter import Act
 from . import compare_documents as documents
 from . import compare_view as view
 from .asking import question_of
@@ -99,10 +99,10 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     lang, behind = frame.language, frame.behind
     shown = [results.comparison, results.letters, results.status, results.cards, results.bars, results.documents]
     drawn = [results.comparison, results.status, results.cards, results.documents]
-    asked = [lang, form.question, form.arms, results.average, results.right, *form.settings]
+    asked = [lang, frame.session, form.question, form.arms, results.average, results.right, *form.settings]
     asking = gr.on(
         [form.ask.click, form.question.submit],
-        functools.partial(_ask, behind),
+        _asking(behind),
         asked,
         [form.alert, *shown],
         trigger_mode="once",
@@ -113,9 +113,9 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     stopped = form.stop.click(_end, ends, drawn, cancels=[asking], **QUICK)
     stopped.then(_end, ends, drawn, **QUICK)  # a drawing that was on its way may have come in between
     results.average.input(
-        functools.partial(_weigh_anew, behind),
-        [lang, results.comparison, results.average, results.right],
-        [results.letters, results.bars],
+        _weighing(behind),
+        [lang, frame.session, results.comparison, results.average, results.right],
+        [results.letters, results.bars, form.alert],
         **STREAMED,
     )
     results.right.input(panel, [lang, results.letters, results.right], results.bars, **QUICK)
@@ -124,12 +124,29 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     frame.wording.redraw(lambda _: view.alert(), [], [form.alert])
 
 
+def _asking(behind: Playground) -> Callable[..., Iterator[list[Any]]]:
+    """What asking does: a function that Gradio hands the request to, as it does to no partial one."""
+
+    def ask(lang: str, session: str, sent: gr.Request, *form: Any) -> Iterator[list[Any]]:
+        yield from _ask(behind, lang, *form, admit=lambda: behind.gate.admit(Act.ASK, sent, session or ""))
+
+    return ask
+
+
 def _ask(
-    behind: Playground, lang: str, text: str | None, slugs: Sequence[str], average: bool, right: bool, *settings: Any
+    behind: Playground,
+    lang: str,
+    text: str | None,
+    slugs: Sequence[str],
+    average: bool,
+    right: bool,
+    *settings: Any,
+    admit: Callable[[], None] = lambda: None,
 ) -> Iterator[list[Any]]:
     """The alert, both states, and what is shown of them, as the answers grow; a refusal leaves all else as it was."""
     try:
         comparison = _opened(behind, lang, text or "", slugs, settings)
+        admit()
         stream = follow(behind.engine, comparison, refresh=REFRESH)
         comparison = next(stream)
     except (MedInjectError, _Unfit) as error:
@@ -179,6 +196,22 @@ def _end(lang: str, comparison: Comparison | None, letters: Letters | None) -> l
 def _redrawn(lang: str, comparison: Comparison | None, letters: Letters | None) -> list[str]:
     """Status, cards and documents of a comparison."""
     return [view.status(lang, comparison), view.cards(lang, comparison), documents.links(lang, comparison, letters)]
+
+
+def _weighing(behind: Playground) -> Callable[..., tuple[Any, Any, str]]:
+    """What the mean over orders does: it costs the engine as a question does, and counts as one."""
+
+    def weigh(
+        lang: str, session: str, sent: gr.Request, comparison: Comparison | None, average: bool, right: bool
+    ) -> tuple[Any, Any, str]:
+        try:
+            if comparison is not None:
+                behind.gate.admit(Act.ASK, sent, session or "")
+        except Refused as error:
+            return gr.skip(), gr.skip(), view.alert(explained(lang, error))
+        return *_weigh_anew(behind, lang, comparison, average, right), view.alert()
+
+    return weigh
 
 
 def _weigh_anew(

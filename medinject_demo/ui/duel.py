@@ -19,6 +19,7 @@ from gradio.blocks import Block
 from ..domain import Verdict
 from ..duel import Refusal, Shown, Side, Stage, refused
 from ..errors import MedInjectError, Refused, StoreError
+from ..limiter import Act
 from ..prompts import layout
 from ..votes.records import Ballot
 from . import duel_api, duel_view
@@ -41,12 +42,13 @@ def build(frame: Frame) -> None:
 
 @dataclass(frozen=True)
 class Visit:
-    """Who gives an order: language, secret token, seat, and whether answers are shown without their markdown."""
+    """Who gives an order: language, secret token, seat, whether answers are shown plain, and the request itself."""
 
     lang: str
     session: str
     seat: Seat
     plain: bool
+    request: gr.Request | None = None
 
 
 class Duels:
@@ -100,6 +102,7 @@ class Duels:
         token = visit.session or secrets.token_urlsafe(24)  # the browser's own may not have come yet
         try:
             self._require_quiet(visit)
+            self.behind.gate.admit(Act.ASK, visit.request, token)
             after = seated(self.arena, token, question, self.behind.prompts, self.behind.sampling)
         except MedInjectError as error:
             yield self._refused(visit.lang, error, QUESTION)
@@ -111,6 +114,7 @@ class Duels:
         """Have the last turn answered anew, or at last where the engine could not take it."""
 
         def again() -> None:
+            self._admit(Act.ASK, visit)
             if self.arena.shown(visit.seat.duel, visit.seat.session).stage is not Stage.ASKED:
                 self.arena.regenerate(visit.seat.duel, visit.seat.session)
 
@@ -120,6 +124,7 @@ class Duels:
         """Send one more message to both sides; one that is held back stays where it was written."""
 
         def asked() -> Shown:
+            self._admit(Act.ASK, visit)
             return self.arena.follow_up(visit.seat.duel, visit.seat.session, message, self.behind.sampling)
 
         yield from self._again(visit, asked, begun={self.parts.message: ""})
@@ -130,7 +135,12 @@ class Duels:
 
     def undo(self, visit: Visit) -> Updates:
         """Withdraw the vote."""
-        return self._order(visit, lambda: withdrawn(self.arena, visit.seat))
+
+        def order() -> Seat:
+            self._admit(Act.VOTE, visit)
+            return withdrawn(self.arena, visit.seat)
+
+        return self._order(visit, order)
 
     def next(self, visit: Visit, specialty: str, kind: str, question: str) -> Updates:
         """Clear the table; after a bundled question another one is drawn, and what was written since stays."""
@@ -157,6 +167,7 @@ class Duels:
         def vote(visit: Visit, left: list[str], right: list[str], comment: str, me: str) -> Updates:
             def order() -> Seat:
                 ballot = Ballot.read(verdict, (left or [], right or []), comment or "", me)
+                self._admit(Act.VOTE, visit)
                 return voted(self.arena, visit.seat, ballot)
 
             return self._order(visit, order)
@@ -176,6 +187,10 @@ class Duels:
         except MedInjectError as error:
             return self._refused(visit.lang, error)
         return painted | ({self.parts.status: told(visit.lang, visit.seat, after)} if told else {})
+
+    def _admit(self, act: Act, visit: Visit) -> None:
+        """Count an order of the one who sits; Refused where there are too many."""
+        self.behind.gate.admit(act, visit.request, visit.seat.session)
 
     def _again(self, visit: Visit, order: Callable[[], object], begun: Updates | None = None) -> Iterator[Updates]:
         try:
@@ -261,12 +276,12 @@ class Duels:
 
 
 def _from_components(order: Callable[..., Any]) -> Callable[..., Any]:
-    """An order as Gradio calls it: the first four values are the visit's."""
+    """An order as Gradio calls it: the first four values and the request are the visit's."""
 
-    def stream(lang: str, session: str, seat: Seat, plain: bool, *inputs: Any) -> Iterator[Updates]:
-        yield from order(Visit(lang, session, seat, plain), *inputs)
+    def stream(lang: str, token: str, seat: Seat, plain: bool, sent: gr.Request, *inputs: Any) -> Iterator[Updates]:
+        yield from order(Visit(lang, token, seat, plain, sent), *inputs)
 
-    def once(lang: str, session: str, seat: Seat, plain: bool, *inputs: Any) -> Any:
-        return order(Visit(lang, session, seat, plain), *inputs)
+    def once(lang: str, token: str, seat: Seat, plain: bool, sent: gr.Request, *inputs: Any) -> Any:
+        return order(Visit(lang, token, seat, plain, sent), *inputs)
 
     return stream if inspect.isgeneratorfunction(order) else once
