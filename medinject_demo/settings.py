@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Final
+from typing import Any, Final
 
 from .errors import InvalidValue
 
 QUANTIZATIONS: Final = ("none", "int8", "int4")
+DATASET: Final = re.compile(r"[\w.-]+/[\w.-]+")
+MOST_DAYS: Final = 36_500
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,16 @@ class Settings:
         default="",
         metadata={
             "variable": "MEDINJECT_VOTES_DATASET",
-            "help": "Hub data set that receives the votes; read, not used yet",
+            "help": "Hub data set, such as `group/votes`, to which votes go every minute and from which they come back "
+            "after a restart; made private where there is none; needs `HF_TOKEN`",
+        },
+    )
+    retention_days: int = field(
+        default=0,
+        metadata={
+            "variable": "MEDINJECT_RETENTION_DAYS",
+            "help": "days after which what visitors typed (questions, comments, follow-ups) is erased while a page is "
+            "served; empty keeps it",
         },
     )
     engine_url: str = field(
@@ -76,8 +88,12 @@ class Settings:
         Raises:
             InvalidValue: the sentence names the variable.
         """
-        given = {each.name: environ.get(each.metadata["variable"], "").strip() for each in fields(cls)}
+        given: dict[str, Any] = {each.name: environ.get(each.metadata["variable"], "").strip() for each in fields(cls)}
+        given["retention_days"] = _days(given["retention_days"])
         settings = cls(**{name: value for name, value in given.items() if value})
+        if settings.votes_dataset and not DATASET.fullmatch(settings.votes_dataset):
+            got = repr(settings.votes_dataset)
+            raise InvalidValue.of("MEDINJECT_VOTES_DATASET", expected="a data set such as group/votes", got=got)
         if settings.quantization not in QUANTIZATIONS:
             raise InvalidValue.of(
                 "MEDINJECT_QUANTIZATION",
@@ -92,6 +108,18 @@ class Settings:
             if url and "://" not in url:
                 raise InvalidValue.of(name, expected="a URL such as scheme://place", got=repr(url))
         return settings
+
+
+def _days(text: str) -> int:
+    """A number of days, 0 where none is given."""
+    if not text:
+        return 0
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_DAYS:
+        remedy = "Unset it to keep what was typed."
+        raise InvalidValue.of(
+            "MEDINJECT_RETENTION_DAYS", expected=f"days from 1 to {MOST_DAYS}", got=repr(text), remedy=remedy
+        )
+    return int(text)
 
 
 def as_markdown() -> str:

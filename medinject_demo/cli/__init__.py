@@ -18,6 +18,7 @@ from .family import FamilyGroup
 from .measuring import BENCH_LINES, bench
 from .serving import serve
 from .training import train
+from .votes import votes
 
 __all__ = ["BENCH_LINES", "bench", "cli", "main"]
 
@@ -28,7 +29,7 @@ def cli() -> None:
     """Playground for the eight configurations of the MedInjection-FR study."""
 
 
-for command in (adapters, bench, compare, doctor, serve, train):
+for command in (adapters, bench, compare, doctor, serve, train, votes):
     cli.add_command(command)
 
 

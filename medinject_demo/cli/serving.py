@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import click
 
@@ -42,7 +43,7 @@ def serve(
     device: str,
     fleet: int | None,
     ray_address: str | None,
-    **given: str | None,
+    **given: Any,
 ) -> None:
     """Serve the page: duels, comparison, board and study.
 

@@ -29,7 +29,7 @@ class Merged:
     new: int = 0
     known: int = 0
     erased: int = 0
-    """Of the known ones: those whose text was erased there, and is now erased here."""
+    """Of the known ones: those whose text was erased there and not here, until now."""
     behind: int = 0
     """Of the known ones: those whose text was erased here, and is whole there."""
 
@@ -57,15 +57,18 @@ def live_records(connection: Connection) -> Iterator[Record]:
             yield record
 
 
-def merge(connection: Connection, given: Iterable[Record]) -> Merged:
+def merge(connection: Connection, given: Iterable[Record], *, erase: bool = True) -> Merged:
     """Add what is not here yet, within the caller's transaction.
+
+    Args:
+        erase: erase here what was erased there; else it is counted, and stays.
 
     Raises:
         InvalidData: a vote or a battle is here already and says something else; the sentence names its file and line.
     """
     merged = Merged()
     for chunk in _chunks(given):
-        merged += _merge_chunk(connection, chunk)
+        merged += _merge_chunk(connection, chunk, erase)
     return merged
 
 
@@ -74,14 +77,14 @@ def level(vote: Mapping[str, Any]) -> int:
     return int(bool(vote["erased"])) + int(str(vote["voter"]).startswith(FORGOTTEN))
 
 
-def _merge_chunk(connection: Connection, chunk: Sequence[Record]) -> Merged:
-    behind = _merge_battles(connection, chunk)
+def _merge_chunk(connection: Connection, chunk: Sequence[Record], erase: bool) -> Merged:
+    behind = _merge_battles(connection, chunk, erase)
     here = _by_id(connection, votes, [record.vote["id"] for record in chunk])
     new, known = {}, Merged(behind=behind)
     for record in chunk:
         name = record.vote["id"]
         if name in here:
-            known += _meet(connection, here[name], record)
+            known += _meet(connection, here[name], record, erase)
         elif name in new:
             known += Merged(known=1)
         else:
@@ -90,18 +93,19 @@ def _merge_chunk(connection: Connection, chunk: Sequence[Record]) -> Merged:
     return known + Merged(new=len(new))
 
 
-def _meet(connection: Connection, ours: Mapping[str, Any], record: Record) -> Merged:
+def _meet(connection: Connection, ours: Mapping[str, Any], record: Record, erase: bool) -> Merged:
     """A vote that both have: the one of which more was erased is right."""
     theirs = record.vote
     _require_same(record, "vote", ours, theirs, ("battle", "at", "verdict", "blind"))
     if level(theirs) > level(ours):
         erased = {name: theirs[name] for name in ("voter", "comment", "erased")}
-        connection.execute(update(votes).where(votes.c.id == ours["id"]).values(erased))
+        if erase:
+            connection.execute(update(votes).where(votes.c.id == ours["id"]).values(erased))
         return Merged(known=1, erased=1)
     return Merged(known=1, behind=int(level(theirs) < level(ours)))
 
 
-def _merge_battles(connection: Connection, chunk: Sequence[Record]) -> int:
+def _merge_battles(connection: Connection, chunk: Sequence[Record], erase: bool) -> int:
     """Store new battles; of how many known ones the text was erased here, and is whole there, comes back."""
     behind = 0
     here = dict(_by_id(connection, battles, [record.battle["id"] for record in chunk]))
@@ -114,7 +118,7 @@ def _merge_battles(connection: Connection, chunk: Sequence[Record]) -> int:
             continue
         ours = here[theirs["id"]]
         _require_same(record, "battle", ours, theirs, ("arms", "kind", "propensity"))
-        if level(theirs) > level(ours):
+        if erase and level(theirs) > level(ours):
             _erase_battle(connection, record)
             here[theirs["id"]] = theirs
         behind += level(theirs) < level(ours)

@@ -91,6 +91,14 @@ def prune(connection: Connection, before: str, bundled: Collection[str], new_id:
     return Erased(0, comments, *_erase_battles(connection, whole, bundled, new_id, {"erased": 1}))
 
 
+def tried(connection: Connection, work: Callable[[Connection], Erased]) -> Erased:
+    """What would be erased; nothing is."""
+    with connection.begin_nested() as trial:
+        erased = work(connection)
+        trial.rollback()
+    return erased
+
+
 def _erase_battles(
     connection: Connection,
     which: ColumnElement[bool],

@@ -1,4 +1,4 @@
-"""Votes to a data set of the Hub and from it: append-only shards of JSON Lines, each named by the hash of what it holds.
+"""Votes to a data set of the Hub and from it: append-only shards of JSON Lines, named by the hash of what they hold.
 
 A round pulls first, pushes on top of exactly what it pulled (``parent_commit``), and may be cut short at any call: the
 next one finds what is there by its name, and goes on. Text that was erased here is written out of the shards and of
@@ -60,7 +60,7 @@ class Head:
 class Outcome:
     """What a round did."""
 
-    pulled: Merged = Merged()
+    pulled: Merged
     pushed: int = 0
     """Votes written, those written anew included."""
     rewritten: int = 0
@@ -129,7 +129,9 @@ class HubDataset:
                 )
             except HfHubHTTPError as error:
                 if error.response.status_code in (409, 412):
-                    raise Conflict.of(f"data set {self.name}", expected=f"commit {parent[:8]}", got="a newer") from error
+                    raise Conflict.of(
+                        f"data set {self.name}", expected=f"commit {parent[:8]}", got="a newer"
+                    ) from error
                 raise
             return str(made.oid)
 

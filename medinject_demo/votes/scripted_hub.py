@@ -138,7 +138,13 @@ class ScriptedHub:
             elif change["key"] == "deletedFile":
                 del files[value["path"]]
         name = self.record(files)
-        return _json({"commitUrl": f"{self.endpoint}/datasets/group/votes/commit/{name}", "commitOid": name, "pullRequestUrl": None})
+        return _json(
+            {
+                "commitUrl": f"{self.endpoint}/datasets/group/votes/commit/{name}",
+                "commitOid": name,
+                "pullRequestUrl": None,
+            }
+        )
 
     def _squash(self, _path: str, _body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
         files = self.files
@@ -180,6 +186,7 @@ def scripted_hub() -> Iterator[ScriptedHub]:
             if failure is Failure.REFUSED:
                 self.close_connection = True
                 return
+            answer: tuple[int, bytes, Mapping[str, str]]
             if failure is Failure.ERROR:
                 answer = (500, b'{"error": "Internal"}', {})
             elif failure is Failure.CONFLICT:
