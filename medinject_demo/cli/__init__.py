@@ -16,11 +16,12 @@ from .comparing import compare
 from .examining import doctor
 from .family import FamilyGroup
 from .measuring import BENCH_LINES, bench
+from .measuring_giving import bench_giving
 from .serving import serve
 from .training import train
 from .votes import votes
 
-__all__ = ["BENCH_LINES", "bench", "cli", "main"]
+__all__ = ["BENCH_LINES", "bench", "bench_giving", "cli", "main"]
 
 
 @click.group(cls=FamilyGroup, context_settings={"max_content_width": 100})

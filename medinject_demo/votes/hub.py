@@ -234,8 +234,9 @@ def _answering(name: str) -> Iterator[None]:
 
     try:
         yield
-    except (HfHubHTTPError, HTTPError, ValueError, OSError) as error:
+    except (HfHubHTTPError, HTTPError, ValueError, KeyError, OSError) as error:
         lines = str(error).strip().splitlines()
         got = (lines[0] if lines else type(error).__name__).rstrip(".")
+        got = f"an answer without {got}" if isinstance(error, KeyError) else got
         remedy = "The votes are safe in the database, and wait."
         raise StoreError.of(f"data set {name}", expected="an answer of the Hub", got=got, remedy=remedy) from error
