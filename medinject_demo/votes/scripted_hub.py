@@ -101,12 +101,13 @@ class ScriptedHub:
         return _json({"id": "group/votes", "sha": self.commits[-1][0], "siblings": siblings, "tags": []})
 
     def _create(self, _path: str, body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
+        told = {"url": f"{self.endpoint}/datasets/group/votes"}
         if self.commits:
-            return 409, b'{"error": "You already created this dataset repo"}', {}
+            return 409, json.dumps(told | {"error": "You already created this dataset repo"}).encode(), {}
         said = json.loads(body)
         self.private = said.get("visibility") == "private" or said.get("private") is True
         self.record({".gitattributes": b"*.parquet filter=lfs\n"})
-        return _json({"url": f"{self.endpoint}/datasets/group/votes"})
+        return _json(told)
 
     def _file(self, path: str, _body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
         commit, _, name = path.partition("/resolve/")[2].partition("/")
