@@ -248,10 +248,10 @@ def _stage(folder: Path, scene: str) -> Iterator[_Stage]:
         closing(Database(f"sqlite:///{folder}/other.db")) as other,
     ):
         stage = _Stage(ours, hub)
-        cast_some(VoteStore(ours), random.Random(1), 6, LEAVING)
+        cast_some(VoteStore(ours), random.Random(1), 3, LEAVING)
         if scene == SCENES[1]:
             stage.round()
-            cast_some(VoteStore(other), random.Random(2), 4, "une autre personne")
+            cast_some(VoteStore(other), random.Random(2), 2, "une autre personne")
             _Stage(other, hub).round()
             ours.write(lambda connection: forget(connection, LEAVING, _bundled(), lambda: secrets.token_hex(12)))
         hub.calls.clear()

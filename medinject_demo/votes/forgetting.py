@@ -41,6 +41,10 @@ class Erased:
         return any(vars(self).values())
 
 
+Erasure = Callable[[Connection], Erased]
+"""Within the caller's transaction."""
+
+
 def voter_named(connection: Connection, given: str) -> str:
     """The hash of a voter, whole, from the whole of it or from its beginning as a page or a file shows it.
 
@@ -91,7 +95,7 @@ def prune(connection: Connection, before: str, bundled: Collection[str], new_id:
     return Erased(0, comments, *_erase_battles(connection, whole, bundled, new_id, {"erased": 1}))
 
 
-def tried(connection: Connection, work: Callable[[Connection], Erased]) -> Erased:
+def tried(connection: Connection, work: Erasure) -> Erased:
     """What would be erased; nothing is."""
     with connection.begin_nested() as trial:
         erased = work(connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..errors import OutputError
 from ..files import whole, write_whole
@@ -16,9 +16,6 @@ from .forgetting import ERASED_PROMPT
 from .formats import WRITERS, read, write_lines
 from .preferences import dpo_rows, kto_rows
 from .sheet import Record, Row, record_of, row_of
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 _TRAINING: Final[Mapping[str, Callable[[Row], Iterator[Row]]]] = {"dpo": dpo_rows, "kto": kto_rows}
 FORMS: Final = (*WRITERS, *_TRAINING)
@@ -46,22 +43,22 @@ def export(
         StoreError: the votes cannot be read.
     """
     counted, write = 0, WRITERS.get(form, write_lines)
+    found = live_records if live or form in _TRAINING else records
+    hidden = _as_it_is if hide is None else _Hiding(hide)
 
     def counting(rows: Iterable[Row]) -> Iterator[Row]:
         nonlocal counted
+        counted = 0
         for row in rows:
             counted += 1
             yield row
 
-    def work(connection: Connection) -> None:
-        nonlocal counted
-        counted = 0
-        found = live_records(connection) if live or form in _TRAINING else records(connection)
-        rows = map(_row, found) if hide is None else map(_Hiding(hide), map(_row, found))
-        write(partial, counting(_formed(rows, form, revealed)))
-
     with whole(place) as partial:
-        database.read(work)
+        database.read(
+            lambda connection: write(
+                partial, counting(_formed(map(hidden, map(_row, found(connection))), form, revealed))
+            )
+        )
     return counted
 
 
@@ -115,6 +112,10 @@ def _formed(rows: Iterable[Row], form: str, revealed: bool) -> Iterator[Row]:
     if form not in _TRAINING:
         return iter(rows)
     return (made for row in rows if row["blind"] or revealed for made in _TRAINING[form](row))
+
+
+def _as_it_is(row: Row) -> Row:
+    return row
 
 
 class _Hiding:

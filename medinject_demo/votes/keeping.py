@@ -12,18 +12,15 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..errors import MedInjectError
 from ..prompts import load_prompts
 from ..settings import Settings
 from .database import Database
-from .forgetting import Erased, forget, prune, tried, voter_named
+from .forgetting import Erased, Erasure, forget, prune, tried, voter_named
 from .hub import HubDataset, Outcome, synchronise
 from .shelf import Shelf
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 EVERY: Final = 60.0
 """Seconds between two rounds."""
@@ -128,13 +125,11 @@ class Upkeep:
             InvalidValue: it is no voter's, or that of several.
             StoreError: as ``prune``.
         """
+        return self._erase(
+            lambda connection: forget(connection, voter_named(connection, voter), self._bundled, self._new_id), dry
+        )
 
-        def work(connection: Connection) -> Erased:
-            return forget(connection, voter_named(connection, voter), self._bundled, self._new_id)
-
-        return self._erase(work, dry)
-
-    def _erase(self, work: Callable[[Connection], Erased], dry: bool) -> Erased:
+    def _erase(self, work: Erasure, dry: bool) -> Erased:
         if dry:
             return self._database.write(lambda connection: tried(connection, work))
         erased = self._database.write(work)
@@ -153,9 +148,10 @@ class Upkeep:
 
 def sentence_of(erased: Erased) -> str:
     """How much was erased, for a person."""
-    voter = f"{erased.votes} votes without their voter, " if erased.votes else ""
-    return f"Erased: {voter}{erased.comments} comments, {erased.questions} typed questions with their answers, " + (
-        f"{erased.follow_ups} conversations after a bundled question."
+    voter = f"the voter of {erased.votes} rows; " if erased.votes else ""
+    return (
+        f"Erased: {voter}comments: {erased.comments}; typed questions with their answers: {erased.questions}; "
+        f"follow-ups to a bundled question with their answers: {erased.follow_ups}."
     )
 
 

@@ -57,7 +57,10 @@ def test_a_vote_given_twice_in_one_merge_is_stored_once(store: VoteStore, databa
 
 
 def test_two_votes_with_one_version_are_counted_anew_by_their_time(database: Database, other: Database) -> None:
-    later, earlier = at(database, 5).cast(battle(), "v", ballot(Verdict.RIGHT)), at(other, 1).cast(battle(), "v", BALLOT)
+    later, earlier = (
+        at(database, 5).cast(battle(), "v", ballot(Verdict.RIGHT)),
+        at(other, 1).cast(battle(), "v", BALLOT),
+    )
     ours, theirs = records_of(database), records_of(other)
     taken(database, theirs)
     taken(other, ours)

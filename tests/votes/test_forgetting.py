@@ -53,10 +53,7 @@ def everything(url: str) -> str:
     """Every row of every table, as text."""
     engine = create_engine(url)
     with engine.connect() as connection:
-        rows = [
-            connection.execute(text(f"SELECT * FROM {name}")).all()  # noqa: S608
-            for name in ("battles", "answers", "votes")
-        ]
+        rows = [connection.execute(text(f"SELECT * FROM {name}")).all() for name in ("battles", "answers", "votes")]
     engine.dispose()
     return repr(rows)
 
@@ -130,9 +127,7 @@ def test_who_only_voted_on_anothers_battle_takes_no_text_of_it_along(filled: Vot
     assert left.prompt == TYPED
 
 
-def test_a_trial_says_what_would_be_erased_and_erases_nothing(
-    filled: VoteStore, database: Database, url: str
-) -> None:
+def test_a_trial_says_what_would_be_erased_and_erases_nothing(filled: VoteStore, database: Database, url: str) -> None:
     before = everything(url)
     told = database.write(lambda c: tried(c, lambda connection: forget(connection, ME, BUNDLED, named())))
     assert told == Erased(votes=3, comments=2, questions=1, follow_ups=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,12 +167,10 @@ def test_a_failure_that_lasts_is_one_sentence_and_ends_with_the_hub_s(
     synced(database, hub)
     store.cast(battle("b"), "v", BALLOT)
     hub.fault = lambda asked: failure if asked is call else None
-    for _ in range(2):
-        try:
-            synced(database, hub)
-        except StoreError as error:
-            assert str(error).startswith("data set group/votes: expected ")
-            assert "\n" not in str(error)
+    with pytest.raises(StoreError, match=r"^data set group/votes: expected [^\n]+$"):
+        synced(database, hub)
+    with suppress(StoreError):  # of a commit whose answer was cut, all was done
+        synced(database, hub)
     assert len(mine(database)) == 2
     hub.fault = lambda asked: None
     synced(database, hub)
