@@ -93,6 +93,6 @@ def _of_vote(row: Row) -> dict[str, Any]:
 
 def _of_side(row: Row, place: int) -> dict[str, Any]:
     answer = row["turns"][-1]["answers"][place]
-    reasons = row["criteria"][place] if row["criteria"] else []
+    reasons = row["criteria"][place] if place < len(row["criteria"]) else []
     told = {"arm": answer["mixture"], "fingerprint": answer["fingerprint"], "criteria": reasons}
-    return told | {"equivalent": row["equivalent"][place] if row["equivalent"] else None}
+    return told | {"equivalent": row["equivalent"][place] if place < len(row["equivalent"]) else None}

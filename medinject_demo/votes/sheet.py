@@ -111,8 +111,8 @@ class Sheet(BaseModel):
             _require(len(set(arms)) == len(arms), "arms", "each once", ", ".join(self.arms))
             _require(self.battle_erased or prompt.id == self.prompt, "prompt", f"the hash {prompt.id}", self.prompt)
             for name, sides in (("criteria", self.criteria), ("equivalent", self.equivalent)):
-                some = bool(sides) or self.verdict is not None
-                _require(len(sides) == len(arms) or not some, name, f"{len(arms)}, one an answer", f"{len(sides)}")
+                said = any(side not in (None, frozenset()) for side in sides)
+                _require(len(sides) == len(arms) or not said, name, f"{len(arms)}, one an answer", f"{len(sides)}")
             for number, turn in enumerate(self.turns):
                 self._check_turn(number, turn)
             self._check_ranking()

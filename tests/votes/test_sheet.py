@@ -110,3 +110,18 @@ def test_a_row_that_does_not_hold_together_is_refused(row: Row, spoil: Any, sent
 
 def test_a_text_with_a_nul_is_taken_without_it(row: Row) -> None:
     assert record_of(row | {"comment": "a\0b"}, "").vote["comment"] == "a\ufffdb"
+
+
+def test_of_what_was_not_said_there_need_not_be_one_for_each_answer(row: Row) -> None:
+    unsaid = row | {"criteria": [[], [], []], "equivalent": []}
+    assert record_of(unsaid, "").vote["criteria"] == "[[], [], []]"
+
+
+def test_a_battle_of_three_answers_is_a_row_too(row: Row) -> None:
+    third = row["turns"][0]["answers"][0] | {"mixture": "syn"}
+    turn = row["turns"][0] | {"answers": [*row["turns"][0]["answers"], third]}
+    three = row | {"arms": [*row["arms"], "syn"], "turns": [turn], "verdict": None, "criteria": [], "equivalent": []}
+    record = record_of(three, "")
+    assert record.battle["arms"] == "nat+trad-syn+syn"
+    assert [each["place"] for each in record.answers] == [0, 1, 2]
+    assert row_of(record)["turns"] == three["turns"]
