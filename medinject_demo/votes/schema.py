@@ -88,8 +88,8 @@ shared: Final = Table(
     "shared",
     TABLES,
     Column("dataset", String, primary_key=True),
-    Column("shard", String, primary_key=True),
     Column("vote", String, primary_key=True),
+    Column("shard", String, primary_key=True),
 )
 
 migrations: Final = Table(
@@ -188,12 +188,12 @@ MIGRATIONS: Final = (
             """
             CREATE TABLE shared (
                 dataset TEXT NOT NULL,
-                shard TEXT NOT NULL,
                 vote TEXT NOT NULL,
-                PRIMARY KEY (dataset, shard, vote)
+                shard TEXT NOT NULL,
+                PRIMARY KEY (dataset, vote, shard)  -- in this order: whether a vote is shared is asked of each
             )
             """,
-            "CREATE INDEX shared_by_vote ON shared (dataset, vote)",
+            "CREATE INDEX shared_by_shard ON shared (dataset, shard)",
         ),
     ),
 )
