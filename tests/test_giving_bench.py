@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from medinject_demo import giving_bench
-from medinject_demo.giving_bench import Failed, Given, RoundTrip, Trained
+from medinject_demo.giving_bench import Given, RoundTrip, Trained
+from medinject_demo.votes.bench import Failed
 
 from .test_cli import one_line, run
 

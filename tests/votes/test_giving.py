@@ -11,8 +11,8 @@ import pytest
 
 from medinject_demo.domain import Kind, Prompt, Verdict
 from medinject_demo.errors import InvalidData, InvalidValue, OutputError, StoreError
-from medinject_demo.giving_bench import cast_some
 from medinject_demo.prompts import load_prompts
+from medinject_demo.votes.bench import cast_some
 from medinject_demo.votes.card import MADE_HERE, fields_of
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.exchange import Merged

@@ -13,8 +13,8 @@ import pytest
 
 from medinject_demo.domain import Kind, Prompt, Verdict
 from medinject_demo.errors import StoreError
-from medinject_demo.giving_bench import failures
 from medinject_demo.votes import hub as subject
+from medinject_demo.votes.bench import SCENES, _stage, failures, ids_in
 from medinject_demo.votes.card import MADE_HERE
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.forgetting import forget
@@ -156,6 +156,18 @@ def test_a_failure_at_any_call_loses_nothing_and_doubles_nothing(tmp_path: Path)
     assert len(found) >= 12 * len(Failure)
     assert [each for each in found if each.lost or each.doubled or not each.completed] == []
     assert sum("done" not in each.said for each in found) > len(found) / 2
+
+
+def test_a_history_that_is_not_dropped_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HubDataset, "squash", lambda self: None)
+    with _stage(tmp_path, SCENES[1]) as stage:
+        assert not stage.failing(SCENES[1], 1, Call.INFO, Failure.ERROR).completed
+
+
+def test_votes_that_are_pushed_again_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with _stage(tmp_path, SCENES[1]) as stage:
+        monkeypatch.setattr(Shelf, "waiting", lambda self: sorted(ids_in(stage.database)))
+        assert not stage.failing(SCENES[1], 1, Call.INFO, Failure.ERROR).completed
 
 
 @pytest.mark.parametrize("call", [Call.INFO, Call.PREUPLOAD, Call.COMMIT])
