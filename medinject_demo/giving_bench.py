@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from .adapters.registry import MINIATURE, profile
 from .errors import ModelError
-from .votes.bench import Failed, cast_some, failures, ids_in
 from .votes.database import Database
+from .votes.failures import Failed, cast_some, failures, ids_in
 from .votes.giving import export, import_from
 from .votes.store import VoteStore
 

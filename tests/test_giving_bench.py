@@ -9,7 +9,7 @@ import pytest
 
 from medinject_demo import giving_bench
 from medinject_demo.giving_bench import Given, RoundTrip, Trained
-from medinject_demo.votes.bench import Failed
+from medinject_demo.votes.failures import Failed
 
 from .test_cli import one_line, run
 

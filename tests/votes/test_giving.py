@@ -12,10 +12,10 @@ import pytest
 from medinject_demo.domain import Kind, Prompt, Verdict
 from medinject_demo.errors import InvalidData, InvalidValue, OutputError, StoreError
 from medinject_demo.prompts import load_prompts
-from medinject_demo.votes.bench import cast_some
 from medinject_demo.votes.card import MADE_HERE, fields_of
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.exchange import Merged
+from medinject_demo.votes.failures import cast_some
 from medinject_demo.votes.giving import FORMS, export, import_from, write_card
 from medinject_demo.votes.records import Ballot
 from medinject_demo.votes.store import VoteStore

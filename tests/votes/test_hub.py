@@ -14,9 +14,9 @@ import pytest
 from medinject_demo.domain import Kind, Prompt, Verdict
 from medinject_demo.errors import StoreError
 from medinject_demo.votes import hub as subject
-from medinject_demo.votes.bench import SCENES, _stage, failures, ids_in
 from medinject_demo.votes.card import MADE_HERE
 from medinject_demo.votes.database import Database
+from medinject_demo.votes.failures import SCENES, _stage, failures, ids_in
 from medinject_demo.votes.forgetting import forget
 from medinject_demo.votes.hub import HubDataset, Outcome, synchronise
 from medinject_demo.votes.records import Ballot
