@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ from .ui.gate import Gate
 from .ui.look import look
 from .ui.page import build
 from .votes.database import Database
+from .votes.keeping import kept, upkeep_of
 from .votes.store import VoteStore
 from .votes.suspects import Suspicions
 from .votes.watch import Watch
@@ -85,7 +88,7 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
     with closing(VoteStore(database, voted=watch.voted)) as store, closing(watch):
         store.check()
         engine = _engine(chosen, settings, device, fleet)
-        with closing(engine):
+        with closing(engine), kept(upkeep_of(settings, database)):
             server, remarks = (engine.name, engine.remarks) if isinstance(engine, RemoteEngine) else ("", ())
             replicas = engine.plan.replicas if isinstance(engine, FleetEngine) else 0
             secret = settings.secret or secrets.token_urlsafe(32)
@@ -130,7 +133,7 @@ def serve(
         InvalidValue: the address is taken; or as ``playground``, whose other errors come too.
     """
     address.require_free()
-    with playground(settings, device=device, fleet=fleet) as behind:
+    with _ended_as_interrupted(), playground(settings, device=device, fleet=fleet) as behind:
         for line in announced(settings, behind):
             say(line)
         page = build(behind)
@@ -141,6 +144,19 @@ def serve(
             raise address.refused(error) from error
         except KeyboardInterrupt:  # while it opens; once it is open, Gradio ends by itself
             page.close(verbose=False)
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """A Space is ended by SIGTERM: as Ctrl-C, so that the last votes are pushed and the engine is closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -175,6 +191,10 @@ def announced(settings: Settings, behind: Playground) -> Iterator[str]:
     yield f"model: {behind.profile}{auto}: {arms}{where}."
     yield from behind.remarks
     yield f"votes: {_place(settings.database_url)}."
+    if settings.votes_dataset:
+        yield f"votes go to the Hub data set {settings.votes_dataset} too, and come back from it after a restart."
+    if settings.retention_days:
+        yield f"what visitors type is erased after {settings.retention_days} days."
     if not settings.secret:
         yield "MEDINJECT_SECRET is not set: after a restart, a voter who comes back counts as a new one."
 

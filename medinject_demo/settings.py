@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final
@@ -9,6 +10,8 @@ from typing import Any, Final
 from .errors import InvalidValue
 
 QUANTIZATIONS: Final = ("none", "int8", "int4")
+DATASET: Final = re.compile(r"[\w.-]+/[\w.-]+")
+MOST_DAYS: Final = 36_500
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,17 @@ class Settings:
         default="",
         metadata={
             "variable": "MEDINJECT_VOTES_DATASET",
-            "help": "Hub data set that receives the votes; read, not used yet",
+            "help": "Hub data set, such as `group/votes`, to which votes go every minute and from which they come back "
+            "after a restart; made private where there is none; needs `HF_TOKEN`",
+        },
+    )
+    retention_days: int = field(
+        default=0,
+        metadata={
+            "variable": "MEDINJECT_RETENTION_DAYS",
+            "help": "days after which what visitors typed (questions, comments, follow-ups) is erased while a page is "
+            "served; empty keeps it",
+            "most": MOST_DAYS,
         },
     )
     engine_url: str = field(
@@ -111,6 +124,9 @@ class Settings:
         """
         given = {each: environ.get(each.metadata["variable"], "").strip() for each in fields(cls)}
         settings = cls(**{each.name: _read(each, text) for each, text in given.items() if text})
+        if settings.votes_dataset and not DATASET.fullmatch(settings.votes_dataset):
+            got = repr(settings.votes_dataset)
+            raise InvalidValue.of("MEDINJECT_VOTES_DATASET", expected="a data set such as group/votes", got=got)
         if settings.quantization not in QUANTIZATIONS:
             raise InvalidValue.of(
                 "MEDINJECT_QUANTIZATION",
@@ -131,12 +147,14 @@ def _read(each: Field[Any], text: str) -> Any:
     """A value as its setting holds it: a text, or a whole number where the default is one.
 
     Raises:
-        InvalidValue: it is no whole number.
+        InvalidValue: it is no whole number, or not from 1 to the ``most`` of its setting.
     """
     if not isinstance(each.default, int):
         return text
-    if not (text.isascii() and text.isdigit()):
-        raise InvalidValue.of(each.metadata["variable"], expected="a whole number", got=repr(text)[:60])
+    most: int | None = each.metadata.get("most")
+    if not (text.isascii() and text.isdigit()) or (most is not None and not 1 <= int(text) <= most):
+        expected = "a whole number" if most is None else f"a whole number from 1 to {most}"
+        raise InvalidValue.of(each.metadata["variable"], expected=expected, got=repr(text)[:60])
     return int(text)
 
 
@@ -144,6 +162,6 @@ def as_markdown() -> str:
     """The settings as the table that README.md shows."""
     rows = ["| variable | default | what it does |", "|---|---|---|"]
     for each in fields(Settings):
-        default = "empty" if each.default == "" else f"`{each.default}`"
+        default = "empty" if each.default == "" or "most" in each.metadata else f"`{each.default}`"
         rows.append(f"| `{each.metadata['variable']}` | {default} | {each.metadata['help']} |")
     return "\n".join(rows)

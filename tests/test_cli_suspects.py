@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from medinject_demo.cli.family import FamilyGroup
-from medinject_demo.cli.suspects import attach
+from medinject_demo.cli.suspects import suspects
 from medinject_demo.domain import Verdict
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.store import VoteStore
@@ -33,7 +33,7 @@ def votes(url: str) -> Iterator[list[str]]:
 
 def run(url: str, *arguments: str) -> Result:
     group = click.Group("votes")
-    attach(group)
+    group.add_command(suspects)
     family = FamilyGroup(commands=[group])
     return CliRunner().invoke(family, ["votes", "suspects", "--database", url, *arguments])
 

@@ -12,11 +12,12 @@ from packaging.requirements import Requirement
 
 from medinject_demo.adapters.registry import REGISTRY, profile
 from medinject_demo.doctor import ROOT, Finding, Level, Report, examine
-from medinject_demo.doctor.configuration import in_force, votes, without_secrets
+from medinject_demo.doctor.configuration import dataset, in_force, votes, without_secrets
 from medinject_demo.doctor.machine import Place, devices, fleet, libraries, quantization, ranged
 from medinject_demo.doctor.profiles import Look
 from medinject_demo.engine.device import Accelerator, Host
 from medinject_demo.serving import free_port
+from medinject_demo.settings import Settings
 
 from .engine.served import Scripted, scripted
 
@@ -369,3 +370,12 @@ def test_a_doctor_without_a_client_says_what_to_install(
     monkeypatch.setitem(sys.modules, "medinject_demo.engine.remote", None)
     _, found = of_the_profiles(server.url, tmp_path)
     assert found["remote server"].remedy == "Run: pip install -r requirements.txt"
+
+
+def test_a_data_set_without_a_token_is_said_with_what_becomes_of_the_votes() -> None:
+    assert dataset(Settings()) == []
+    (finding,) = dataset(Settings(votes_dataset="group/votes"))
+    assert finding.level is Level.WARN
+    assert "votes stay here, and wait. Set HF_TOKEN" in finding.sentence
+    (finding,) = dataset(Settings(votes_dataset="group/votes", hub_token="jeton"))
+    assert (finding.level, finding.what) == (Level.OK, "group/votes, not tried")

@@ -16,17 +16,18 @@ PACKAGE = ROOT / "medinject_demo"
 FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 
 FLOORS = (
-    {"__init__", "settings", "domain", "documents", "errors"},
+    {"__init__", "settings", "domain", "documents", "errors", "files"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy", "limiter", "addresses"},
     {"arena", "assembly", "duel", "relay"},
     {"ui", "evaluation", "training"},
-    {"app", "cli", "doctor", "terminal", "serving", "page_bench", "fleet_bench", "__main__", "readme"},
+    {"app", "cli", "doctor", "terminal", "serving", "page_bench", "fleet_bench", "giving_bench", "__main__", "readme"},
 )
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 MODULES = [
     "domain",
     "documents",
     "errors",
+    "files",
     "settings",
     "prompts",
     "pairing",
@@ -34,6 +35,9 @@ MODULES = [
     "limiter",
     "addresses",
     "votes.store",
+    "votes.hub",
+    "votes.keeping",
+    "votes.giving",
     "arena",
     "adapters.registry",
     "training.corpus",
@@ -64,6 +68,8 @@ HEAVY = (
 SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
 # The store, its tables and migrations, its connections and their errors: apart, no file is above 300 lines.
 SQL_FILES = {"votes/store.py", "votes/suspects.py", "votes/schema.py", "votes/database.py", "votes/reading.py"}
+# What leaves the database and comes back, what is erased in it, and which files of a data set hold what.
+SQL_FILES |= {"votes/exchange.py", "votes/forgetting.py", "votes/shelf.py"}
 TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers", "optimum"}
 HTTP = {"httpx2", "anyio"}  # huggingface_hub needs both
 # serving.py reads none of it: it tells uvicorn whom not to believe.

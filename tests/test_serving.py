@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import signal
 import socket
+import time
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,14 +13,16 @@ import pytest
 from medinject_demo.domain import MIXTURES, Verdict
 from medinject_demo.errors import InvalidValue, ModelError, Refused
 from medinject_demo.limiter import Act
-from medinject_demo.serving import Address, announced, free_port, playground
+from medinject_demo.serving import Address, _ended_as_interrupted, announced, free_port, playground
 from medinject_demo.settings import Settings
 from medinject_demo.ui.page import _masthead
 from medinject_demo.votes.database import Database
+from medinject_demo.votes.hub import HubDataset
+from medinject_demo.votes.scripted_hub import scripted_hub
 from medinject_demo.votes.store import VoteStore
 
 from .engine.served import scripted
-from .votes.samples import ballot, battle
+from .votes.samples import BALLOT, ballot, battle
 
 
 def behind(replicas: int = 0) -> Any:
@@ -60,6 +64,48 @@ def test_a_fleet_that_answers_is_announced_and_shown() -> None:
 def test_a_file_of_votes_is_announced_by_its_whole_path() -> None:
     said = list(announced(Settings(), behind()))
     assert said[1] == f"votes: {Path('data/votes.db').absolute()}."
+
+
+def test_where_votes_also_go_and_how_long_text_is_kept_is_announced() -> None:
+    said = list(announced(Settings(votes_dataset="group/votes", retention_days=30, secret="sel"), behind()))
+    assert "Hub data set group/votes too" in said[2]
+    assert "erased after 30 days" in said[3]
+
+
+def test_a_page_keeps_its_data_set_in_step_while_it_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted_hub() as hub, scripted() as server:
+        remote = HubDataset("group/votes", endpoint=hub.endpoint)
+        monkeypatch.setattr("medinject_demo.votes.keeping.HubDataset", lambda name, token: remote)
+        place = {"engine_url": server.url, "votes_dataset": "group/votes"}
+        with playground(Settings(database_url=f"sqlite:///{tmp_path}/votes.db", **place)) as behind:
+            vote = behind.store.cast(battle(), "v", BALLOT)
+        assert [row["vote"] for row in hub.rows] == [vote.id]
+        with playground(Settings(database_url=f"sqlite:///{tmp_path}/emptied.db", **place)) as behind:
+            end = time.monotonic() + 10
+            while behind.store.latest("duel", "v") != vote:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+
+
+def test_a_page_whose_hub_is_dead_opens_votes_and_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted_hub() as gone:
+        pass
+    remote = HubDataset("group/votes", endpoint=gone.endpoint)
+    monkeypatch.setattr("medinject_demo.votes.keeping.HubDataset", lambda name, token: remote)
+    with scripted() as server:
+        settings = Settings(
+            engine_url=server.url, database_url=f"sqlite:///{tmp_path}/votes.db", votes_dataset="group/votes"
+        )
+        with playground(settings) as behind:
+            behind.store.cast(battle(), "v", BALLOT)
+            assert behind.store.counts().votes == 1
+
+
+def test_a_page_that_is_terminated_ends_as_one_that_is_interrupted() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), _ended_as_interrupted():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_without_a_secret_it_is_said_what_a_restart_does_to_voters() -> None:

@@ -11,6 +11,7 @@ GIVEN = {
     "MEDINJECT_MODEL": "qwen3-4b",
     "MEDINJECT_DATABASE_URL": "postgresql://host/votes",
     "MEDINJECT_VOTES_DATASET": "group/votes",
+    "MEDINJECT_RETENTION_DAYS": "365",
     "MEDINJECT_ENGINE_URL": "http://host:8000/v1",
     "MEDINJECT_ENGINE_KEY": "clef-du-serveur",
     "MEDINJECT_QUANTIZATION": "int8",
@@ -71,6 +72,19 @@ def test_what_is_no_url_is_refused_by_its_variable(variable: str) -> None:
 def test_a_number_of_proxies_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue, match=r"^MEDINJECT_PROXIES: expected a whole number, got "):
         Settings.from_env({"MEDINJECT_PROXIES": text})
+
+
+@pytest.mark.parametrize("days", ["0", "-3", "1.5", "un an", "36501"])
+def test_a_retention_that_is_no_number_of_days_is_refused(days: str) -> None:
+    with pytest.raises(InvalidValue, match=r"^MEDINJECT_RETENTION_DAYS: expected a whole number from 1 to 36500, got "):
+        Settings.from_env({"MEDINJECT_RETENTION_DAYS": days})
+    assert Settings.from_env({"MEDINJECT_RETENTION_DAYS": "36500"}).retention_days == 36_500
+
+
+@pytest.mark.parametrize("name", ["votes", "a/b/c", "https://huggingface.co/datasets/a/b", "a b/c"])
+def test_what_is_no_data_set_is_refused(name: str) -> None:
+    with pytest.raises(InvalidValue, match=r"^MEDINJECT_VOTES_DATASET: expected a data set such as group/votes"):
+        Settings.from_env({"MEDINJECT_VOTES_DATASET": name})
 
 
 def test_secrets_are_not_shown() -> None:

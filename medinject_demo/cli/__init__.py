@@ -16,11 +16,14 @@ from .comparing import compare
 from .examining import doctor
 from .family import FamilyGroup
 from .measuring import BENCH_LINES, bench
+from .measuring_giving import bench_giving
 from .measuring_votes import bench_votes
 from .serving import serve
+from .suspects import suspects
 from .training import train
+from .votes import votes
 
-__all__ = ["BENCH_LINES", "bench", "bench_votes", "cli", "main"]
+__all__ = ["BENCH_LINES", "bench", "bench_giving", "bench_votes", "cli", "main"]
 
 
 @click.group(cls=FamilyGroup, context_settings={"max_content_width": 100})
@@ -29,8 +32,9 @@ def cli() -> None:
     """Playground for the eight configurations of the MedInjection-FR study."""
 
 
-for command in (adapters, bench, compare, doctor, serve, train):
+for command in (adapters, bench, compare, doctor, serve, train, votes):
     cli.add_command(command)
+votes.add_command(suspects)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``votes suspects``: the votes that a rule doubts, why, and taking a doubt back. Attached to the votes' group."""
+"""``votes suspects``: the votes that a rule doubts, why, and taking a doubt back."""
 
 from __future__ import annotations
 
@@ -13,11 +13,6 @@ from .family import in_force, usage
 
 if TYPE_CHECKING:
     from ..votes.suspects import Suspect, Suspicions
-
-
-def attach(group: click.Group) -> None:
-    """Make the command one of this group."""
-    group.add_command(suspects)
 
 
 @click.command()

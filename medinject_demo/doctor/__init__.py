@@ -42,6 +42,7 @@ def examine(
         *in_force,
         *profiles,
         configuration.votes(settings.database_url),
+        *configuration.dataset(settings),
     )
     return Report(findings, _verdict(findings, settings, chosen))
 

@@ -25,7 +25,7 @@ def in_force(environ: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
         return Settings(), [Finding("settings", variable, Level.FAIL, f"{wanted}, got another", "Mend or unset it.")]
     findings = []
     for each in fields(Settings):
-        value = str(getattr(settings, each.name))
+        value = str(getattr(settings, each.name) or "")
         shown = without_secrets(value) if each.repr else "set, not shown"
         findings.append(Finding("settings", each.metadata["variable"], Level.OK, shown if value else "not set"))
     return settings, findings
@@ -56,6 +56,17 @@ def votes(url: str) -> Finding:
         return Finding("votes", "database", Level.OK, f"{path} can be written")
     remedy = f"Make it writable, or set {VARIABLE} to another place."
     return Finding("votes", "database", Level.FAIL, f"{path} cannot be written: no vote would be stored", remedy)
+
+
+def dataset(settings: Settings) -> list[Finding]:
+    """Whether votes can go to the Hub, where they are to; the page is served without it."""
+    if not settings.votes_dataset:
+        return []
+    if settings.hub_token:
+        return [Finding("votes", "Hub data set", Level.OK, f"{settings.votes_dataset}, not tried")]
+    remedy = f"Set HF_TOKEN to a token that may write to {settings.votes_dataset}."
+    what = f"{settings.votes_dataset} cannot be written without a token: votes stay here, and wait"
+    return [Finding("votes", "Hub data set", Level.WARN, what, remedy)]
 
 
 def _writable(path: Path) -> bool:

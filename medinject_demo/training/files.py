@@ -1,4 +1,4 @@
-"""Writing so that a reader never meets half a file: write beside the place, then move there. Standard library only."""
+"""A finished folder in its place. What writes one file is in ``medinject_demo/files.py``. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,36 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import OutputError
+from ..files import require_writable, unwritable, write_whole
 
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file; a good file that stood there stays until the new one is whole.
-
-    Raises:
-        OutputError: the place cannot be written.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def require_writable(path: Path) -> None:
-    """Try a place before long work whose result shall stand there; what stands there now is left alone.
-
-    Raises:
-        OutputError: the place cannot be written.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch()
-        partial.unlink()
-    except OSError as error:
-        raise unwritable(path, error) from error
+__all__ = ["replace_folder", "require_replaceable", "require_writable", "unwritable", "write_whole"]
 
 
 def require_replaceable(place: Path, marks: Sequence[str]) -> None:
@@ -66,9 +39,3 @@ def replace_folder(new: Path, place: Path) -> None:
             os.replace(old, place)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def unwritable(path: Path, error: OSError) -> OutputError:
-    """The sentence for a place that cannot be written."""
-    got = str(error.strerror or error)
-    return OutputError(f"{path}: expected a place to write, got {got!r}. Choose another place.")

@@ -44,6 +44,17 @@ def build(frame: Frame) -> None:
     wording.make(
         gr.HTML, {"value": lambda lang: page(lang, frame.behind)}, elem_id="study", js_on_load=None, padding=False
     )
+    voter = wording.make(
+        gr.Textbox, {"label": "study.voter"}, value="", interactive=False, buttons=["copy"], elem_id="voter"
+    )
+    frame.tab.select(
+        lambda session: frame.behind.arena.voter(session) if session else "",
+        frame.session,
+        voter,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
     wording.make(
         gr.Textbox,
         {"label": "study.citation"},

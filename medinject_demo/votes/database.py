@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -101,6 +101,24 @@ class Database:
         name = "SQLite" if self._file is not None else "PostgreSQL"
         version = self.read(lambda connection: connection.dialect.server_version_info) or ()
         return f"{name} {'.'.join(map(str, version))}"
+
+    def scrub(self) -> None:
+        """Leave no copy of what was written over: neither in a file written ahead, nor in dead rows of a server.
+
+        Raises:
+            StoreError: copies are left, for somebody reads them.
+        """
+        try:
+            if self._file is None:
+                with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.exec_driver_sql("VACUUM votes, battles, answers")
+                return
+            with closing(self._engine.raw_connection()) as raw:
+                busy, *_ = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except SQLAlchemyError as error:
+            raise self._sentence(error, True) from error
+        if busy:
+            raise self._error("a file that nobody reads", "one in use", "Close the page, and do this again.")
 
     def close(self) -> None:
         """Give the connections back."""
@@ -252,6 +270,7 @@ def _settle(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=EXTRA")  # FULL, and the folder too where a file system refuses WAL
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # a text that is erased leaves zeros, not itself
 
 
 def _begin(connection: Connection) -> None:

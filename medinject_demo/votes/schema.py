@@ -33,6 +33,7 @@ battles: Final = Table(
     Column("origin", String),
     Column("arms", String),
     Column("propensity", Double),
+    Column("erased", Integer),
 )
 
 answers: Final = Table(
@@ -74,6 +75,7 @@ votes: Final = Table(
     Column("seconds", Double),
     Column("blind", Integer),
     Column("ranking", String),
+    Column("erased", Integer),
 )
 
 cached_answers: Final = Table(
@@ -102,6 +104,22 @@ suspicions: Final = Table(
     Column("vote", String, primary_key=True),
     Column("reason", String, primary_key=True),
     Column("at", String),
+)
+
+shards: Final = Table(
+    "shards",
+    TABLES,
+    Column("dataset", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("stale", Integer),
+)
+
+shared: Final = Table(
+    "shared",
+    TABLES,
+    Column("dataset", String, primary_key=True),
+    Column("vote", String, primary_key=True),
+    Column("shard", String, primary_key=True),
 )
 
 migrations: Final = Table(
@@ -222,6 +240,30 @@ MIGRATIONS: Final = (
             )
             """,
             "CREATE INDEX votes_by_voter ON votes (voter)",
+        ),
+    ),
+    Migration(
+        "sharing",
+        (
+            "ALTER TABLE battles ADD COLUMN erased INTEGER NOT NULL DEFAULT 0",  # 1: its voter's own words are gone
+            "ALTER TABLE votes ADD COLUMN erased INTEGER NOT NULL DEFAULT 0",
+            """
+            CREATE TABLE shards (
+                dataset TEXT NOT NULL,
+                name TEXT NOT NULL,              -- a file of the data set that was read here, or written from here
+                stale INTEGER NOT NULL,          -- 1 where it is to be written anew, and its history to be dropped
+                PRIMARY KEY (dataset, name)
+            )
+            """,
+            """
+            CREATE TABLE shared (
+                dataset TEXT NOT NULL,
+                vote TEXT NOT NULL,
+                shard TEXT NOT NULL,
+                PRIMARY KEY (dataset, vote, shard)  -- in this order: whether a vote is shared is asked of each
+            )
+            """,
+            "CREATE INDEX shared_by_shard ON shared (dataset, shard)",
         ),
     ),
 )

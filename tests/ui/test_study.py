@@ -15,6 +15,8 @@ from medinject_demo.training.mixtures import shares
 from medinject_demo.ui import study
 from medinject_demo.ui.texts import catalogue, name, say
 
+from .visitor import Visitor, served
+
 LANGUAGES = ["fr", "en"]
 
 
@@ -137,3 +139,13 @@ def test_what_is_installed_of_the_study_is_said_with_the_command_for_the_rest(la
         text = study.installed(lang, studied)
         assert (command in text) == (count < len(ARMS))
         assert (name(lang, mixture) in text) == (count < len(ARMS))
+
+
+def test_how_to_be_forgotten_is_said_with_the_identifier_that_it_takes(lang: str, tmp_path: Path) -> None:
+    assert {"fr": "identifiant affiché plus bas", "en": "identifier shown below"}[lang] in say(lang, "study.votes")
+    with served(tmp_path) as (url, services):
+        visitor = Visitor(url, "mon jeton")
+        assert not visitor.value("voter")
+        visitor.press("tab-study", "select")
+        assert visitor.value("voter") == services.arena.voter("mon jeton")
+        visitor.close()

@@ -1,0 +1,208 @@
+"""Votes out of a database and into another: read as records, merged so that none is lost and none doubled.
+
+A vote is known by its id, a battle by its own. What was erased stays erased on both sides, whichever was read first.
+Rows are only ever changed here where another instance erased their text, or where two instances counted the versions
+of the same voter's votes apart.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, exists, func, select, update
+
+from ..errors import InvalidData
+from .schema import answers, battles, votes
+from .sheet import FORGOTTEN, Record
+
+CHUNK: Final = 500
+"""Votes read or merged with one round of queries."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of the votes of another place."""
+
+    new: int = 0
+    known: int = 0
+    erased: int = 0
+    """Of the known ones: those whose text was erased there and not here, until now."""
+    behind: int = 0
+    """Of the known ones: those whose text was erased here, and is whole there."""
+
+    def __add__(self, other: Merged) -> Merged:
+        return Merged(*(one + two for one, two in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+
+def records(connection: Connection, ids: Sequence[str] | None = None) -> Iterator[Record]:
+    """Votes with their battles, every version, in the order of their time; all, or those named."""
+    query = select(votes, _LATEST.label("latest")).order_by(votes.c.at, votes.c.id)
+    if ids is None:
+        rows: Iterable[Any] = connection.execute(query).mappings()
+    else:
+        parts = [query.where(votes.c.id.in_(part)) for part in _chunks(ids)]
+        rows = itertools.chain.from_iterable(connection.execute(part).mappings() for part in parts)
+    for chunk in _chunks(rows):
+        yield from _with_battles(connection, chunk)
+
+
+def live_records(connection: Connection) -> Iterator[Record]:
+    """The votes that count: the latest of each voter on each battle, unless it is a withdrawal."""
+    for record in records(connection):
+        said = record.vote["verdict"] is not None or record.vote.get("ranking") is not None
+        if record.latest and said:
+            yield record
+
+
+def merge(connection: Connection, given: Iterable[Record], *, erase: bool = True) -> Merged:
+    """Add what is not here yet, within the caller's transaction.
+
+    Args:
+        erase: erase here what was erased there; else it is counted, and stays.
+
+    Raises:
+        InvalidData: a vote or a battle is here already and says something else; the sentence names its file and line.
+    """
+    merged = Merged()
+    for chunk in _chunks(given):
+        merged += _merge_chunk(connection, chunk, erase)
+    return merged
+
+
+def level(vote: Mapping[str, Any]) -> int:
+    """How much of a row was erased: nothing, its text, or its text and the hash of its voter."""
+    return int(bool(vote["erased"])) + int(str(vote["voter"]).startswith(FORGOTTEN))
+
+
+def _merge_chunk(connection: Connection, chunk: Sequence[Record], erase: bool) -> Merged:
+    behind = _merge_battles(connection, chunk, erase)
+    here = _by_id(connection, votes, [record.vote["id"] for record in chunk])
+    new, known = {}, Merged(behind=behind)
+    for record in chunk:
+        name = record.vote["id"]
+        if name in here:
+            known += _meet(connection, here[name], record, erase)
+        elif name in new:
+            known += Merged(known=1)
+        else:
+            new[name] = record
+    _insert(connection, [record.vote for record in new.values()])
+    return known + Merged(new=len(new))
+
+
+def _meet(connection: Connection, ours: Mapping[str, Any], record: Record, erase: bool) -> Merged:
+    """A vote that both have: the one of which more was erased is right."""
+    theirs = record.vote
+    _require_same(record, "vote", ours, theirs, ("battle", "at", "verdict", "blind"))
+    if level(theirs) > level(ours):
+        erased = {name: theirs[name] for name in ("voter", "comment", "erased")}
+        if erase:
+            connection.execute(update(votes).where(votes.c.id == ours["id"]).values(erased))
+        return Merged(known=1, erased=1)
+    return Merged(known=1, behind=int(level(theirs) < level(ours)))
+
+
+def _merge_battles(connection: Connection, chunk: Sequence[Record], erase: bool) -> int:
+    """Store new battles; of how many known ones the text was erased here, and is whole there, comes back."""
+    behind = 0
+    here = dict(_by_id(connection, battles, [record.battle["id"] for record in chunk]))
+    new: list[Record] = []
+    for record in chunk:
+        theirs = record.battle
+        if theirs["id"] not in here:
+            here[theirs["id"]] = theirs
+            new.append(record)
+            continue
+        ours = here[theirs["id"]]
+        _require_same(record, "battle", ours, theirs, ("arms", "kind", "propensity"))
+        if erase and level(theirs) > level(ours):
+            _erase_battle(connection, record)
+            here[theirs["id"]] = theirs
+        behind += level(theirs) < level(ours)
+    if new:
+        connection.execute(battles.insert(), [dict(record.battle) for record in new])
+        connection.execute(answers.insert(), [dict(each) for record in new for each in record.answers])
+    return behind
+
+
+def _erase_battle(connection: Connection, record: Record) -> None:
+    """Take over what another instance left of a battle; an erased text is never put back."""
+    name = record.battle["id"]
+    connection.execute(update(battles).where(battles.c.id == name).values(dict(record.battle)))
+    for each in record.answers:
+        place = (answers.c.battle == name, answers.c.turn == each["turn"], answers.c.place == each["place"])
+        connection.execute(update(answers).where(*place).values(text=each["text"], message=each["message"]))
+
+
+def _require_same(
+    record: Record, what: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], names: Sequence[str]
+) -> None:
+    for name in names:
+        if ours[name] != theirs[name]:
+            expected = f"{ours[name]}, as in the {what} {ours['id']} that is here"
+            remedy = "A vote is never changed: find out which of the two is true."
+            raise InvalidData.of(f"{record.where}, {name}", expected=expected, got=f"{theirs[name]}", remedy=remedy)
+
+
+def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store new votes; where a version is taken, all of that voter's on that battle are counted anew by their time."""
+    taken = _versions(connection, {str(row["battle"]) for row in rows})
+    again: set[tuple[str, str]] = set()
+    stored = []
+    for number, row in enumerate(rows, start=1):
+        key, version = (row["battle"], row["voter"]), row["version"]
+        if (*key, version) in taken:
+            again.add(key)
+            version = -number  # free: those stored are above zero
+        taken.add((*key, version))
+        stored.append({**row, "version": version})
+    if stored:
+        connection.execute(votes.insert(), stored)
+    for battle, voter in sorted(again):
+        _count_anew(connection, battle, voter)
+
+
+def _versions(connection: Connection, names: Iterable[str]) -> set[tuple[str, str, int]]:
+    query = select(votes.c.battle, votes.c.voter, votes.c.version).where(votes.c.battle.in_(sorted(names)))
+    return {(row.battle, row.voter, row.version) for row in connection.execute(query)}
+
+
+def _count_anew(connection: Connection, battle: str, voter: str) -> None:
+    mine = (votes.c.battle == battle, votes.c.voter == voter)
+    ids = list(connection.execute(select(votes.c.id).where(*mine).order_by(votes.c.at, votes.c.id)).scalars())
+    least = connection.scalar(select(func.min(votes.c.version)).where(*mine))
+    for first in (min(least, 0) - len(ids), 1):  # through numbers that none of them has, for no two may be the same
+        for version, name in enumerate(ids, start=first):
+            connection.execute(update(votes).where(votes.c.id == name).values(version=version))
+
+
+def _with_battles(connection: Connection, chunk: Sequence[Mapping[str, Any]]) -> Iterator[Record]:
+    names = sorted({row["battle"] for row in chunk})
+    heads = _by_id(connection, battles, names)
+    given: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
+    query = select(answers).where(answers.c.battle.in_(names)).order_by(*answers.primary_key.columns)
+    for row in connection.execute(query).mappings():
+        given[row["battle"]].append(dict(row))
+    for each in chunk:
+        vote = {name: value for name, value in each.items() if name != "latest"}
+        yield Record(vote, heads[each["battle"]], tuple(given[each["battle"]]), latest=bool(each["latest"]))
+
+
+def _by_id(connection: Connection, table: Any, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    query = select(table).where(table.c.id.in_(sorted(set(names))))
+    return {row["id"]: dict(row) for row in connection.execute(query).mappings()}
+
+
+def _chunks(given: Iterable[Any]) -> Iterator[list[Any]]:
+    rest = iter(given)
+    while chunk := list(itertools.islice(rest, CHUNK)):
+        yield chunk
+
+
+_later = votes.alias("later")
+_LATEST: Final = ~exists().where(
+    _later.c.battle == votes.c.battle, _later.c.voter == votes.c.voter, _later.c.version > votes.c.version
+)

@@ -1,0 +1,146 @@
+"""What a person wrote, taken out of the database again: on request, or once it is old.
+
+The one exception to votes being append-only. A vote goes on counting; who gave it, and what was typed, is gone. What a
+battle keeps: its arms, their fingerprints, seeds, lengths and markdown, and the text of a bundled prompt and of the
+answers to it, for nobody typed those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
+
+from ..errors import InvalidValue
+from .schema import answers, battles, shards, shared, votes
+from .sheet import FORGOTTEN
+
+LEAST_PREFIX: Final = 8
+"""Characters of a hash by which a voter can be named."""
+ERASED_PROMPT: Final = "erased-"
+"""How the id of a prompt begins whose text was erased: its hash would confirm a guess of the text."""
+
+
+@dataclass(frozen=True)
+class Erased:
+    """How much was erased."""
+
+    votes: int = 0
+    """Rows whose voter was replaced."""
+    comments: int = 0
+    questions: int = 0
+    """Typed questions, with their answers."""
+    follow_ups: int = 0
+    """Battles on a bundled prompt whose later messages were erased, with their answers."""
+
+    @property
+    def anything(self) -> bool:
+        """False where there was nothing to erase."""
+        return any(vars(self).values())
+
+
+Erasure = Callable[[Connection], Erased]
+"""Within the caller's transaction."""
+
+
+def voter_named(connection: Connection, given: str) -> str:
+    """The hash of a voter, whole, from the whole of it or from its beginning as a page or a file shows it.
+
+    Raises:
+        InvalidValue: no voter's begins so, more than one does, or too little of it was given.
+    """
+    said = given.strip().rstrip("….")
+    if len(said) < LEAST_PREFIX:
+        expected = f"{LEAST_PREFIX} or more characters of a voter's hash"
+        raise InvalidValue.of("voter", expected=expected, got=f"{len(said)}")
+    found: set[str] = set()
+    for column in (votes.c.voter, battles.c.voter):
+        begins = func.substr(column, 1, len(said)) == said
+        found.update(connection.execute(select(column).where(begins).distinct()).scalars())
+    if len(found) != 1:
+        got = f"{len(found)} that begin so" if found else "one that is not here"
+        remedy = "Give more of it." if found else "It stands in an export, as voter."
+        raise InvalidValue.of(f"voter {said}", expected="the hash of one voter", got=got, remedy=remedy)
+    return found.pop()
+
+
+def forget(connection: Connection, voter: str, bundled: Collection[str], new_id: Callable[[], str]) -> Erased:
+    """Erase what a voter wrote, and put a hash that points to nobody in the place of theirs.
+
+    Args:
+        bundled: ids of the prompts that come with the program, which nobody typed.
+        new_id: for the hash, and for the prompts erased.
+    """
+    nobody = FORGOTTEN + new_id()
+    comments = _count(connection, votes.c.voter == voter, votes.c.comment != "")
+    erased = _erase_battles(connection, battles.c.voter == voter, bundled, new_id, {"voter": nobody, "erased": 1})
+    _mark_stale(connection, votes.c.voter == voter)
+    gone = connection.execute(
+        update(votes).where(votes.c.voter == voter).values(voter=nobody, comment="", erased=1)
+    ).rowcount
+    return Erased(gone, comments, *erased)
+
+
+def prune(connection: Connection, before: str, bundled: Collection[str], new_id: Callable[[], str]) -> Erased:
+    """Erase free text from before a time (ISO 8601 in UTC); voters stay as they are."""
+    old = and_(votes.c.at < before, votes.c.comment != "")
+    comments = _count(connection, old)
+    _mark_stale(connection, old)
+    connection.execute(update(votes).where(old).values(comment="", erased=1))
+    later = exists().where(answers.c.battle == battles.c.id, answers.c.turn > 0)
+    typed = battles.c.prompt.not_in(sorted(bundled))
+    whole = and_(battles.c.at < before, battles.c.erased == 0, or_(typed, later))
+    return Erased(0, comments, *_erase_battles(connection, whole, bundled, new_id, {"erased": 1}))
+
+
+def tried(connection: Connection, work: Erasure) -> Erased:
+    """What would be erased; nothing is."""
+    with connection.begin_nested() as trial:
+        erased = work(connection)
+        trial.rollback()
+    return erased
+
+
+def _erase_battles(
+    connection: Connection,
+    which: ColumnElement[bool],
+    bundled: Collection[str],
+    new_id: Callable[[], str],
+    values: dict[str, Any],
+) -> tuple[int, int]:
+    """Erase the text of battles and set ``values``; how many typed questions and how many follow-ups comes back."""
+    heads = connection.execute(select(battles.c.id, battles.c.prompt).where(which)).all()
+    typed = [row for row in heads if row.prompt not in bundled]
+    others = [row.id for row in heads if row.prompt in bundled]
+    _mark_stale(connection, votes.c.battle.in_(select(battles.c.id).where(which)))
+    connection.execute(update(battles).where(which).values(values))
+    followed = _erase_answers(connection, others, answers.c.turn > 0)
+    _erase_answers(connection, [row.id for row in typed], answers.c.turn >= 0)
+    names = {row.prompt: ERASED_PROMPT + new_id() for row in typed}
+    for row in typed:
+        gone = {"question": "", "context": "", "options": "[]", "reference": "", "prompt": names[row.prompt]}
+        connection.execute(update(battles).where(battles.c.id == row.id).values(gone))
+    return len(typed), followed
+
+
+def _erase_answers(connection: Connection, names: Sequence[str], turns: ColumnElement[bool]) -> int:
+    """Erase what was written and answered in some turns; in how many battles there was any comes back."""
+    touched: set[str] = set()
+    for name in names:
+        mine = (answers.c.battle == name, turns)
+        if connection.execute(update(answers).where(*mine).values(text="", message="")).rowcount:
+            touched.add(name)
+    return len(touched)
+
+
+def _mark_stale(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Have the shards that hold these votes written anew; before the rows change, for ``which`` may name the old."""
+    held = exists().where(shared.c.dataset == shards.c.dataset, shared.c.shard == shards.c.name)
+    held = held.where(shared.c.vote == votes.c.id).where(which)
+    connection.execute(update(shards).where(held).values(stale=1))
+
+
+def _count(connection: Connection, *which: ColumnElement[bool]) -> int:
+    return connection.scalar(select(func.count()).select_from(votes).where(*which)) or 0

@@ -1,0 +1,204 @@
+"""Votes leave a database as a file and come into another, whole or not at all; on SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from medinject_demo.domain import Kind, Prompt, Verdict
+from medinject_demo.errors import InvalidData, InvalidValue, OutputError, StoreError
+from medinject_demo.prompts import load_prompts
+from medinject_demo.votes.card import MADE_HERE, fields_of
+from medinject_demo.votes.database import Database
+from medinject_demo.votes.exchange import Merged
+from medinject_demo.votes.failures import cast_some
+from medinject_demo.votes.giving import FORMS, export, import_from, write_card
+from medinject_demo.votes.records import Ballot
+from medinject_demo.votes.store import VoteStore
+
+from .samples import BALLOT, PROMPT, battle
+from .test_sheet import records_of
+
+BUNDLED = frozenset(prompt.id for prompt in load_prompts())
+TYPED = Prompt(Kind.OEQ, "Une question saisie ?")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/elsewhere/votes.db")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def filled(store: VoteStore) -> VoteStore:
+    cast_some(store, random.Random(1), 25, "a" * 32, "b" * 32, "c" * 32)
+    return store
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
+def test_what_is_exported_is_imported_and_counts_the_same(
+    filled: VoteStore, database: Database, other: Database, tmp_path: Path, form: str
+) -> None:
+    place = tmp_path / f"votes.{form}"
+    rows = export(database, form, place)
+    assert import_from(other, str(place)) == Merged(new=rows)
+    assert import_from(other, str(place)) == Merged(known=rows)
+    assert records_of(other) == records_of(database)
+    assert VoteStore(other).live_votes() == filled.live_votes()
+    assert VoteStore(other).counts() == filled.counts()
+    assert any(record.vote["verdict"] is None for record in records_of(other))
+
+
+def test_another_database_is_merged_by_its_address(filled: VoteStore, url: str, other: Database) -> None:
+    assert import_from(other, url).new > 25
+    assert VoteStore(other).counts() == filled.counts()
+
+
+def test_a_file_is_imported_into_any_database(
+    store: VoteStore, database: Database, other: Database, tmp_path: Path
+) -> None:
+    cast_some(VoteStore(other), random.Random(2), 10, "d" * 32)
+    export(other, "csv", tmp_path / "votes.csv")
+    import_from(database, str(tmp_path / "votes.csv"))
+    assert store.live_votes() == VoteStore(other).live_votes()
+
+
+def test_one_line_that_does_not_hold_together_leaves_all_out(
+    filled: VoteStore, database: Database, other: Database, tmp_path: Path
+) -> None:
+    place = tmp_path / "votes.jsonl"
+    export(database, "jsonl", place)
+    lines = place.read_text(encoding="utf-8").splitlines()
+    lines[-1] = lines[-1].replace('"version": ', '"version": -')
+    place.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(InvalidData, match=rf"votes.jsonl, line {len(lines)}: field 'version'"):
+        import_from(other, str(place))
+    assert VoteStore(other).counts().battles == 0
+
+
+@pytest.mark.parametrize("source", ["absent.csv", "mysql://host/votes"])
+def test_a_source_that_is_none_is_refused(other: Database, source: str) -> None:
+    with pytest.raises(InvalidValue):
+        import_from(other, source)
+
+
+def test_a_server_that_does_not_answer_is_one_sentence(other: Database) -> None:
+    with pytest.raises(StoreError):
+        import_from(other, "sqlite:////proc/nowhere/votes.db")
+
+
+def test_only_votes_that_count_are_exported_where_that_is_asked_for(
+    filled: VoteStore, database: Database, tmp_path: Path
+) -> None:
+    place = tmp_path / "votes.jsonl"
+    live = {each.vote.id for each in filled.live_votes()}
+    assert export(database, "jsonl", place, live=True) == len(live)
+    assert {json.loads(line)["vote"] for line in place.read_text().splitlines()} == live
+
+
+def test_a_full_export_says_which_votes_count(filled: VoteStore, database: Database, tmp_path: Path) -> None:
+    place = tmp_path / "votes.jsonl"
+    export(database, "jsonl", place)
+    rows = [json.loads(line) for line in place.read_text().splitlines()]
+    assert {row["vote"] for row in rows if row["live"]} == {each.vote.id for each in filled.live_votes()}
+    assert any(not row["live"] for row in rows)
+
+
+def test_training_takes_blind_votes_that_count(store: VoteStore, database: Database, tmp_path: Path) -> None:
+    place = tmp_path / "dpo.jsonl"
+    store.cast(battle("blind"), "v", BALLOT)
+    store.cast(battle("revealed"), "v", BALLOT, blind=False)
+    store.cast(battle("withdrawn"), "v", BALLOT)
+    store.cast(battle("withdrawn"), "v", None)
+    store.cast(battle("changed"), "v", BALLOT)
+    store.cast(battle("changed"), "v", Ballot(Verdict.BOTH_BAD))
+    assert export(database, "dpo", place) == 1
+    assert json.loads(place.read_text())["battle"] == "blind"
+    assert export(database, "dpo", place, revealed=True) == 2
+    assert export(database, "kto", place) == 4
+
+
+def test_nothing_that_was_typed_is_in_an_export_without_free_text(
+    store: VoteStore, database: Database, other: Database, tmp_path: Path
+) -> None:
+    store.cast(battle("typed", prompt=TYPED), "v", Ballot(Verdict.LEFT, comment="un mot"))
+    store.cast(battle("bundled", prompt=load_prompts()[0]), "v", Ballot(Verdict.LEFT))
+    for form in FORMS:
+        place = tmp_path / f"votes.{form}"
+        export(database, form, place, hide=BUNDLED)
+        content = place.read_bytes()
+        assert TYPED.question.encode() not in content
+        assert TYPED.id.encode() not in content
+        assert b"un mot" not in content
+    import_from(other, str(tmp_path / "votes.jsonl"))
+    assert VoteStore(other).counts() == store.counts()
+    assert [each.styles for each in VoteStore(other).live_votes()] == [each.styles for each in store.live_votes()]
+
+
+def test_an_import_of_ones_own_hidden_export_erases_nothing(
+    store: VoteStore, database: Database, tmp_path: Path
+) -> None:
+    store.cast(battle("typed", prompt=TYPED), "v", BALLOT)
+    before = records_of(database)
+    export(database, "csv", tmp_path / "votes.csv", hide=BUNDLED)
+    assert import_from(database, str(tmp_path / "votes.csv")) == Merged(known=1, erased=1)
+    assert records_of(database) == before
+    import_from(database, str(tmp_path / "votes.csv"), erase=True)
+    assert records_of(database)[0].battle["question"] == ""
+
+
+def test_an_export_that_fails_leaves_the_file_as_it_was(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "votes.csv").write_text("bon")
+    monkeypatch.setattr(database, "read", _raising)
+    with pytest.raises(StoreError):
+        export(database, "csv", tmp_path / "votes.csv")
+    assert [(each.name, each.read_text()) for each in tmp_path.glob("*.csv*")] == [("votes.csv", "bon")]
+
+
+def _raising(work: object) -> None:
+    raise StoreError("rien ne répond.")
+
+
+def test_no_votes_are_a_file_without_rows(database: Database, other: Database, tmp_path: Path) -> None:
+    for form in FORMS:
+        assert export(database, form, tmp_path / f"votes.{form}") == 0
+    for form in ("csv", "parquet", "jsonl"):
+        assert import_from(other, str(tmp_path / f"votes.{form}")) == Merged()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_card_lists_the_fields_of_its_file(store: VoteStore, database: Database, tmp_path: Path, form: str) -> None:
+    store.cast(battle(), "v", BALLOT)
+    place = tmp_path / f"votes.{form}"
+    rows = export(database, form, place)
+    text = write_card(place, form, rows).read_text(encoding="utf-8")
+    assert f"Rows when this was written: {rows}." in text
+    assert f"data_files: {place.name}" in text
+    assert all(f"| `{name}` |" in text for name in fields_of(form))
+    assert write_card(place, form, rows).name == "README.md"
+
+
+@pytest.mark.parametrize("form", ["dpo", "kto"])
+def test_the_card_of_a_training_file_leaves_no_field_out(
+    store: VoteStore, database: Database, tmp_path: Path, form: str
+) -> None:
+    store.cast(battle(prompt=PROMPT), "v", BALLOT)
+    export(database, form, tmp_path / "rows.jsonl")
+    row = json.loads((tmp_path / "rows.jsonl").read_text().splitlines()[0])
+    listed = {name for names in fields_of(form) for name in names.split(", ")}
+    told = {name for name in row if not name.startswith(("chosen_", "rejected_"))}
+    assert told == {name for name in listed if not name.endswith("…")}
+
+
+def test_a_readme_of_another_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("la mienne")
+    with pytest.raises(OutputError, match="expected a free place or an earlier card, got another README"):
+        write_card(tmp_path / "votes.csv", "csv", 1)
+    assert MADE_HERE not in (tmp_path / "README.md").read_text()

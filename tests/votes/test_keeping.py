@@ -1,0 +1,186 @@
+"""What is done beside the page holds nobody up, goes on after a failure, and says how it stands."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from medinject_demo.domain import Kind, Prompt, Verdict
+from medinject_demo.errors import StoreError
+from medinject_demo.settings import Settings
+from medinject_demo.votes.database import Database
+from medinject_demo.votes.forgetting import Erased
+from medinject_demo.votes.hub import HubDataset
+from medinject_demo.votes.keeping import Keeper, Upkeep, kept, sentence_of, upkeep_of
+from medinject_demo.votes.records import Ballot
+from medinject_demo.votes.scripted_hub import scripted_hub
+from medinject_demo.votes.store import VoteStore
+
+from .samples import BALLOT, battle
+
+OLD = Prompt(Kind.OEQ, "Un texte ancien ?")
+
+
+def until(holds: Callable[[], bool], patience: float = 10) -> None:
+    end = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def upkeep(database: Database, hub: HubDataset | None = None, days: int = 0) -> Upkeep:
+    now = datetime(2026, 11, 27, 21, tzinfo=UTC)
+    return Upkeep(database, hub=hub, retention_days=days, bundled=frozenset(), new_id=lambda: "1", now=lambda: now)
+
+
+def test_a_round_is_done_at_once_and_one_more_at_the_end() -> None:
+    done: list[int] = []
+
+    def work() -> str:
+        done.append(1)
+        return "fait."
+
+    keeper = Keeper(work, every=3600)
+    keeper.start()
+    until(lambda: keeper.state == "fait.")
+    keeper.stop()
+    assert len(done) == 2
+
+
+def test_rounds_follow_each_other() -> None:
+    rounds = threading.Semaphore(0)
+
+    def work() -> str:
+        rounds.release()
+        return "fait."
+
+    keeper = Keeper(work, every=0.001)
+    keeper.start()
+    for _ in range(5):
+        assert rounds.acquire(timeout=10)
+    keeper.stop()
+
+
+def test_a_failure_is_the_state_and_the_next_round_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    told = iter(["le Hub ne répond pas.", "le Hub ne répond pas."])
+
+    def work() -> str:
+        for sentence in told:
+            raise StoreError(sentence)
+        return "3 votes pushed."
+
+    keeper = Keeper(work, every=0.001)
+    keeper.start()
+    until(lambda: keeper.state == "3 votes pushed.")
+    keeper.stop()
+    assert [each.message for each in caplog.records if each.levelname == "WARNING"] == ["votes: le Hub ne répond pas."]
+
+
+def test_after_failures_rounds_come_less_often_but_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    def work() -> str:
+        raise StoreError("rien.")
+
+    keeper = Keeper(work, every=1.0, most=10.0)
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        if len(waits) == 40:
+            keeper._stopping.set()
+        return True
+
+    monkeypatch.setattr(keeper._stopping, "wait", wait)
+    keeper._run()
+    assert waits[:5] == [2.0, 4.0, 8.0, 10.0, 10.0]
+    assert set(waits[3:]) == {10.0}
+
+
+def test_an_end_does_not_wait_for_a_round_that_hangs() -> None:
+    release = threading.Event()
+
+    def work() -> str:
+        release.wait(30)
+        return ""
+
+    keeper = Keeper(work, last=0.05)
+    keeper.start()
+    begun = time.monotonic()
+    keeper.stop()
+    assert time.monotonic() - begun < 5
+    release.set()
+
+
+def test_a_vote_waits_for_no_round(store: VoteStore, database: Database) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def work() -> str:
+        entered.set()
+        release.wait(30)
+        return ""
+
+    keeper = Keeper(work, last=0.01)
+    keeper.start()
+    assert entered.wait(10)
+    store.cast(battle(), "v", BALLOT)
+    assert store.counts().votes == 1
+    release.set()
+    keeper.stop()
+
+
+def test_nothing_to_do_starts_no_thread(database: Database) -> None:
+    assert upkeep_of(Settings(), database).idle
+    with kept(upkeep(database)) as keeper:
+        assert keeper is None
+
+
+def test_what_is_cast_beside_the_rounds_is_in_the_data_set_at_the_end(store: VoteStore, database: Database) -> None:
+    with scripted_hub() as hub:
+        with kept(upkeep(database, HubDataset("group/votes", endpoint=hub.endpoint))) as keeper:
+            assert keeper is not None
+            until(lambda: keeper.state == "0 votes pulled, 0 pushed.")
+            vote = store.cast(battle(), "v", BALLOT)
+        assert [row["vote"] for row in hub.rows] == [vote.id]
+
+
+def test_old_text_is_erased_by_the_day_and_said(database: Database) -> None:
+    cast_at = datetime(2026, 11, 25, 23, tzinfo=UTC)
+    prompt = battle("old", prompt=OLD)
+    VoteStore(database, now=lambda: cast_at).cast(prompt, "v", Ballot(Verdict.LEFT, comment="un mot"))
+    assert upkeep(database, days=2).round() == "nothing to do."
+    assert upkeep(database, days=1).prune(1, dry=True) == Erased(comments=1, questions=1)
+    said = sentence_of(Erased(comments=1, questions=1))
+    assert upkeep(database, days=1).round() == said
+    assert upkeep(database, days=1).round() == "nothing to do."
+    assert VoteStore(database).counts().votes == 1
+
+
+def test_old_text_leaves_the_data_set_too(database: Database) -> None:
+    cast_at = datetime(2026, 11, 1, tzinfo=UTC)
+    VoteStore(database, now=lambda: cast_at).cast(battle("old", prompt=OLD), "v", BALLOT)
+    with scripted_hub() as hub:
+        remote = HubDataset("group/votes", endpoint=hub.endpoint)
+        upkeep(database, remote).round()
+        assert hub.mentions(OLD.question)
+        upkeep(database, remote, days=3).round()
+        assert not hub.mentions(OLD.question)
+        assert len(hub.rows) == 1
+
+
+def test_the_settings_say_what_is_done(database: Database) -> None:
+    settings = Settings(votes_dataset="group/votes", hub_token="jeton", retention_days=30)
+    asked = upkeep_of(settings, database)
+    assert not asked.idle
+    assert asked._hub is not None
+    assert (asked._hub.name, asked._days) == ("group/votes", 30)
+    assert len(asked._bundled) == 76
+
+
+def test_who_is_forgotten_is_told_of() -> None:
+    said = sentence_of(Erased(3, 2, 1, 4))
+    assert said.startswith("Erased: the voter of 3 rows; comments: 2; typed questions with their answers: 1; ")
+    assert said.endswith(": 4.")
