@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from .forgetting import ERASED_PROMPT
 from .formats import WRITERS, read, write_lines
 from .preferences import dpo_rows, kto_rows
 from .sheet import Record, Row, record_of, row_of
+from .suspects import Suspicions
 
 _TRAINING: Final[Mapping[str, Callable[[Row], Iterator[Row]]]] = {"dpo": dpo_rows, "kto": kto_rows}
 FORMS: Final = (*WRITERS, *_TRAINING)
@@ -32,7 +33,8 @@ def export(
 ) -> int:
     """Write votes to a file, whole or not at all; how many rows comes back.
 
-    A form for training takes blind votes that count; ``revealed`` adds those given after the reveal.
+    A form for training takes blind votes that count and that no rule doubts; ``revealed`` adds those given after the
+    reveal.
 
     Args:
         live: only the votes that count, no earlier versions and no withdrawals.
@@ -53,10 +55,11 @@ def export(
             counted += 1
             yield row
 
+    doubted = {each.vote for each in Suspicions(database).suspects() if each.left_out} if form in _TRAINING else set()
     with whole(place) as partial:
         database.read(
             lambda connection: write(
-                partial, counting(_formed(map(hidden, map(_row, found(connection))), form, revealed))
+                partial, counting(_formed(map(hidden, map(_row, found(connection))), form, revealed, doubted))
             )
         )
     return counted
@@ -79,6 +82,8 @@ def write_card(place: Path, form: str, rows: int) -> Path:
 def import_from(database: Database, source: str, *, erase: bool = False) -> Merged:
     """Merge votes of a file, a folder or a database: all of them, or none where one does not hold together.
 
+    Who voted is then examined by the rules of suspicion, as after a vote given here.
+
     Args:
         erase: erase here too what was erased there.
 
@@ -87,15 +92,21 @@ def import_from(database: Database, source: str, *, erase: bool = False) -> Merg
         InvalidData: a row does not hold together, or disagrees with what is here; the sentence names it.
         StoreError: nothing was stored.
     """
+    given = _records_of(source)
+    merged = database.write(lambda connection: merge(connection, given, erase=erase))
+    if merged.new:
+        Suspicions(database).sweep()
+    return merged
+
+
+def _records_of(source: str) -> list[Record]:
     if "://" not in source:
-        given = [record_of(row, where) for where, row in read(Path(source))]
-        return database.write(lambda connection: merge(connection, given, erase=erase))
+        return [record_of(row, where) for where, row in read(Path(source))]
     other = Database(source)
     try:
-        given = other.read(lambda connection: [_checked(each) for each in records(connection)])
+        return other.read(lambda connection: [_checked(each) for each in records(connection)])
     finally:
         other.close()
-    return database.write(lambda connection: merge(connection, given, erase=erase))
 
 
 def _checked(record: Record) -> Record:
@@ -108,10 +119,11 @@ def _row(record: Record) -> Row:
     return row | {"live": record.latest and said}
 
 
-def _formed(rows: Iterable[Row], form: str, revealed: bool) -> Iterator[Row]:
+def _formed(rows: Iterable[Row], form: str, revealed: bool, doubted: Container[str]) -> Iterator[Row]:
     if form not in _TRAINING:
         return iter(rows)
-    return (made for row in rows if row["blind"] or revealed for made in _TRAINING[form](row))
+    wanted = (row for row in rows if (row["blind"] or revealed) and row["vote"] not in doubted)
+    return (made for row in wanted for made in _TRAINING[form](row))
 
 
 def _as_it_is(row: Row) -> Row:

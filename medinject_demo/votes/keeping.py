@@ -21,6 +21,7 @@ from .database import Database
 from .forgetting import Erased, Erasure, forget, prune, tried, voter_named
 from .hub import HubDataset, Outcome, synchronise
 from .shelf import Shelf
+from .suspects import Suspicions
 
 EVERY: Final = 60.0
 """Seconds between two rounds."""
@@ -138,12 +139,17 @@ class Upkeep:
         return erased
 
     def synchronise(self) -> Outcome | None:
-        """Pull and push; None where there is no data set.
+        """Pull and push; None where there is no data set. Who voted elsewhere is examined by the rules of suspicion.
 
         Raises:
             StoreError: the Hub or the database does not answer.
         """
-        return None if self._hub is None else synchronise(Shelf(self._database, self._hub.name), self._hub)
+        if self._hub is None:
+            return None
+        outcome = synchronise(Shelf(self._database, self._hub.name), self._hub)
+        if outcome.pulled.new:
+            Suspicions(self._database).sweep()
+        return outcome
 
 
 def sentence_of(erased: Erased) -> str:

@@ -19,8 +19,9 @@ from medinject_demo.votes.failures import cast_some
 from medinject_demo.votes.giving import FORMS, export, import_from, write_card
 from medinject_demo.votes.records import Ballot
 from medinject_demo.votes.store import VoteStore
+from medinject_demo.votes.suspects import Suspicions
 
-from .samples import BALLOT, PROMPT, battle
+from .samples import BALLOT, PROMPT, ballot, battle
 from .test_sheet import records_of
 
 BUNDLED = frozenset(prompt.id for prompt in load_prompts())
@@ -202,3 +203,21 @@ def test_a_readme_of_another_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="expected a free place or an earlier card, got another README"):
         write_card(tmp_path / "votes.csv", "csv", 1)
     assert MADE_HERE not in (tmp_path / "README.md").read_text()
+
+
+def test_votes_that_a_rule_doubts_train_nobody(store: VoteStore, database: Database, tmp_path: Path) -> None:
+    honest = store.cast(battle("honest"), "v" * 32, ballot(Verdict.LEFT), seconds=60.0)
+    store.cast(battle("hasty"), "v" * 32, ballot(Verdict.LEFT), seconds=0.01)
+    place = tmp_path / "dpo.jsonl"
+    assert export(database, "dpo", place) == 2
+    Suspicions(database).sweep()
+    assert export(database, "dpo", place) == 1
+    assert json.loads(place.read_text(encoding="utf-8"))["vote"] == honest.id
+
+
+def test_who_is_imported_is_examined(store: VoteStore, database: Database, other: Database, tmp_path: Path) -> None:
+    store.cast(battle("hasty"), "v" * 32, ballot(Verdict.LEFT), seconds=0.01)
+    place = tmp_path / "votes.jsonl"
+    export(database, "jsonl", place)
+    import_from(other, str(place))
+    assert [each.left_out for each in Suspicions(other).suspects()] == [True]
