@@ -1,4 +1,4 @@
-"""Which two arms meet next, and on which side.
+"""Which two arms meet next, and on which side; or which three to eight, and in which order.
 
 Pure: battles so far come as counts, chance comes from a generator given by the caller. Knows no prompt, vote or page.
 The probability of every pair is known and above zero, so that whoever analyses the votes can weigh by its inverse.
@@ -25,12 +25,12 @@ Pair = tuple[Mixture, Mixture]
 
 @dataclass(frozen=True)
 class Drawn:
-    """A pair drawn: its arms in display order, and the probability of the pair.
+    """Arms drawn, in display order, and the probability of this set of arms.
 
-    The sides are a fair coin on top: the probability of the pair on these sides is half of ``propensity``.
+    The order is a fair shuffle on top: the probability of a pair on these sides is half of ``propensity``.
     """
 
-    arms: Pair
+    arms: tuple[Mixture, ...]
     propensity: float
 
 
@@ -81,3 +81,16 @@ def draw(
     (pair,) = generator.choices(list(chances), list(chances.values()))
     first, second = pair
     return Drawn(pair if generator.random() < 0.5 else (second, first), chances[pair])
+
+
+def draw_several(mixtures: Sequence[Mixture], count: int, generator: Random) -> Drawn:
+    """Draw so many arms, every set of them as probable, and a fair order of them.
+
+    Raises:
+        InvalidValue: fewer than three are asked for, or more than there are.
+    """
+    arms = sorted(set(mixtures), key=MIXTURES.index)
+    if not 3 <= count <= len(arms):
+        expected = f"3 to {len(arms)} arms to rank" if len(arms) >= 3 else "three arms that can answer"
+        raise InvalidValue.of("ranking", expected=expected, got=str(count if len(arms) >= 3 else len(arms)))
+    return Drawn(tuple(generator.sample(arms, count)), 1 / math.comb(len(arms), count))

@@ -22,6 +22,7 @@ from .engine.base import Engine
 from .engine.fleet.fleet import FleetEngine
 from .engine.remote import RemoteEngine
 from .errors import InvalidValue
+from .prepared import Prepared
 from .prompts import load_prompts
 from .settings import Settings
 from .ui.frame import Playground
@@ -80,13 +81,15 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
         with closing(engine):
             server, remarks = (engine.name, engine.remarks) if isinstance(engine, RemoteEngine) else ("", ())
             replicas = engine.plan.replicas if isinstance(engine, FleetEngine) else 0
-            secret = settings.secret or secrets.token_urlsafe(32)
-            arena = Arena(engine, store, secret=secret, generator=random.Random())
+            secret, prompts = settings.secret or secrets.token_urlsafe(32), load_prompts()
+            kept = store.kept_answers(f"{device}, {settings.quantization}")
+            prepared = Prepared(engine, kept, {prompt.id for prompt in prompts})
+            arena = Arena(engine, store, secret=secret, generator=random.Random(), prepared=prepared)
             yield Playground(
                 engine,
                 arena,
                 store,
-                load_prompts(),
+                prompts,
                 chosen.name,
                 chosen.title,
                 sampling_for(chosen),
@@ -113,9 +116,12 @@ def serve(
     *,
     device: str = "auto",
     fleet: Fleet | None = None,
+    warm: bool = False,
     say: Callable[[str], None] = print,
 ) -> None:
     """Serve the page until it is interrupted; ``say`` is told first what answers and where votes go.
+
+    ``warm`` has the bundled questions answered by every arm before the page opens.
 
     Raises:
         InvalidValue: the address is taken; or as ``playground``, whose other errors come too.
@@ -124,6 +130,9 @@ def serve(
     with playground(settings, device=device, fleet=fleet) as behind:
         for line in announced(settings, behind):
             say(line)
+        if warm:
+            say(f"preparing the answers to {len(behind.prompts)} bundled questions.")
+            behind.arena.warm(behind.prompts, behind.sampling, lambda prompt: None)
         page = build(behind)
         try:
             page.launch(server_name=address.host, server_port=address.port, share=address.share or None, **look())

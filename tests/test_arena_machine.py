@@ -113,7 +113,7 @@ class Duels(RuleBasedStateMachine):
 
     def note(self, model: Model, event: Event) -> None:
         if isinstance(event, Ended):
-            model.ended.add(event.side)
+            model.ended.add(event.place)
             model.fails |= event.reason is FinishReason.ERROR
             if len(model.ended) == 2:
                 model.stage = "failed" if event.reason is FinishReason.ERROR or model.fails else "answered"

@@ -18,7 +18,7 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 FLOORS = (
     {"__init__", "settings", "domain", "documents", "errors"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy"},
-    {"arena", "assembly", "duel", "relay"},
+    {"arena", "assembly", "duel", "memory", "prepared", "receipts", "relay"},
     {"ui", "evaluation", "training"},
     {"app", "cli", "doctor", "terminal", "serving", "page_bench", "fleet_bench", "__main__", "readme"},
 )
@@ -56,7 +56,7 @@ MODULES = [
 HEAVY = ("ray", "torch", "transformers", "peft", "gradio", "datasets", "pandas")
 SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
 # The store, its tables and migrations, its connections and their errors: apart, no file is above 300 lines.
-SQL_FILES = {"votes/store.py", "votes/schema.py", "votes/database.py"}
+SQL_FILES = {"votes/store.py", "votes/schema.py", "votes/database.py", "votes/kept.py", "votes/links.py"}
 TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers", "optimum"}
 HTTP = {"httpx2", "anyio"}  # huggingface_hub needs both
 ENVIRONMENT = {"settings.py", "cli/family.py", "app.py", "ui/__init__.py", "ui/page.py"}

@@ -191,17 +191,17 @@ class Duels:
         ``begun`` is drawn once, with the first piece: not before, since the order may still fail, and not later, since
         the visitor goes on writing.
         """
-        sides, drawn = set[Side](), 0.0
+        spoken, drawn = set[int](), 0.0
         yield self._asked(visit.lang, warning)
         try:
             for event in self.arena.stream(visit.seat.duel, visit.seat.session):
                 view = self.arena.shown(visit.seat.duel, visit.seat.session)
-                if not sides:
+                if not spoken:
                     yield self._paint(visit, view) | self._asked(visit.lang, warning, ANSWERS) | (begun or {})
-                elif event.side not in sides or time.monotonic() - drawn >= REFRESH:
+                elif event.place not in spoken or time.monotonic() - drawn >= REFRESH:
                     yield self._cards(visit, view)
                     drawn = time.monotonic()
-                sides.add(event.side)
+                spoken.add(event.place)
             view = self.arena.shown(visit.seat.duel, visit.seat.session)
         except MedInjectError as error:
             yield self._refused(visit.lang, error, QUESTION)

@@ -83,4 +83,5 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "tokens": answer.tokens,
         "seconds": round(answer.seconds, 3),
         "style": answer.style,
+        "cached": answer.cached,
     }

@@ -88,7 +88,7 @@ class Parts:
         }
         updates: dict[Block, Any] = {part: gr.update(visible=seen) for part, seen in shown.items()}
         for side, button in self.stops.items():
-            going = answering and view is not None and view.turns[-1].reasons[side.place] is None
+            going = answering and view is not None and view.turns[-1].reasons[side] is None
             updates[button] = gr.update(visible=going)
         for verdict, button in self.verdicts.items():
             updates[button] = gr.update(variant="primary" if verdict is seat.verdict else "secondary")

@@ -39,7 +39,7 @@ def stopped(lang: str) -> str:
 def card(lang: str, shown: Shown | None, side: Side, *, plain: bool) -> str:
     """One side of a duel: its turns, and how the last one ended."""
     turns = shown.turns if shown else ()
-    busy = shown is not None and shown.stage is Stage.ANSWERING and turns[-1].reasons[side.place] is None
+    busy = shown is not None and shown.stage is Stage.ANSWERING and turns[-1].reasons[side] is None
     state = f' <span class="state">{say(lang, "duel.writing")}</span>' if busy else ""
     return (
         f'<section class="answer-card {side}" aria-labelledby="{side}-title" aria-busy="{str(busy).lower()}">'
@@ -50,7 +50,7 @@ def card(lang: str, shown: Shown | None, side: Side, *, plain: bool) -> str:
 
 def _turn(lang: str, turn: ShownTurn, side: Side, *, plain: bool) -> str:
     asked = f"<strong>{say(lang, 'duel.you')}</strong> {inert.plain(turn.message)}" if turn.message else ""
-    text, reason = turn.texts[side.place], turn.reasons[side.place]
+    text, reason = turn.texts[side], turn.reasons[side]
     shown = (inert.plain if plain else inert.markdown)(text) if text else ""
     ended = "empty" if reason is FinishReason.STOP and not text.strip() else reason
     told = f'<p class="ended">{say(lang, f"duel.ended_{ended}")}</p>' if ended in _TOLD else ""
@@ -109,7 +109,8 @@ def _style(said: Said) -> dict[str, int]:
 
 def _seconds(lang: str, said: Said) -> str:
     seconds = number(lang, sum(each.seconds for each in said), 1)
-    return say(lang, "duel.seconds_value", seconds=seconds, tokens=sum(each.tokens for each in said))
+    told = say(lang, "duel.seconds_value", seconds=seconds, tokens=sum(each.tokens for each in said))
+    return f"{told} ({say(lang, 'duel.prepared')})" if any(each.cached for each in said) else told
 
 
 def told(lang: str, before: Seat, after: Seat) -> str:

@@ -18,6 +18,8 @@ from sqlalchemy import Connection, exists, func, select
 from ..domain import Battle
 from ..pairing import Pair, pair_of
 from .database import Database
+from .kept import KeptAnswers
+from .links import Links
 from .records import UNSAID, Ballot, Counts, Equivalence, LiveVote, Style, Vote
 from .rows import (
     arms_of,
@@ -33,7 +35,10 @@ from .schema import answers, battles, votes
 
 
 class VoteStore:
-    """Battles, answers and votes in a database. Making one opens nothing; every method may raise StoreError."""
+    """Battles, answers and votes in a database, and the ``links`` to battles that were shared.
+
+    Making one opens nothing; every method may raise StoreError.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,11 @@ class VoteStore:
         new_id: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         self._database, self._now, self._new_id = database, now, new_id
+        self.links = Links(database, now=now)
+
+    def kept_answers(self, setting: str = "") -> KeptAnswers:
+        """The answers kept beside the votes, of weights run in this precision."""
+        return KeptAnswers(self._database, setting=setting, now=self._now)
 
     def check(self) -> None:
         """Do nothing where a vote would be stored at this moment.
