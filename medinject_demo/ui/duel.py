@@ -25,7 +25,7 @@ from . import duel_api, duel_view
 from .duel_parts import Parts, lay_out
 from .frame import REFRESH, VISITORS, Frame, explained
 from .picker import Picker
-from .seat import Seat, revealed, seated, shown, voted, withdrawn
+from .seat import Seat, followed, opened, revealed, seated, shown, voted, withdrawn
 from .texts import say
 
 Updates = dict[Block, Any]
@@ -77,7 +77,9 @@ class Duels:
         self._on([parts.reveal.click], self.reveal, [parts.equivalent[Side.LEFT], parts.equivalent[Side.RIGHT]])
         self._on([parts.undo.click], self.undo, [])
         self._on([parts.next.click], self.next, [*picker.filters, parts.question])
+        self._on([parts.share.click], self.share, [])
         self._on([parts.plain.change], self.redraw, [])
+        self.frame.arrivals.append(self._bound(self.arrive, []) | {"fn": self._arrived})
         self.frame.wording.redraw(self._retold, [parts.seat, parts.plain], parts.drawn)
 
     def _on(self, triggers: list[Any], order: Callable[..., Any], inputs: list[Any], **settings: Any) -> Any:
@@ -132,9 +134,33 @@ class Duels:
         """Withdraw the vote."""
         return self._order(visit, lambda: withdrawn(self.arena, visit.seat))
 
+    def share(self, visit: Visit) -> Updates:
+        """Let whoever has its link read the duel and vote on it."""
+
+        def told(lang: str, before: Seat, after: Seat) -> str:
+            return duel_view.status(say(lang, "duel.said_shared"), focus="#duel-link-field")
+
+        return self._order(visit, lambda: opened(self.arena, visit.seat), told)
+
+    def arrive(self, visit: Visit, link: str) -> Updates:
+        """Open the duel that the address names, where it names one."""
+        if not link:
+            return {self.parts.status: gr.skip()}
+        try:
+            after = followed(self.arena, visit.session, link)
+        except Refused:
+            return {self.parts.status: duel_view.status(say(visit.lang, "duel.said_lost"), alert=True)}
+        except MedInjectError as error:
+            return self._refused(visit.lang, error)
+        told = {self.parts.status: duel_view.arrived(visit.lang, after)}
+        return self._paint(replace(visit, seat=after), shown(self.arena, after)) | told
+
+    def _arrived(self, lang: str, session: str, seat: Seat, plain: bool, request: gr.Request) -> Updates:
+        return self.arrive(Visit(lang, session, seat, plain), str(request.query_params.get("duel", "")))
+
     def next(self, visit: Visit, specialty: str, kind: str, question: str) -> Updates:
         """Clear the table; after a bundled question another one is drawn, and what was written since stays."""
-        following = self._following(visit, question, specialty, kind)
+        following = self._following(visit, question or "", specialty, kind)
         told = duel_view.status(say(visit.lang, "duel.said_next"), focus=QUESTION)
         cleared: Updates = {self.parts.question: following, self.parts.message: "", self.parts.status: told}
         return self._paint(replace(visit, seat=Seat()), None) | cleared | self.parts.blank_ballot()

@@ -17,6 +17,12 @@ from .picker import Picker
 from .seat import Seat, may_ask_again, may_go_on
 from .texts import say
 
+LINK = (
+    "const write = () => { const field = element.querySelector('[data-duel]'); "
+    "if (field) field.value = location.origin + location.pathname + '?duel=' + field.dataset.duel; }; "
+    "watch('value', () => setTimeout(write)); write();"
+)
+"""The page alone knows under which address it was opened: behind a proxy the server does not."""
 FOCUS = (
     "watch('value', () => { const told = element.querySelector('[data-focus]'); "
     "if (told) setTimeout(() => document.querySelector(told.dataset.focus)?.focus(), 60); });"
@@ -55,13 +61,16 @@ class Parts:
     send: gr.Button
     undo: gr.Button
     next: gr.Button
+    share: gr.Button
+    link: gr.HTML
 
     @property
     def drawn(self) -> list[Block]:
         """What every order draws, besides the seat."""
         buttons = [*self.stops.values(), *self.verdicts.values(), self.regenerate, self.start, self.undo, self.next]
+        buttons.append(self.share)
         panels = [self.answers, self.ballot_box, self.judged, self.judging, self.conversation]
-        return [self.asked, *self.cards.values(), *panels, *buttons, self.reference, self.revealed]
+        return [self.asked, *self.cards.values(), *panels, *buttons, self.reference, self.revealed, self.link]
 
     @property
     def ballot(self) -> list[Block]:
@@ -85,6 +94,7 @@ class Parts:
             self.regenerate: may_ask_again(view, seat),
             self.undo: seat.verdict is not None,
             self.next: view is not None and not answering,
+            self.share: seat.verdict is not None and not seat.guest and not seat.shared,
         }
         updates: dict[Block, Any] = {part: gr.update(visible=seen) for part, seen in shown.items()}
         for side, button in self.stops.items():
@@ -98,6 +108,8 @@ class Parts:
         updates[self.asked] = duel_view.asked(lang, view)
         told = duel_view.reveal(lang, seat.battle, seat.verdict) if seat.battle else ""
         updates[self.revealed] = gr.update(value=told, visible=bool(told))
+        link = duel_view.link(lang, seat.duel) if seat.shared else ""
+        updates[self.link] = gr.update(value=link, visible=bool(link))
         return updates
 
 
@@ -133,8 +145,10 @@ def lay_out(frame: Frame) -> Parts:
     judging = _judging(frame)
     revealed = gr.HTML("", visible=False, elem_id="duel-revealed", js_on_load=None)
     with gr.Row():
+        share = make(gr.Button, {"value": "duel.share"}, visible=False, elem_id="duel-share")
         undo = make(gr.Button, {"value": "duel.undo"}, visible=False, elem_id="duel-undo")
         following = make(gr.Button, {"value": "duel.next"}, visible=False, variant="primary", elem_id="duel-next")
+    link = gr.HTML("", visible=False, elem_id="duel-link", js_on_load=LINK)
     conversation, message, send = _conversation(frame)
     return Parts(
         seat=seat,
@@ -151,6 +165,8 @@ def lay_out(frame: Frame) -> Parts:
         revealed=revealed,
         undo=undo,
         next=following,
+        share=share,
+        link=link,
         conversation=conversation,
         message=message,
         send=send,

@@ -65,6 +65,17 @@ def reference(lang: str, text: str) -> str:
     return f'<h3 id="reference-title" tabindex="-1">{say(lang, "duel.reference")}</h3>{inert.plain(text)}'
 
 
+def link(lang: str, duel: str) -> str:
+    """A link to a duel, which the page completes with its own address, and a button that copies it."""
+    told = f'data-done="{say(lang, "duel.copied")}" data-failed="{say(lang, "duel.not_copied")}"'
+    return (
+        f'<p>{say(lang, "duel.shared")}</p><div class="link">'
+        f'<input id="duel-link-field" readonly data-duel="{html.escape(duel)}" aria-label="{say(lang, "duel.link")}">'
+        f'<button type="button" data-copies="duel-link-field" data-told="duel-link-told" {told}>'
+        f'{say(lang, "duel.copy_link")}</button></div><p id="duel-link-told" role="status"></p>'
+    )
+
+
 def reveal(lang: str, battle: Battle, verdict: Verdict | None) -> str:
     """Who was who: a table of both sides, over all turns, and what the voter chose."""
     rows: tuple[tuple[str, Callable[[Said], str]], ...] = (
@@ -111,6 +122,11 @@ def _seconds(lang: str, said: Said) -> str:
     seconds = number(lang, sum(each.seconds for each in said), 1)
     told = say(lang, "duel.seconds_value", seconds=seconds, tokens=sum(each.tokens for each in said))
     return f"{told} ({say(lang, 'duel.prepared')})" if any(each.cached for each in said) else told
+
+
+def arrived(lang: str, seat: Seat) -> str:
+    """What is said to a visitor whom a link brought here."""
+    return status(say(lang, "duel.said_guest" if seat.guest and seat.verdict is None else "duel.said_own"))
 
 
 def told(lang: str, before: Seat, after: Seat) -> str:

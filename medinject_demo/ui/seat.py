@@ -31,6 +31,10 @@ class Seat:
     """The prompt's reference; empty before the vote, and where it has none."""
     battle: Battle | None = None
     """Who was who, from the reveal on."""
+    guest: bool = False
+    """True where the duel is another's, who shared it: it is read and voted on, and nothing else."""
+    shared: bool = False
+    """True once this visitor has shared it."""
 
     @property
     def late(self) -> bool:
@@ -45,6 +49,20 @@ def seated(arena: Arena, session: str, text: str, prompts: Sequence[Prompt], sam
         Refused, InvalidValue: as ``Arena.propose``.
     """
     return Seat(arena.propose(question_of(text, prompts), session, sampling).id, session)
+
+
+def followed(arena: Arena, session: str, link: str) -> Seat:
+    """Sit down at a duel that a link names: one's own as it was left, or another's, blind until one's own vote.
+
+    Raises:
+        Refused: there is none, or it was not shared.
+    """
+    at = arena.standing(link, session)
+    seat = Seat(link, session, closed=at.guest, guest=at.guest)
+    if at.receipt is None:
+        return seat
+    told = at.receipt
+    return replace(seat, verdict=told.verdict, closed=True, reference=told.reference, battle=at.battle)
 
 
 def shown(arena: Arena, seat: Seat) -> Shown | None:
@@ -89,6 +107,17 @@ def withdrawn(arena: Arena, seat: Seat) -> Seat:
     _require(seat)
     arena.undo(seat.duel, seat.session)
     return replace(seat, verdict=None)
+
+
+def opened(arena: Arena, seat: Seat) -> Seat:
+    """Share one's own duel.
+
+    Raises:
+        Refused, StoreError: as ``Arena.share``.
+    """
+    _require(seat)
+    arena.share(seat.duel, seat.session)
+    return replace(seat, shared=True)
 
 
 def may_go_on(view: Shown | None, seat: Seat) -> bool:
