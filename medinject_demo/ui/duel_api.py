@@ -71,10 +71,11 @@ def _revealed(battle: Battle | None) -> dict[str, Any]:
     if battle is None:
         return {}
     left, right = battle.turns[-1].answers
-    return {"left": _answer(left), "right": _answer(right)}
+    return {"left": told_answer(left), "right": told_answer(right)}
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
+def told_answer(answer: Answer) -> dict[str, Any]:
+    """An answer after the vote: its arm, and what was measured of it."""
     return {
         "mixture": answer.mixture.slug,
         "provenances": [each.value for each in answer.mixture.provenances],

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import gradio as gr
 
-from . import board, compare, duel, study
+from . import blind, board, compare, study
 from .frame import Frame, Playground
 from .texts import Lang, accepted, say
 from .wording import Wording
 
-TABS: Final = (("duel", duel.build), ("compare", compare.build), ("board", board.build), ("study", study.build))
+TABS: Final = (("duel", blind.build), ("compare", compare.build), ("board", board.build), ("study", study.build))
 """Name and builder of each tab, in order; a builder is called inside its tab."""
 KEPT: Final = "medinject"
 """Key of what a browser keeps for itself; the same after a restart, so that a voter stays the same voter."""

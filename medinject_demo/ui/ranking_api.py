@@ -1,0 +1,53 @@
+"""The ranking's stable interface for programs: ``ranking`` streams answers, ``ranking_vote`` stores ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gradio.events import api
+
+from ..duel import Shown
+from ..votes.records import Ballot
+from .duel_api import told_answer
+from .frame import VISITORS, Playground, told_to_programs
+from .seat import Seat, ranked, seated_to_rank
+
+
+def publish(behind: Playground) -> None:
+    """Add both to the page that is being built."""
+
+    def ranking(question: str, session: str, count: int = 4) -> Iterator[dict[str, Any]]:
+        """Three to eight arms drawn by lot answer a question, or a bundled prompt where the text is one of theirs.
+
+        ``session`` is a token of the caller's own choice, which must not be guessable: the vote needs it again.
+        """
+        with told_to_programs():
+            seat = seated_to_rank(behind.arena, session, question, count, behind.prompts, behind.sampling)
+            for _ in behind.arena.stream(seat.duel, seat.session):
+                yield _told(behind.arena.shown(seat.duel, seat.session))
+            yield _told(behind.arena.shown(seat.duel, seat.session))
+
+    def ranking_vote(
+        battle: str, session: str, ranks: list[int], comment: str = "", profile: str = "undeclared"
+    ) -> dict[str, Any]:
+        """Store the rank of each answer (1 for the best, the same where tied), and tell who was who."""
+        with told_to_programs():
+            seat = ranked(behind.arena, Seat(battle, session), Ballot.ranked(ranks, comment, profile))
+            last = seat.battle.turns[-1].answers if seat.battle else ()
+            said = {"battle": battle, "ranking": list(seat.ranking), "reference": seat.reference}
+            return said | {"answers": [told_answer(each) for each in last]}
+
+    api(ranking, api_name="ranking", concurrency_limit=VISITORS)
+    api(ranking_vote, api_name="ranking_vote", concurrency_limit=VISITORS)
+
+
+def _told(view: Shown) -> dict[str, Any]:
+    """A ranking before the vote: texts and how they ended, in display order, and nothing of the arms."""
+    last = view.turns[-1]
+    return {
+        "battle": view.id,
+        "stage": view.stage.value,
+        "answers": list(last.texts),
+        "ended": [reason.value if reason else None for reason in last.reasons],
+    }
