@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Final
 
 from ..domain import LETTERS, Answer, Battle
@@ -15,6 +16,7 @@ from .texts import say
 
 SHORT: Final = 70
 """Characters of an answer in the list."""
+_MARKS: Final = re.compile(r"^#+ |\*\*", re.MULTILINE)
 WORDS: Final = ("rank", "tied", "up", "down", "tie", "moved")
 """Words that the script of the list says, as ``data-`` attributes of it."""
 
@@ -47,7 +49,7 @@ def items(lang: str, shown: Shown | None) -> str:
 
 
 def _item(lang: str, letter: str, text: str) -> str:
-    start = " ".join(inert.visible(text).split())
+    start = " ".join(_MARKS.sub("", inert.visible(text)).split())
     start = start if len(start) <= SHORT else f"{start[:SHORT].rstrip()}…"
     acts = "".join(
         f'<button type="button" data-move="{act}" aria-label="{say(lang, f"ranking.item_{act}")} {letter}">'
