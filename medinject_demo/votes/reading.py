@@ -88,15 +88,14 @@ def _answers(connection: Connection) -> tuple[pd.Index, Any, Any]:
     import numpy as np
     import pandas as pd
 
-    parts = [func.sum(answers.c[name]).label(name) for name in STYLES]
-    lengths = select(answers.c.battle, answers.c.place, *parts, func.count().label("turns"))
-    sums = _table(connection, lengths.group_by(answers.c.battle, answers.c.place))
-    index = pd.Index(sums["battle"].unique())
-    places = int(sums["place"].max()) + 1 if len(sums) else 2
-    styles = np.zeros((len(index), places, len(STYLES) + 1), np.int64)
-    styles[index.get_indexer(pd.Index(sums["battle"])), sums["place"].to_numpy(int)] = sums[
-        [*STYLES, "turns"]
-    ].to_numpy(np.int64)
+    said = _table(connection, select(answers.c.battle, answers.c.place, *(answers.c[name] for name in STYLES)))
+    codes, names = pd.factorize(said["battle"])
+    places = int(said["place"].max()) + 1 if len(said) else 2
+    spot = codes * places + said["place"].to_numpy(int)
+    counted = [np.bincount(spot, said[name].to_numpy(float), len(names) * places) for name in STYLES]
+    turns = np.bincount(spot, minlength=len(names) * places)
+    styles = np.stack([*counted, turns], axis=1).astype(np.int64).reshape(len(names), places, len(STYLES) + 1)
+    index = pd.Index(names)
     return index, styles, _exacts(connection, index, places)
 
 
