@@ -108,8 +108,8 @@ def _notes(report: Report) -> Iterator[str]:
     board, rule = report.board, report.board.rule
     yield f"As of {board.as_of.isoformat(timespec='seconds')}; {_counted(board)}"
     yield (
-        f"Points: the base at {rule.reference_points}, 400 for odds of ten to one; intervals are of the difference from "
-        "the base, each for itself. Controlled: with length and markdown held equal. Ties are half wins."
+        f"Points: the base at {rule.reference_points}, 400 for odds of ten to one; intervals are those of the "
+        "difference from it, each for itself. Controlled: with length and markdown held equal. Ties are half wins."
     )
     yield (
         f"Ahead or behind: the interval leaves the base out. Level: it does not, and is within {rule.level_within:.0f} "
