@@ -75,9 +75,8 @@ def _text_of_recovery(findings: Findings) -> str:
         "left's gain, the worth of length and of lists, ties, and tastes of each voter that make 30 % of a vote's "
         "variance. The base writes 240 words, the others 12 to 23. Sixteen numbers are looked for: seven differences "
         "from the base, the seven effects, the position, the length. Coverage is the mean over these, with the least "
-        f"and the greatest; that of one number has a Monte-Carlo error of {0.95**0.5 * 0.05**0.5 / findings.runs**0.5:.1%}.\n\n"
-        f"{_table(head, rows)}\n\n"
-        f"Each number of the first crowd:\n\n"
+        f"and the greatest; that of one number has a Monte-Carlo error of {(0.95 * 0.05 / findings.runs) ** 0.5:.1%}."
+        f"\n\n{_table(head, rows)}\n\nEach number of the first crowd:\n\n"
         f"{_table(('number', 'planted', 'bias and its Monte-Carlo error', 'spread', 'coverage'), details)}"
     )
 
