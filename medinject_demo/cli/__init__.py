@@ -12,14 +12,16 @@ import click
 
 from .. import __version__
 from .adapting import adapters
+from .board import board
 from .comparing import compare
 from .examining import doctor
 from .family import FamilyGroup
 from .measuring import BENCH_LINES, bench
+from .measuring_statistics import bench_statistics
 from .serving import serve
 from .training import train
 
-__all__ = ["BENCH_LINES", "bench", "cli", "main"]
+__all__ = ["BENCH_LINES", "bench", "bench_statistics", "cli", "main"]
 
 
 @click.group(cls=FamilyGroup, context_settings={"max_content_width": 100})
@@ -28,7 +30,7 @@ def cli() -> None:
     """Playground for the eight configurations of the MedInjection-FR study."""
 
 
-for command in (adapters, bench, compare, doctor, serve, train):
+for command in (adapters, bench, board, compare, doctor, serve, train):
     cli.add_command(command)
 
 

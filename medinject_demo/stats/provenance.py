@@ -1,0 +1,240 @@
+"""What native, translated and synthetic data each add, and how they combine: the eight arms as a 2 x 2 x 2 factorial.
+
+An effect is a contrast of the eight arms with an interval from their joint covariance, on three outcomes: preference
+(in logits), the share of answers judged equivalent to the reference, and the share of multiple-choice answers whose
+letters are exactly the reference's. All arms but the base are trained on as many items: to add a provenance
+to a mixture is to put it in the place of a part of the others. Knows no words: conclusions are codes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ..domain import MIXTURES, Mixture, Provenance
+from .comparisons import SIDES, Comparisons, Truths, truths
+from .estimate import Estimate
+from .logistic import Codes, renumbered
+from .shares import arm_shares
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .preference import Preference
+
+MATTERS: Final = 0.35
+"""Logits, 59 preferred in 100: an interval of preference that holds 0 is narrow up to this half width."""
+MATTERS_SHARE: Final = 0.05
+"""The same for a share: five answers in a hundred."""
+LEAST_CLUSTERS: Final = 3
+"""Voters or prompts below which nothing is concluded."""
+
+
+class Outcome(StrEnum):
+    """What an effect is on."""
+
+    PREFERENCE = "preference"
+    """Logits of being preferred, sides and (where the model has them) styles apart."""
+    EQUIVALENCE = "equivalence"
+    """Share of answers, 0 to 1, that voters judged equivalent to the reference."""
+    EXACTNESS = "exactness"
+    """Share of multiple-choice answers, 0 to 1, whose letters are those of the reference."""
+
+
+class Conclusion(StrEnum):
+    """What the data say of an effect."""
+
+    ADDS = "adds"
+    """The interval is above 0."""
+    TAKES = "takes"
+    """The interval is below 0."""
+    NONE = "none"
+    """The interval holds 0 and is narrow: an effect that matters would have been seen."""
+    UNKNOWN = "unknown"
+    """The interval is too wide, or there is too little: the data cannot tell."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A main effect (order 1) or an interaction (order 2 or 3) of the provenances.
+
+    Main: the mean over the arms with the provenance less the mean over those without. Interaction of two: how much more
+    the one adds where the other is there, over both levels of the third. Of three: how much more two interact where the
+    third is there.
+    """
+
+    provenances: tuple[Provenance, ...]
+    estimate: Estimate
+    conclusion: Conclusion
+
+    @property
+    def order(self) -> int:
+        """1 for a main effect."""
+        return len(self.provenances)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the twelve edges of the cube: does ``added`` add to ``to``? The arm with it less the arm without.
+
+    From the base it is a training instead of none; elsewhere both arms are trained on as many items.
+    """
+
+    added: Provenance
+    to: Mixture
+    estimate: Estimate
+    conclusion: Conclusion
+
+    @property
+    def gives(self) -> Mixture:
+        """The mixture with the provenance added."""
+        return Mixture.of((*self.to.provenances, self.added))
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one arm reached on an outcome that is a share."""
+
+    arm: Mixture
+    share: Estimate | None
+    """None where the arm has no judged answer."""
+    judged: int
+    """Answers judged (equivalence) or distinct answers with letters to compare (exactness)."""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Every effect on one outcome."""
+
+    outcome: Outcome
+    effects: tuple[Effect, ...]
+    """Seven: three main, three of order 2, one of order 3."""
+    steps: tuple[Step, ...]
+    """Twelve, in the order of the mixture added to."""
+    shares: tuple[Share, ...]
+    """By arm; empty for preference."""
+    units: int
+    """Comparisons, judgements or answers that these rest on."""
+    clusters: int
+    """Voters (preference, equivalence) or prompts (exactness)."""
+    matters: float
+    """The half width up to which an interval that holds 0 is said to be narrow: in logits, or in shares."""
+
+    def main(self, provenance: Provenance) -> Effect:
+        """The main effect of a provenance."""
+        return next(effect for effect in self.effects if effect.provenances == (provenance,))
+
+
+@dataclass(frozen=True)
+class Provenances:
+    """The effects on each outcome; None where no answer was judged, or no frame column tells."""
+
+    preference: Effects
+    """By the style-controlled model."""
+    raw_preference: Effects
+    equivalence: Effects | None
+    exactness: Effects | None
+
+
+def provenances(frame: pd.DataFrame, raw: Preference, controlled: Preference) -> Provenances:
+    """The effects of the provenances, from the comparisons that count and the models fitted to them."""
+    voters = Comparisons.of(frame)
+    return Provenances(
+        preference=_of_preference(controlled),
+        raw_preference=_of_preference(raw),
+        equivalence=_of_shares(Outcome.EQUIVALENCE, *_judgements(frame, "equivalent", voters)),
+        exactness=_of_shares(Outcome.EXACTNESS, *_answers(frame, voters)),
+    )
+
+
+def weights(chosen: Sequence[Provenance]) -> dict[Mixture, float]:
+    """The weight of each arm in the effect of these provenances: the product of their signs, scaled by the order."""
+    places = [tuple(Provenance).index(each) for each in chosen]
+    scale = 2 ** (len(Provenance) - len(places))
+    return {arm: math.prod(2 * arm.levels[place] - 1 for place in places) / scale for arm in MIXTURES}
+
+
+def _of_preference(model: Preference) -> Effects:
+    return _effects(
+        Outcome.PREFERENCE, lambda row, _: model.contrast(row), (), model.comparisons, model.voters, MATTERS
+    )
+
+
+def _of_shares(outcome: Outcome, arm: Codes, yes: Truths, cluster: Codes) -> Effects | None:
+    """None without units."""
+    if not len(yes):
+        return None
+    reached = arm_shares(arm, yes, cluster)
+    shares = tuple(
+        Share(arm, share, count) for (arm, share), count in zip(reached.estimates.items(), reached.counts, strict=True)
+    )
+
+    def contrast(row: Mapping[Mixture, float], widest: float) -> Estimate:
+        return reached.contrast([row.get(each, 0.0) for each in MIXTURES], widest)
+
+    return _effects(outcome, contrast, shares, len(yes), reached.clusters, MATTERS_SHARE)
+
+
+def _effects(
+    outcome: Outcome,
+    contrast: Callable[[Mapping[Mixture, float], float], Estimate],
+    shares: tuple[Share, ...],
+    units: int,
+    clusters: int,
+    matters: float,
+) -> Effects:
+    def concluded(row: Mapping[Mixture, float], widest: float) -> tuple[Estimate, Conclusion]:
+        estimate = contrast(row, widest)
+        return estimate, _conclusion(estimate, clusters, matters)
+
+    chosen = [each for order in (1, 2, 3) for each in itertools.combinations(Provenance, order)]
+    steps = [(added, to) for to in MIXTURES for added in Provenance if added not in to.provenances]
+    return Effects(
+        outcome=outcome,
+        effects=tuple(Effect(each, *concluded(weights(each), 2.0 ** (len(each) - 1))) for each in chosen),
+        steps=tuple(
+            Step(added, to, *concluded({Mixture.of((*to.provenances, added)): 1.0, to: -1.0}, 1.0))
+            for added, to in steps
+        ),
+        shares=shares,
+        units=units,
+        clusters=clusters,
+        matters=matters,
+    )
+
+
+def _conclusion(estimate: Estimate, clusters: int, matters: float) -> Conclusion:
+    if clusters < LEAST_CLUSTERS:
+        return Conclusion.UNKNOWN
+    if sign := estimate.sign():
+        return Conclusion.ADDS if sign > 0 else Conclusion.TAKES
+    return Conclusion.NONE if estimate.half_width <= matters else Conclusion.UNKNOWN
+
+
+def _judgements(frame: pd.DataFrame, column: str, voters: Comparisons) -> tuple[Codes, Truths, Codes]:
+    """Each answer of each comparison of which something was said: its arm, what was said, the voter."""
+    said = [truths(frame, f"{column}_{side}") for side in SIDES]
+    parts = [
+        (arm[known], yes[known], voters.voter[known])
+        for arm, (known, yes) in zip((voters.left, voters.right), said, strict=True)
+    ]
+    arm, yes, voter = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return arm, yes, renumbered(voter)
+
+
+def _answers(frame: pd.DataFrame, voters: Comparisons) -> tuple[Codes, Truths, Codes]:
+    """Each arm's answer to each prompt, once, and the prompt: exact where most of its answers are."""
+    import pandas as pd
+
+    prompts = pd.factorize(frame["prompt"])[0]
+    arm, yes, prompt = _judgements(frame, "exact", replace(voters, voter=prompts))
+    place = prompt * len(MIXTURES) + arm
+    units = np.bincount(place)
+    met = np.flatnonzero(units)
+    return met % len(MIXTURES), 2 * np.bincount(place, yes)[met] > units[met], met // len(MIXTURES)

@@ -1,0 +1,50 @@
+"""Which votes a board counts: a part of them, and never those that are not blind or are suspect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The part of the votes asked for; None takes every value."""
+
+    kind: str | None = None
+    """``mcqu``, ``mcq`` or ``oeq``."""
+    specialty: str | None = None
+    profile: str | None = None
+    """A declared profile of voters, as in ``votes.records.Profile``."""
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Comparisons of the part asked for that do not count, and why. None is deleted."""
+
+    not_blind: int = 0
+    """Given or changed after the arms were revealed."""
+    suspect: int = 0
+    """Blind, but with a stored reason of suspicion."""
+
+
+def select(frame: pd.DataFrame, selection: Selection = Selection()) -> tuple[pd.DataFrame, SetAside]:
+    """The comparisons that count, as a frame of the same columns, and how many do not."""
+    chosen = frame[_matches(frame, selection)]
+    blind = chosen["blind"].to_numpy(bool)
+    suspect = chosen["suspect"].to_numpy(bool)
+    return chosen[blind & ~suspect], SetAside(int((~blind).sum()), int((blind & suspect).sum()))
+
+
+def _matches(frame: pd.DataFrame, selection: Selection) -> NDArray[np.bool_]:
+    matches = np.ones(len(frame), bool)
+    for column in fields(selection):
+        asked = getattr(selection, column.name)
+        if asked is not None:
+            matches &= (frame[column.name] == str(asked)).to_numpy(bool)
+    return matches
