@@ -5,6 +5,7 @@ What ``app.py``, ``serve``, ``bench page`` and the tests of the page share. Read
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import socket
@@ -22,10 +23,12 @@ from .engine.base import Engine
 from .engine.fleet.fleet import FleetEngine
 from .engine.remote import RemoteEngine
 from .errors import InvalidValue
+from .limiter import Limiter, limits_of
 from .prepared import Prepared
 from .prompts import load_prompts
 from .settings import Settings
 from .ui.frame import Playground
+from .ui.gate import Gate
 from .ui.look import look
 from .ui.page import build
 from .votes.database import Database
@@ -77,12 +80,10 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
         StoreError: no vote could be stored.
     """
     chosen = serving(settings.model, engine_url=settings.engine_url)
+    limits = limits_of(settings)
     database = Database(settings.database_url)
-    with (
-        closing(database),
-        closing(Watch(Suspicions(database).examine)) as watch,
-    ):
-        store = VoteStore(database, voted=watch.voted)
+    watch = Watch(Suspicions(database).examine)
+    with closing(VoteStore(database, voted=watch.voted)) as store, closing(watch):
         store.check()
         engine = _engine(chosen, settings, device, fleet)
         with closing(engine):
@@ -103,6 +104,7 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
                 server=server,
                 replicas=replicas,
                 remarks=remarks,
+                gate=Gate(Limiter(limits), secret, settings.proxies),
             )
 
 
@@ -141,6 +143,7 @@ def serve(
             say(f"preparing the answers to {len(behind.prompts)} bundled questions.")
             behind.arena.warm(behind.prompts, behind.sampling, lambda prompt: None)
         page = build(behind)
+        _believe_no_header()
         try:
             page.launch(server_name=address.host, server_port=address.port, share=address.share or None, **look())
         except OSError as error:
@@ -153,6 +156,7 @@ def serve(
 def opened(behind: Playground) -> Iterator[str]:
     """A page served beside the caller, on a free port of the loopback; its address."""
     page = build(behind)
+    _believe_no_header()
     _, url, _ = page.launch(
         server_name=LOOPBACK, server_port=free_port(), prevent_thread_lock=True, quiet=True, **look()
     )
@@ -160,6 +164,15 @@ def opened(behind: Playground) -> Iterator[str]:
         yield url
     finally:
         page.close(verbose=False)
+
+
+def _believe_no_header() -> None:
+    """Leave it to MEDINJECT_PROXIES whose X-Forwarded-For is read.
+
+    The server below Gradio, uvicorn, would put what that header says in place of every peer of this machine's own, and
+    can be told otherwise by its variable alone. Who has set it has configured it.
+    """
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
 
 
 def announced(settings: Settings, behind: Playground) -> Iterator[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Final
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Final
 
 from .errors import InvalidValue
 
@@ -65,6 +65,39 @@ class Settings:
             "help": "salt of the voters' hashes; drawn anew at each start where it is not set",
         },
     )
+    asks_per_voter: str = field(
+        default="20/minute; 300/hour",
+        metadata={
+            "variable": "MEDINJECT_ASKS_PER_VOTER",
+            "help": "questions (duels, comparisons, further turns) that one browser may ask; `none` for no limit",
+        },
+    )
+    asks_per_address: str = field(
+        default="600/minute; 12000/hour",
+        metadata={
+            "variable": "MEDINJECT_ASKS_PER_ADDRESS",
+            "help": "the same for one address, behind which there may be a whole audience",
+        },
+    )
+    votes_per_voter: str = field(
+        default="30/minute; 400/hour",
+        metadata={
+            "variable": "MEDINJECT_VOTES_PER_VOTER",
+            "help": "votes, changes and withdrawals that one browser may give",
+        },
+    )
+    votes_per_address: str = field(
+        default="900/minute; 15000/hour",
+        metadata={"variable": "MEDINJECT_VOTES_PER_ADDRESS", "help": "the same for one address"},
+    )
+    proxies: int = field(
+        default=0,
+        metadata={
+            "variable": "MEDINJECT_PROXIES",
+            "help": "trusted proxies in front of the page, each of which appends to `X-Forwarded-For`: 1 on a Space; "
+            "with 0 the header is not read",
+        },
+    )
     hub_token: str = field(
         default="", repr=False, metadata={"variable": "HF_TOKEN", "help": "token for private repositories of the Hub"}
     )
@@ -76,8 +109,8 @@ class Settings:
         Raises:
             InvalidValue: the sentence names the variable.
         """
-        given = {each.name: environ.get(each.metadata["variable"], "").strip() for each in fields(cls)}
-        settings = cls(**{name: value for name, value in given.items() if value})
+        given = {each: environ.get(each.metadata["variable"], "").strip() for each in fields(cls)}
+        settings = cls(**{each.name: _read(each, text) for each, text in given.items() if text})
         if settings.quantization not in QUANTIZATIONS:
             raise InvalidValue.of(
                 "MEDINJECT_QUANTIZATION",
@@ -94,10 +127,23 @@ class Settings:
         return settings
 
 
+def _read(each: Field[Any], text: str) -> Any:
+    """A value as its setting holds it: a text, or a whole number where the default is one.
+
+    Raises:
+        InvalidValue: it is no whole number.
+    """
+    if not isinstance(each.default, int):
+        return text
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidValue.of(each.metadata["variable"], expected="a whole number", got=repr(text)[:60])
+    return int(text)
+
+
 def as_markdown() -> str:
     """The settings as the table that README.md shows."""
     rows = ["| variable | default | what it does |", "|---|---|---|"]
     for each in fields(Settings):
-        default = f"`{each.default}`" if each.default else "empty"
+        default = "empty" if each.default == "" else f"`{each.default}`"
         rows.append(f"| `{each.metadata['variable']}` | {default} | {each.metadata['help']} |")
     return "\n".join(rows)

@@ -19,6 +19,8 @@ FLOORS = (
     {"__init__", "settings", "domain", "documents", "errors"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy"},
     {"arena", "assembly", "duel", "memory", "prepared", "receipts", "relay"},
+    {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy", "limiter", "addresses"},
+    {"arena", "assembly", "duel", "relay"},
     {"ui", "evaluation", "training"},
     {
         "app",
@@ -42,6 +44,8 @@ MODULES = [
     "prompts",
     "pairing",
     "privacy",
+    "limiter",
+    "addresses",
     "votes.store",
     "arena",
     "adapters.registry",
@@ -73,7 +77,8 @@ SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "
 SQL_FILES = {f"votes/{name}.py" for name in ("store", "suspects", "schema", "database", "reading", "kept", "links")}
 TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers", "optimum"}
 HTTP = {"httpx2", "anyio"}  # huggingface_hub needs both
-ENVIRONMENT = {"settings.py", "cli/family.py", "app.py", "ui/__init__.py", "ui/page.py"}
+# serving.py reads none of it: it tells uvicorn whom not to believe.
+ENVIRONMENT = {"settings.py", "cli/family.py", "app.py", "ui/__init__.py", "ui/page.py", "serving.py"}
 
 
 def place(path: Path) -> str:

@@ -15,6 +15,11 @@ GIVEN = {
     "MEDINJECT_ENGINE_KEY": "clef-du-serveur",
     "MEDINJECT_QUANTIZATION": "int8",
     "MEDINJECT_SECRET": "sel-des-votants",
+    "MEDINJECT_ASKS_PER_VOTER": "5/minute",
+    "MEDINJECT_ASKS_PER_ADDRESS": "none",
+    "MEDINJECT_VOTES_PER_VOTER": "7/minute",
+    "MEDINJECT_VOTES_PER_ADDRESS": "70/minute; 700/hour",
+    "MEDINJECT_PROXIES": "2",
     "HF_TOKEN": "jeton-du-hub",
 }
 
@@ -27,7 +32,8 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 def test_every_setting_is_read_from_its_own_variable() -> None:
     settings = Settings.from_env(GIVEN)
-    assert {each.metadata["variable"]: getattr(settings, each.name) for each in fields(settings)} == GIVEN
+    assert {each.metadata["variable"]: str(getattr(settings, each.name)) for each in fields(settings)} == GIVEN
+    assert settings.proxies == 2
 
 
 @pytest.mark.parametrize("variable", GIVEN)
@@ -59,6 +65,12 @@ def test_a_bad_quantization_is_refused_with_the_good_ones_and_a_remedy() -> None
 def test_what_is_no_url_is_refused_by_its_variable(variable: str) -> None:
     with pytest.raises(InvalidValue, match=rf"^{variable}: expected a URL such as scheme://place, got 'votes.db'"):
         Settings.from_env({variable: "votes.db"})
+
+
+@pytest.mark.parametrize("text", ["one", "-1", "1.5", "²"])
+def test_a_number_of_proxies_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValue, match=r"^MEDINJECT_PROXIES: expected a whole number, got "):
+        Settings.from_env({"MEDINJECT_PROXIES": text})
 
 
 def test_secrets_are_not_shown() -> None:

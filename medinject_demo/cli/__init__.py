@@ -18,10 +18,11 @@ from .examining import doctor
 from .family import FamilyGroup
 from .measuring import BENCH_LINES, bench
 from .measuring_statistics import bench_statistics
+from .measuring_votes import bench_votes
 from .serving import serve
 from .training import train
 
-__all__ = ["BENCH_LINES", "bench", "bench_statistics", "cli", "main"]
+__all__ = ["BENCH_LINES", "bench", "bench_statistics", "bench_votes", "cli", "main"]
 
 
 @click.group(cls=FamilyGroup, context_settings={"max_content_width": 100})

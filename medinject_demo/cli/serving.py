@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import click
 
@@ -44,7 +45,7 @@ def serve(
     fleet: int | None,
     ray_address: str | None,
     warm: bool,
-    **given: str | None,
+    **given: Any,
 ) -> None:
     """Serve the page: duels, comparison, board and study.
 

@@ -7,7 +7,7 @@ Knows the engine by its protocol alone. What it shows is written in ``compare_vi
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +17,7 @@ from gradio.events import api
 
 from ..domain import FinishReason, Sampling
 from ..errors import MedInjectError
+from ..limiter import Act
 from . import compare_documents as documents
 from . import compare_view as view
 from .asking import question_of
@@ -99,10 +100,10 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     lang, behind = frame.language, frame.behind
     shown = [results.comparison, results.letters, results.status, results.cards, results.bars, results.documents]
     drawn = [results.comparison, results.status, results.cards, results.documents]
-    asked = [lang, form.question, form.arms, results.average, results.right, *form.settings]
+    asked = [lang, frame.session, form.question, form.arms, results.average, results.right, *form.settings]
     asking = gr.on(
         [form.ask.click, form.question.submit],
-        functools.partial(_ask, behind),
+        _asking(behind),
         asked,
         [form.alert, *shown],
         trigger_mode="once",
@@ -124,12 +125,29 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     frame.wording.redraw(lambda _: view.alert(), [], [form.alert])
 
 
+def _asking(behind: Playground) -> Callable[..., Iterator[list[Any]]]:
+    """What asking does: a function that Gradio hands the request to, as it does to no partial one."""
+
+    def ask(lang: str, session: str, sent: gr.Request, *form: Any) -> Iterator[list[Any]]:
+        yield from _ask(behind, lang, *form, admit=lambda: behind.gate.admit(Act.ASK, sent, session or ""))
+
+    return ask
+
+
 def _ask(
-    behind: Playground, lang: str, text: str | None, slugs: Sequence[str], average: bool, right: bool, *settings: Any
+    behind: Playground,
+    lang: str,
+    text: str | None,
+    slugs: Sequence[str],
+    average: bool,
+    right: bool,
+    *settings: Any,
+    admit: Callable[[], None] = lambda: None,
 ) -> Iterator[list[Any]]:
     """The alert, both states, and what is shown of them, as the answers grow; a refusal leaves all else as it was."""
     try:
         comparison = _opened(behind, lang, text or "", slugs, settings)
+        admit()
         stream = follow(behind.engine, comparison, refresh=REFRESH)
         comparison = next(stream)
     except (MedInjectError, _Unfit) as error:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
+import gradio as gr
+
 from ..errors import InvalidValue
+from ..limiter import Act
 from .asking import question_of
 from .comparison import Comparison, follow, opened, sampling_of
 from .frame import REFRESH, Playground, told_to_programs
@@ -22,6 +25,7 @@ def endpoint(behind: Playground) -> Callable[..., Iterator[Texts]]:
     study = behind.sampling
 
     def compare(  # noqa: PLR0913, PLR0917 - the names and the order of its parameters are the stable API
+        sent: gr.Request,
         question: str,
         arms: list[str],
         max_new_tokens: int = study.max_new_tokens,
@@ -49,6 +53,7 @@ def endpoint(behind: Playground) -> Callable[..., Iterator[Texts]]:
         }
         with told_to_programs():
             comparison = _opened(behind, question, arms, settings)
+            behind.gate.admit(Act.ASK, sent)
             for grown in follow(behind.engine, comparison, refresh=REFRESH):
                 yield {card.mixture.slug: None if card.failed else card.text for card in grown.cards}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..domain import Verdict
 from ..duel import Shown, Side
+from ..limiter import Act
 from ..votes.records import Ballot
 from . import duel_view
 from .duel_parts import Parts, lay_out
@@ -49,6 +50,7 @@ class Duels(Table):
         """Send one more message to both sides; one that is held back stays where it was written."""
 
         def asked() -> Shown:
+            self.admit(Act.ASK, visit)
             return self.arena.follow_up(visit.seat.duel, visit.seat.session, message, self.behind.sampling)
 
         yield from self.again(visit, asked, begun={self.parts.message: ""})
@@ -89,6 +91,7 @@ class Duels(Table):
         def vote(visit: Visit, left: list[str], right: list[str], comment: str, me: str) -> Updates:
             def order() -> Seat:
                 ballot = Ballot.read(verdict, (left or [], right or []), comment or "", me)
+                self.admit(Act.VOTE, visit)
                 return voted(self.arena, visit.seat, ballot)
 
             return self.order(visit, order)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import gradio as gr
 from gradio.events import api
 
 from ..domain import Answer, Battle
 from ..duel import Shown
 from ..errors import InvalidValue
+from ..limiter import Act
 from ..votes.records import Ballot
 from .frame import VISITORS, Playground, told_to_programs
 from .seat import Seat, revealed, seated, voted
@@ -18,18 +20,20 @@ from .seat import Seat, revealed, seated, voted
 def publish(behind: Playground) -> None:
     """Add both to the page that is being built."""
 
-    def battle(question: str, session: str) -> Iterator[dict[str, Any]]:
+    def battle(sent: gr.Request, question: str, session: str) -> Iterator[dict[str, Any]]:
         """Two arms drawn by lot answer a question, or a bundled prompt where the text is one of theirs.
 
         ``session`` is a token of the caller's own choice, which must not be guessable: the vote needs it again.
         """
         with told_to_programs():
+            behind.gate.admit(Act.ASK, sent, session)
             seat = seated(behind.arena, session, question, behind.prompts, behind.sampling)
             for _ in behind.arena.stream(seat.duel, seat.session):
                 yield _told(behind.arena.shown(seat.duel, seat.session))
             yield _told(behind.arena.shown(seat.duel, seat.session))
 
     def vote(  # noqa: PLR0913, PLR0917 - a program's interface: an argument for each thing that is said
+        sent: gr.Request,
         battle: str,
         session: str,
         verdict: str,
@@ -46,6 +50,7 @@ def publish(behind: Playground) -> None:
                 got = repr((equivalent_left, equivalent_right))[:60]
                 raise InvalidValue.of("equivalence", expected="true, false or null for each side", got=got)
             ballot = Ballot.read(verdict, (reasons_left or (), reasons_right or ()), comment, profile)
+            behind.gate.admit(Act.VOTE, sent, session)
             seat = voted(behind.arena, Seat(battle, session), ballot)
             if not seat.late:
                 seat = revealed(behind.arena, seat, (equivalent_left, equivalent_right))

@@ -16,6 +16,7 @@ from ..domain import Prompt, Sampling
 from ..engine.base import Engine
 from ..errors import InvalidValue, MedInjectError, ModelError, Refused, StoreError
 from ..votes.store import VoteStore
+from .gate import Gate
 from .texts import Lang, catalogue, say
 from .wording import Wording
 
@@ -43,6 +44,8 @@ class Playground:
     """Of the fleet that answers; 0 where none does."""
     remarks: tuple[str, ...] = ()
     """What the person who serves should know of the servers."""
+    gate: Gate = field(default_factory=Gate, compare=False)
+    """Before whatever asks for answers or stores a word; without limits where none is given."""
 
     @property
     def miniature(self) -> bool:
@@ -66,7 +69,9 @@ class Frame:
 def explained(lang: str, error: MedInjectError) -> str:
     """An error of the family in the visitor's language; what has no text of its own says what kind it is."""
     if isinstance(error, Refused):
-        texts = [say(lang, f"refused.{code}") for code in error.codes if f"refused.{code}" in catalogue()]
+        texts = [
+            say(lang, f"refused.{code}", **error.fields) for code in error.codes if f"refused.{code}" in catalogue()
+        ]
         if texts:
             return " ".join(texts)
     kinds: dict[type[MedInjectError], str] = {StoreError: "store", ModelError: "model", InvalidValue: "value"}

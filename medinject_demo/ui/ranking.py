@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..duel import Shown
+from ..limiter import Act
 from ..votes.records import Ballot
 from . import duel_view, ranking_view
 from .frame import Frame
@@ -52,6 +53,7 @@ class Rankings(Table):
         def ranking() -> Seat:
             places = len(self.arena.shown(visit.seat.duel, visit.seat.session).turns[-1].texts)
             ballot = Ballot.ranked(ranks_of(order or "", places), comment or "", me)
+            self.admit(Act.VOTE, visit)
             return ranked(self.arena, visit.seat, ballot)
 
         return self.order(visit, ranking)

@@ -20,6 +20,7 @@ from gradio.blocks import Block
 
 from ..duel import Refusal, Shown, Stage, refused
 from ..errors import MedInjectError, Refused, StoreError
+from ..limiter import Act
 from ..prompts import layout
 from . import duel_view
 from .frame import REFRESH, VISITORS, Frame, explained
@@ -32,12 +33,13 @@ Updates = dict[Block, Any]
 
 @dataclass(frozen=True)
 class Visit:
-    """Who gives an order: language, secret token, seat, and whether answers are shown without their markdown."""
+    """Who gives an order: language, secret token, seat, whether answers are shown plain, and the request itself."""
 
     lang: str
     session: str
     seat: Seat
     plain: bool
+    request: gr.Request | None = None
 
 
 class Table(abc.ABC):
@@ -119,6 +121,7 @@ class Table(abc.ABC):
         token = visit.session or secrets.token_urlsafe(24)  # the browser's own may not have come yet
         try:
             self._require_quiet(visit)
+            self.behind.gate.admit(Act.ASK, visit.request, token)
             after = self.seated(token, question or "", *how)
             blank = self.blank(shown(self.arena, after))
         except MedInjectError as error:
@@ -130,6 +133,7 @@ class Table(abc.ABC):
         """Have the last turn answered anew, or at last where the engine could not take it."""
 
         def again() -> None:
+            self.admit(Act.ASK, visit)
             if self.arena.shown(visit.seat.duel, visit.seat.session).stage is not Stage.ASKED:
                 self.arena.regenerate(visit.seat.duel, visit.seat.session)
 
@@ -137,7 +141,12 @@ class Table(abc.ABC):
 
     def undo(self, visit: Visit) -> Updates:
         """Withdraw the vote."""
-        return self.order(visit, lambda: withdrawn(self.arena, visit.seat))
+
+        def order() -> Seat:
+            self.admit(Act.VOTE, visit)
+            return withdrawn(self.arena, visit.seat)
+
+        return self.order(visit, order)
 
     def share(self, visit: Visit) -> Updates:
         """Let whoever has its link read the duel and vote on it."""
@@ -176,6 +185,10 @@ class Table(abc.ABC):
             return self._refused(visit.lang, error)
         said = (told or self.told)(visit.lang, visit.seat, after)
         return painted if said is None else painted | {self._parts.status: said}
+
+    def admit(self, act: Act, visit: Visit) -> None:
+        """Count an order of the one who sits; Refused where there are too many."""
+        self.behind.gate.admit(act, visit.request, visit.seat.session)
 
     def again(self, visit: Visit, order: Callable[[], object], begun: Updates | None = None) -> Iterator[Updates]:
         """Carry an order out that lets answers come, and draw them."""
@@ -262,12 +275,12 @@ class Table(abc.ABC):
 
 
 def _from_components(order: Callable[..., Any]) -> Callable[..., Any]:
-    """An order as Gradio calls it: the first four values are the visit's."""
+    """An order as Gradio calls it: the first four values and the request are the visit's."""
 
-    def stream(lang: str, session: str, seat: Seat, plain: bool, *inputs: Any) -> Iterator[Updates]:
-        yield from order(Visit(lang, session, seat, plain), *inputs)
+    def stream(lang: str, token: str, seat: Seat, plain: bool, sent: gr.Request, *inputs: Any) -> Iterator[Updates]:
+        yield from order(Visit(lang, token, seat, plain, sent), *inputs)
 
-    def once(lang: str, session: str, seat: Seat, plain: bool, *inputs: Any) -> Any:
-        return order(Visit(lang, session, seat, plain), *inputs)
+    def once(lang: str, token: str, seat: Seat, plain: bool, sent: gr.Request, *inputs: Any) -> Any:
+        return order(Visit(lang, token, seat, plain, sent), *inputs)
 
     return stream if inspect.isgeneratorfunction(order) else once

@@ -35,6 +35,10 @@ BUSY: Final = 5
 LEAST_ROOM: Final = 1 << 20
 """Bytes free on the disk below which ``check`` says that it is full."""
 CONNECTIONS: Final = 32
+"""Of one page at most: three pages have room in a PostgreSQL as installed, which takes 100."""
+
+SILENCE: Final = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+"""How libpq notices within about ten seconds that a server on the network is gone without a word."""
 
 T = TypeVar("T")
 
@@ -87,6 +91,16 @@ class Database:
         self.write(_try)
         if (file := self._file) is not None and shutil.disk_usage(file.parent).free < LEAST_ROOM:
             raise self._error("room on the disk", "a full disk", "Make room.")
+
+    def system(self) -> str:
+        """What keeps the votes, with its version.
+
+        Raises:
+            StoreError: it does not answer.
+        """
+        name = "SQLite" if self._file is not None else "PostgreSQL"
+        version = self.read(lambda connection: connection.dialect.server_version_info) or ()
+        return f"{name} {'.'.join(map(str, version))}"
 
     def close(self) -> None:
         """Give the connections back."""
@@ -201,12 +215,13 @@ _FORMS: Final = "sqlite:///<file> or postgresql://<user>@<host>/<name>"
 
 def _engine(url: URL, busy: int) -> Engine:
     sqlite = url.get_backend_name() == "sqlite"
-    waits: dict[str, Any] = {"timeout": busy} if sqlite else {"connect_timeout": max(2, busy)}
+    waits: dict[str, Any] = {"timeout": busy} if sqlite else {"connect_timeout": max(2, busy)} | SILENCE
     try:
         engine = create_engine(
             url,
             connect_args=waits,
             pool_size=CONNECTIONS,
+            max_overflow=0,
             pool_timeout=busy,
             pool_pre_ping=not sqlite,
         )

@@ -60,12 +60,12 @@ drawn before."""
 READING: Final = 50.0
 """Words a second that nobody reads or skims: silent reading is at 4 (Brysbaert, 2019, J. Mem. Lang. 109:104047)."""
 MOST_READ: Final = 100
-"""Words that have to be seen at most: a long answer may be judged by its beginning."""
+"""Words that have to be seen at most: long answers may be judged by their beginnings."""
 
 
 def least_seconds(words: int, streamed: float) -> float:
     """The least time between the end of the answers and a vote on them: a reaction, and the words not seen before."""
-    return REACTION + min(max(0.0, words - READING * streamed), MOST_READ) / READING
+    return REACTION + max(0.0, min(words, MOST_READ) / READING - streamed)
 
 
 def too_fast(history: History) -> frozenset[str]:
@@ -79,16 +79,16 @@ def too_fast(history: History) -> frozenset[str]:
 
 WINDOW: Final = 30
 """Latest verdicts for one of the sides that are looked at together."""
-CHANCE: Final = 1e-6
-"""Probability, of a fair coin and on either side, below which a window is doubted: all of 21, or 28 of 30."""
+CHANCE: Final = 1e-7
+"""Probability, of a fair coin and on either side, below which a window is doubted: all of 25, or 29 of 30."""
 
 
 def one_side(history: History) -> frozenset[str]:
     """Windows of at most 30 blind verdicts for a side, nearly all for the same one.
 
     Sides are drawn by lot, so that who judges answers prefers each about as often. A window of n with k on the more
-    frequent side is doubted, whole, where 2 P(X >= k), X binomial (n, 1/2), is below one in a million. The window is
-    short on purpose: over hundreds of votes a slight preference for a side, which many honest voters have, would be as
+    frequent side is doubted, whole, where 2 P(X >= k), X binomial (n, 1/2), is below one in ten million. The window
+    is short on purpose: over hundreds of votes a slight preference for a side, which many honest voters have, would be as
     significant.
     """
     sided = [each for each in history if each.blind and each.verdict in (Verdict.LEFT, Verdict.RIGHT)]
@@ -111,12 +111,13 @@ def least_of_one_side(votes: int) -> int:
 
 
 MINUTE: Final = timedelta(minutes=1)
-MOST_A_MINUTE: Final = 15
-"""Votes of one voter within a minute that two answers each leave time for: four seconds to ask, read and vote."""
+MOST_A_MINUTE: Final = 20
+"""Votes of one voter within a minute that two answers each leave time for: three seconds to ask, read and vote, as fast
+as the page lets a browser ask. Duels that were prepared can be voted on faster."""
 
 
 def burst(history: History) -> frozenset[str]:
-    """Votes that are more than 15 within one minute, all of them."""
+    """Votes that are more than 20 within one minute, all of them."""
     doubted: set[str] = set()
     for last, first in _minutes(history):
         if last - first > MOST_A_MINUTE:
@@ -133,12 +134,12 @@ def _minutes(history: History) -> Iterator[tuple[int, int]]:
         yield place + 1, first
 
 
-MOST_TIMES: Final = len(pairs())
-"""A question can be judged once for each pair of arms: 28."""
+MOST_TIMES: Final = 2 * len(pairs())
+"""A question can be judged once for each pair of arms and each order of its sides: 56."""
 
 
 def same_question(history: History) -> frozenset[str]:
-    """Votes of one voter on the same question from the 29th on."""
+    """Votes of one voter on the same question from the 57th on."""
     times: Counter[str] = Counter()
     doubted: set[str] = set()
     for each in history:

@@ -1,6 +1,6 @@
 """The rules of suspicion, applied beside the votes: after one is acknowledged, on a thread of its own.
 
-A vote never waits for them and never fails with them: what cannot be examined now is examined with the voter's next
+A vote never waits for them and never fails with them: where a voter cannot be examined now, it is after somebody's next
 vote, or by a sweep. Knows neither rules nor rows.
 """
 
@@ -22,20 +22,21 @@ class Watch:
     def __init__(self, examine: Callable[[str], int]) -> None:
         self._examine = examine
         self._waiting: set[str] = set()
+        self._missed: set[str] = set()
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="watch")
 
     def voted(self, voter: str) -> None:
-        """Have a voter examined soon. Neither waits nor raises."""
+        """Have a voter examined soon, and who could not be before. Neither waits nor raises."""
         with self._lock:
-            if voter in self._waiting:
-                return
-            self._waiting.add(voter)
-        try:
-            self._thread.submit(self._look, voter)
-        except RuntimeError as error:  # closed, or no thread can be started
-            self._waiting.discard(voter)
-            _log.warning("a vote is not examined: %s", error)
+            new = ({voter} | self._missed) - self._waiting
+            self._missed.clear()
+            self._waiting |= new
+        for each in new:
+            try:
+                self._thread.submit(self._look, each)
+            except RuntimeError as error:  # closed, or no thread can be started
+                self._miss(each, error)
 
     def close(self) -> None:
         """Examine who waits, and end."""
@@ -47,6 +48,12 @@ class Watch:
         try:
             self._examine(voter)
         except StoreError as error:
-            _log.warning("a vote is not examined: %s", error)
+            self._miss(voter, error)
         except Exception:  # of a rule: a fault of ours, which the log must tell and no vote pay for
             _log.exception("a vote is not examined")
+
+    def _miss(self, voter: str, error: Exception) -> None:
+        _log.warning("a vote is not examined yet: %s", error)
+        with self._lock:
+            self._waiting.discard(voter)
+            self._missed.add(voter)

@@ -153,7 +153,7 @@ def test_an_arm_that_is_not_installed_is_refused_by_its_name(tmp_path: Path) -> 
     from medinject_demo.ui.compare_api import endpoint
 
     with behind(tmp_path, Paced(answer, MIXTURES[:2])) as services, pytest.raises(Exception, match="arm all"):
-        next(endpoint(services)("Bonjour ?", ["base", "all"]))
+        next(endpoint(services)(None, "Bonjour ?", ["base", "all"]))
 
 
 def test_a_program_that_leaves_frees_its_rows(client: Client, engine: Paced) -> None:

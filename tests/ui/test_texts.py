@@ -11,6 +11,7 @@ import pytest
 
 from medinject_demo.domain import MIXTURES
 from medinject_demo.duel import Refusal
+from medinject_demo.limiter import CODES
 from medinject_demo.privacy import Reason
 from medinject_demo.ui.texts import Lang, accepted, catalogue, name, number, say, typeset
 
@@ -39,7 +40,7 @@ def test_french_is_set_as_french_is_printed(key: str, said: dict[Lang, str]) -> 
 
 
 def test_every_refusal_and_every_reason_has_its_sentence() -> None:
-    for code in (*Refusal, *Reason, "store", "model", "value", "other"):
+    for code in (*Refusal, *Reason, *CODES, "store", "model", "value", "other"):
         assert f"refused.{code}" in catalogue()
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from medinject_demo.votes.bench.server import NEEDED, Server, programs
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.store import VoteStore
-
-from .postgres import NEEDED, Server, programs
 
 
 @pytest.fixture(scope="session")

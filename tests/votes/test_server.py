@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import create_engine, event, text
 
 from medinject_demo.errors import StoreError
+from medinject_demo.votes.bench.server import Server
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.store import VoteStore
 
-from .postgres import Server
 from .samples import BALLOT, battle
 
 pytestmark = pytest.mark.postgres

@@ -94,7 +94,7 @@ def test_the_words_are_those_of_the_last_answers_and_can_be_read_as_they_came(st
 
 def test_every_rule_reads_what_it_needs_from_the_rows(database: Database) -> None:
     store = VoteStore(database, now=ticking(0.5))
-    voted(store, *[f"duel {number}" for number in range(40)], seconds=0.01)
+    voted(store, *[f"duel {number}" for number in range(60)], seconds=0.01)
     store.suspicions.examine("v")
     assert set().union(*(each.reasons for each in store.suspicions.suspects())) == set(Doubt)
 

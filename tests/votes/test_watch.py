@@ -65,7 +65,7 @@ def test_votes_that_come_while_one_is_examined_are_examined_once_more(database: 
 
 
 @pytest.mark.parametrize("fault", [StoreError("votes: expected a database, got none."), ZeroDivisionError()])
-def test_an_examination_that_fails_loses_no_vote_and_the_next_makes_up_for_it(
+def test_an_examination_that_fails_loses_no_vote_and_the_next_vote_makes_up_for_it(
     database: Database, caplog: pytest.LogCaptureFixture, fault: Exception
 ) -> None:
     suspicions, failing = Suspicions(database), [True]
@@ -81,8 +81,8 @@ def test_an_examination_that_fails_loses_no_vote_and_the_next_makes_up_for_it(
         store.cast(battle("a"), "v", ballot(Verdict.LEFT), seconds=0.01)
         watch._thread.submit(int).result(10)
     assert "not examined" in caplog.text
-    failing.append(False)
-    store.cast(battle("b"), "v", ballot(Verdict.LEFT), seconds=0.01)
+    failing += [False, False]
+    store.cast(battle("b"), "v" if isinstance(fault, ZeroDivisionError) else "w", ballot(Verdict.LEFT), seconds=0.01)
     watch.close()
     assert store.counts().suspect == 2
 
