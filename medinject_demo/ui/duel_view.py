@@ -156,9 +156,9 @@ def told(lang: str, before: Seat, after: Seat) -> str:
     return status(f"{said}{late}", focus="#reveal-title")
 
 
-def ended(lang: str, view: Shown, warning: str, name: str = "duel") -> str:
+def ended(lang: str, view: Shown, warning: str, name: str = "duel", focus: str = "") -> str:
     """What is said when the answers have ended."""
     if view.stage is Stage.FAILED:
-        return status(say(lang, "duel.said_failed"), alert=True)
+        return status(say(lang, f"{name}.said_failed"), alert=True, focus=focus)
     done = say(lang, f"{name}.said_answered")
-    return status(f"{warning} {done}".strip(), alert=bool(warning))
+    return status(f"{warning} {done}".strip(), alert=bool(warning), focus=focus)

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import gradio as gr
 from gradio.blocks import Block
@@ -29,6 +29,8 @@ from .table_parts import TableParts
 from .texts import say
 
 Updates = dict[Block, Any]
+SOON: Final = 1.0
+"""Seconds within which answers may begin and end before a browser has drawn the first: the last gives the focus too."""
 
 
 @dataclass(frozen=True)
@@ -205,14 +207,14 @@ class Table(abc.ABC):
         ``begun`` is drawn once, with the first piece: not before, since the order may still fail, and not later, since
         the visitor goes on writing.
         """
-        spoken, drawn = set[int](), 0.0
+        spoken, drawn, begun_at = set[int](), 0.0, time.monotonic()
         yield self._asked(visit.lang, warning)
         try:
             for event in self.arena.stream(visit.seat.duel, visit.seat.session):
                 view = self.arena.shown(visit.seat.duel, visit.seat.session)
                 if not spoken:
-                    asked = self._asked(visit.lang, warning, f"#{self.name}-answers")
-                    yield self._paint(visit, view) | asked | (begun or {})
+                    begun_at = time.monotonic()
+                    yield self._paint(visit, view) | self._asked(visit.lang, warning, self._answers) | (begun or {})
                 elif event.place not in spoken or time.monotonic() - drawn >= REFRESH:
                     yield self.cards(visit, view)
                     drawn = time.monotonic()
@@ -221,7 +223,13 @@ class Table(abc.ABC):
         except MedInjectError as error:
             yield self._refused(visit.lang, error, self._question)
             return
-        yield self._paint(visit, view) | {self._parts.status: duel_view.ended(visit.lang, view, warning, self.name)}
+        focus = self._answers if time.monotonic() - begun_at < SOON else ""
+        told = duel_view.ended(visit.lang, view, warning, self.name, focus)
+        yield self._paint(visit, view) | {self._parts.status: told}
+
+    @property
+    def _answers(self) -> str:
+        return f"#{self.name}-answers"
 
     @property
     def _question(self) -> str:
