@@ -62,14 +62,14 @@ def publish(behind: Playground) -> None:
 
 def _told(view: Shown) -> dict[str, Any]:
     """A duel before the vote: texts and how they ended, by side, and nothing of the arms."""
-    last = view.turns[-1]
-    return {
-        "battle": view.id,
-        "stage": view.stage.value,
-        "left": last.texts[0],
-        "right": last.texts[1],
-        "ended": [reason.value if reason else None for reason in last.reasons],
-    }
+    left, right = view.turns[-1].texts
+    return {"left": left, "right": right} | told_state(view)
+
+
+def told_state(view: Shown) -> dict[str, Any]:
+    """How far the answers are, in display order."""
+    ended = [reason.value if reason else None for reason in view.turns[-1].reasons]
+    return {"battle": view.id, "stage": view.stage.value, "ended": ended}
 
 
 def _revealed(battle: Battle | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from gradio.events import api
 from ..duel import Shown
 from ..limiter import Act
 from ..votes.records import Ballot
-from .duel_api import told_answer
+from .duel_api import told_answer, told_state
 from .frame import VISITORS, Playground, told_to_programs
 from .seat import Seat, ranked, seated_to_rank
 
@@ -49,10 +49,4 @@ def publish(behind: Playground) -> None:
 
 def _told(view: Shown) -> dict[str, Any]:
     """A ranking before the vote: texts and how they ended, in display order, and nothing of the arms."""
-    last = view.turns[-1]
-    return {
-        "battle": view.id,
-        "stage": view.stage.value,
-        "answers": list(last.texts),
-        "ended": [reason.value if reason else None for reason in last.reasons],
-    }
+    return {"answers": list(view.turns[-1].texts)} | told_state(view)

@@ -8,19 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from medinject_demo.engine.base import ScriptedEngine
 from medinject_demo.prompts import layout
 from medinject_demo.ui.frame import Playground
 
 from .test_blinding import normalised
-from .test_duel import CHOICES, QUESTION, asked, echo, prints
+from .test_duel import CHOICES, QUESTION, asked, prints
 from .visitor import Visitor, served
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Playground]]:
-    with served(tmp_path_factory.mktemp("votes"), ScriptedEngine(echo)) as served_page:
-        yield served_page
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from medinject_demo.domain import MIXTURES
-from medinject_demo.engine.base import Request, ScriptedEngine
+from medinject_demo.engine.base import ScriptedEngine
 from medinject_demo.prompts import layout
 from medinject_demo.ui.frame import Playground
 from medinject_demo.votes.records import LiveVote, Profile
@@ -22,28 +22,6 @@ from .test_duel import CHOICES, QUESTION
 from .visitor import Visitor, same_words, served
 
 ME = "a token of mine"
-
-
-def echo(request: Request) -> str:
-    return f"Réponse à « {request.messages[-1]['content']} »"
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Playground]]:
-    with served(tmp_path_factory.mktemp("votes"), ScriptedEngine(echo)) as served_page:
-        yield served_page
-
-
-@pytest.fixture
-def services(place: tuple[str, Playground]) -> Playground:
-    return place[1]
-
-
-@pytest.fixture
-def visitor(place: tuple[str, Playground], request: pytest.FixtureRequest) -> Iterator[Visitor]:
-    visitor = Visitor(place[0], request.node.name)
-    yield visitor
-    visitor.close()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from gradio_client.utils import apply_diff
 
-from medinject_demo.engine.base import Engine, ScriptedEngine
+from medinject_demo.engine.base import Engine, Request, ScriptedEngine
 from medinject_demo.prompts import load_prompts
 from medinject_demo.ui.frame import Playground
 from medinject_demo.ui.look import look
@@ -39,6 +39,15 @@ def served(folder: Path, engine: Engine | None = None, seed: int = 1) -> Iterato
 def same_words(_request: object) -> str:
     """What every arm says alike."""
     return "Fièvre élevée, **toux** et courbatures."
+
+
+def echo(request: Request) -> str:
+    """What an arm says that repeats the question."""
+    return echo_of(request.messages[-1]["content"])
+
+
+def echo_of(text: str) -> str:
+    return f"Réponse à « {text} »"
 
 
 class Visitor:
