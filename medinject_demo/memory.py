@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from .duel import Duel, Refusal, refused
+from .prompts import layout
 from .relay import Live
 from .votes.store import VoteStore
 
@@ -63,6 +64,6 @@ class Memory:
         vote = self._store.latest(battle, voter)
         if stored.voter == voter:
             return self.keep(Duel.restored(stored, vote))
-        if not self._store.links.shared(battle):
+        if not layout(stored.prompt) or not self._store.links.shared(battle):  # what was erased has no question
             raise refused(Refusal.FOREIGN)
         return self.keep(Duel.visited(stored, voter, vote, self._clock()))

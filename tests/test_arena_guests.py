@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -145,6 +147,14 @@ def test_a_guest_does_not_push_a_makers_duel_aside_nor_answer_for_it(tmp_path: P
     stored = arena._store.battle(duel)
     assert stored is not None
     assert stored.voter == arena.voter(ME)
+
+
+def test_a_duel_whose_question_was_erased_is_opened_by_no_link(tmp_path: Path) -> None:
+    arena = arena_at(tmp_path)
+    duel = shared(arena)
+    with closing(sqlite3.connect(tmp_path / "votes.db")) as file, file:
+        file.execute("UPDATE battles SET question = ''")
+    assert codes(lambda: arena_at(tmp_path).standing(duel, OTHER)) == (Refusal.FOREIGN,)
 
 
 def test_a_link_that_is_not_stored_is_said_and_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
