@@ -140,7 +140,11 @@ def agreement(frame: pd.DataFrame, said: Comparisons) -> Agreement:
 
 
 def _alpha(counts: Counts) -> float | None:
-    """From how often each of three values was given in each case; None where one value alone was."""
+    """From how often each of three values was given in each case; None where all say the same.
+
+    Each case counts in both orders of its arms, so that what chance alone would do depends on no order of theirs.
+    """
+    counts = np.concatenate([counts, counts[:, ::-1]])
     if np.count_nonzero(counts.sum(axis=0)) < 2:
         return None
     import krippendorff
