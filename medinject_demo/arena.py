@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import secrets
 import threading
 import time
@@ -21,7 +20,8 @@ from . import pairing
 from .domain import Battle, FinishReason, Mixture, Prompt, Sampling
 from .duel import Duel, Refusal, Shown, refused
 from .engine.base import Engine
-from .errors import InvalidValue, StoreError
+from .errors import InvalidValue
+from .matchmaking import Matchmaker
 from .memory import Memory
 from .prepared import Prepared
 from .privacy import require_clean
@@ -35,8 +35,6 @@ MOST_DUELS: Final = 2_000
 """Duels kept in memory; beyond, the one left alone for longest is forgotten, unless a vote stored it."""
 WARMTH: Final = 0.7
 """Temperature at which a greedy answer is given anew: greedy again, it would be the same word for word."""
-
-_log = logging.getLogger(__name__)
 
 
 class Arena:
@@ -64,6 +62,7 @@ class Arena:
         self._generator, self._clock, self._new_id = generator, clock, new_id
         self._duels = Memory(store, most_duels, clock)
         self._prepared = prepared or Prepared(engine, store.kept_answers(), ())
+        self._matchmaker = Matchmaker(store, clock)
         self._lock = threading.Lock()
 
     def voter(self, session: str) -> str:
@@ -85,8 +84,12 @@ class Arena:
             Refused: the prompt is empty, too long or holds control characters or what seems personal data.
             InvalidValue: fewer than two arms can answer.
         """
-        battles = self._battles_by_pair()
-        return self._proposed(prompt, session, sampling, lambda arms: pairing.draw(arms, battles, self._generator))
+        known = self._matchmaker.known()
+
+        def draw(arms: Sequence[Mixture]) -> pairing.Drawn:
+            return pairing.draw(arms, known.battles, self._generator, strong=known.strengths)
+
+        return self._proposed(prompt, session, sampling, draw)
 
     def propose_ranking(self, prompt: Prompt, session: str, count: int, sampling: Sampling = Sampling()) -> Shown:
         """Draw so many arms and their order for a prompt, every set of arms as probable; ``stream`` lets them answer.
@@ -263,14 +266,6 @@ class Arena:
         vote = self._store.cast(duel.battle, duel.voter, ballot, equivalent=equivalent, seconds=seconds, blind=blind)
         live.duel = replace(duel, vote=vote)
         return Receipt.of(vote, duel.prompt)
-
-    def _battles_by_pair(self) -> dict[pairing.Pair, int]:
-        """Where the counts cannot be read, all pairs are as probable; the probability kept is still the true one."""
-        try:
-            return self._store.battles_by_pair()
-        except StoreError as error:
-            _log.warning("pairs are drawn without their counts: %s", error)
-            return {}
 
     def _find(self, battle: str, session: str) -> Live:
         return self._duels.find(battle, self.voter(session))

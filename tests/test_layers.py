@@ -17,10 +17,8 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 
 FLOORS = (
     {"__init__", "settings", "domain", "documents", "errors"},
-    {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy"},
-    {"arena", "assembly", "duel", "memory", "prepared", "receipts", "relay"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy", "limiter", "addresses"},
-    {"arena", "assembly", "duel", "relay"},
+    {"arena", "assembly", "duel", "matchmaking", "memory", "prepared", "receipts", "relay"},
     {"ui", "evaluation", "training"},
     {
         "app",
@@ -48,6 +46,7 @@ MODULES = [
     "addresses",
     "votes.store",
     "arena",
+    "matchmaking",
     "adapters.registry",
     "training.corpus",
     "training.render",
