@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,17 +10,21 @@ from typing import Any
 import pytest
 
 from medinject_demo import serving
-from medinject_demo.domain import MIXTURES, Sampling
+from medinject_demo.domain import MIXTURES, Sampling, Verdict
 from medinject_demo.engine.base import ScriptedEngine
-from medinject_demo.errors import InvalidValue, ModelError
+from medinject_demo.errors import InvalidValue, ModelError, Refused
+from medinject_demo.limiter import Act
 from medinject_demo.prompts import load_prompts
 from medinject_demo.serving import Address, announced, free_port, playground
 from medinject_demo.settings import Settings
 from medinject_demo.ui.frame import Playground
 from medinject_demo.ui.page import _masthead
+from medinject_demo.votes.database import Database
+from medinject_demo.votes.store import VoteStore
 
 from .duels import arena_at
 from .engine.served import scripted
+from .votes.samples import ballot, battle
 
 
 def behind(replicas: int = 0) -> Any:
@@ -77,6 +81,26 @@ def test_a_server_that_answers_is_announced_with_what_it_lacks(tmp_path: Path) -
             assert said[-2] == f"Arm all is missing: {server.url} serves no model 'all'."
             assert "Les réponses viennent d’un serveur à distance (vllm)." in _masthead("fr", behind)
             assert not behind.miniature
+
+
+def test_a_page_counts_by_its_settings_and_examines_votes_beside_them(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/votes.db"
+    with scripted() as server:
+        settings = Settings(engine_url=server.url, database_url=url, secret="sel", votes_per_voter="1/minute")
+        with playground(settings) as behind:
+            behind.gate.admit(Act.VOTE, None, "me")
+            with pytest.raises(Refused, match="votes: expected at most 1 per minute"):
+                behind.gate.admit(Act.VOTE, None, "me")
+            behind.store.cast(battle(), "v", ballot(Verdict.LEFT), seconds=0.01)
+    with closing(VoteStore(Database(url))) as store:
+        assert store.counts().suspect == 1
+
+
+@pytest.mark.parametrize("setting", ["asks_per_voter", "asks_per_address", "votes_per_voter", "votes_per_address"])
+def test_no_page_is_served_with_a_limit_that_is_none(setting: str) -> None:
+    given: dict[str, Any] = {"model": "mini", setting: "often"}
+    with pytest.raises(InvalidValue, match=f"^MEDINJECT_{setting.upper()}: "), playground(Settings(**given)):
+        pass
 
 
 def test_no_page_is_served_where_no_server_is(tmp_path: Path) -> None:

@@ -5,17 +5,19 @@ Knows the tables; what a doubt is, ``suspicion`` knows.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, case, func, select
 
 from ..domain import Verdict
 from ..errors import InvalidValue
 from .database import Database
+from .rankings import comparisons
 from .schema import answers, battles, suspicions, votes
 from .suspicion import Cast, Doubt, doubts
 
@@ -148,7 +150,7 @@ def _suspects() -> Select[Any]:
 
 
 def _suspect(row: Any, reasons: set[str]) -> Suspect:
-    live = row.version == row.latest and row.verdict is not None
+    live = row.version == row.latest and _said(row)
     return Suspect(row.id, row.battle, row.voter, row.at, _doubts(reasons), CLEARED in reasons, live)
 
 
@@ -158,18 +160,33 @@ def _history(connection: Connection, voter: str) -> list[Cast]:
     rows = connection.execute(query.where(votes.c.voter == voter).order_by(votes.c.version)).all()
     latest = {row.battle: row for row in rows}
     read = _readings(connection, voter)
-    live = [_cast(row, *read[row.battle]) for row in latest.values() if row.verdict is not None]
+    live = [_cast(row, *read[row.battle]) for row in latest.values() if _said(row)]
     return sorted(live, key=lambda cast: (cast.at, cast.vote))
 
 
 def _readings(connection: Connection, voter: str) -> dict[str, tuple[int, float]]:
     """Words of the last answers of each battle of a voter, and the seconds in which they came."""
     mine = select(votes.c.battle).where(votes.c.voter == voter)
-    query = select(answers.c.battle, answers.c.turn, func.sum(answers.c.words), func.max(answers.c.seconds))
+    seconds = case((answers.c.cached == 1, 0.0), else_=answers.c.seconds)  # what was kept is there at once
+    query = select(answers.c.battle, answers.c.turn, func.sum(answers.c.words), func.max(seconds))
     query = query.where(answers.c.battle.in_(mine)).group_by(answers.c.battle, answers.c.turn).order_by(answers.c.turn)
     return {battle: (int(words), float(seconds)) for battle, _, words, seconds in connection.execute(query)}
 
 
 def _cast(row: Any, words: int, streamed: float) -> Cast:
     at = datetime.fromisoformat(row.at)
-    return Cast(row.id, at, row.prompt, Verdict(row.verdict), words, streamed, row.seconds, bool(row.blind))
+    return Cast(row.id, at, row.prompt, _verdict(row), words, streamed, row.seconds, bool(row.blind))
+
+
+def _said(row: Any) -> bool:
+    """False for a withdrawal."""
+    return row.verdict is not None or row.ranking is not None
+
+
+def _verdict(row: Any) -> Verdict:
+    """The verdict; of a ranking, that on its first place and its last: sides drawn by lot, as those of a duel."""
+    if row.ranking is None:
+        return Verdict(row.verdict)
+    ranking = json.loads(row.ranking)
+    (ends,) = (each for each in comparisons(ranking) if (each.left, each.right) == (0, len(ranking) - 1))
+    return ends.verdict

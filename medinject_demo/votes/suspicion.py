@@ -37,12 +37,12 @@ class Cast:
     vote: str
     at: datetime
     prompt: str
-    verdict: Verdict | None
-    """None where it is no verdict on two sides, as the order of a ranking."""
+    verdict: Verdict
+    """Of a ranking, that on its first place and its last."""
     words: int
     """Of all answers to the last message."""
     streamed: float
-    """Seconds in which these answers came, and could be read as they came."""
+    """Seconds in which these answers came, and could be read as they came; 0 where they were there at once."""
     seconds: float | None
     """From their end to the vote; None where not known."""
     blind: bool = True
@@ -87,9 +87,9 @@ def one_side(history: History) -> frozenset[str]:
     """Windows of at most 30 blind verdicts for a side, nearly all for the same one.
 
     Sides are drawn by lot, so that who judges answers prefers each about as often. A window of n with k on the more
-    frequent side is doubted, whole, where 2 P(X >= k), X binomial (n, 1/2), is below one in ten million. The window
-    is short on purpose: over hundreds of votes a slight preference for a side, which many honest voters have, would be as
-    significant.
+    frequent side is doubted, whole, where 2 P(X >= k), X binomial (n, 1/2), is below one in ten million. The window is
+    short on purpose: over hundreds of votes a slight preference for a side, which many honest voters have, would be
+    as significant.
     """
     sided = [each for each in history if each.blind and each.verdict in (Verdict.LEFT, Verdict.RIGHT)]
     doubted: set[str] = set()

@@ -23,6 +23,7 @@ class Watch:
         self._examine = examine
         self._waiting: set[str] = set()
         self._missed: set[str] = set()
+        self._closing = False
         self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="watch")
 
@@ -39,12 +40,15 @@ class Watch:
                 self._miss(each, error)
 
     def close(self) -> None:
-        """Examine who waits, and end."""
+        """Examine who waits, and end; where one cannot be examined by now, nobody else is tried."""
+        self._closing = True
         self._thread.shutdown()
 
     def _look(self, voter: str) -> None:
         with self._lock:
             self._waiting.discard(voter)  # before it is read: a vote that comes meanwhile is examined after
+            if self._closing and self._missed:
+                return
         try:
             self._examine(voter)
         except StoreError as error:

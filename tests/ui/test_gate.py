@@ -90,7 +90,7 @@ def test_a_vote_too_many_is_said_not_stored_and_its_reasons_stay(tmp_path: Path)
         visitor.write("duel-comment", "Trop long.")
         visitor.press("verdict-right")
         status = visitor.value("duel-status")
-        assert "ce vote n’a pas été enregistré" in status
+        assert "votre dernier choix n’a pas été enregistré" in status
         assert visitor.value("duel-comment") == "Trop long."
         assert not visitor.sees("duel-revealed")
         assert services.store.counts().votes == 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import create_engine, event, text
 
 from medinject_demo.errors import StoreError
 from medinject_demo.votes.bench.server import Server
-from medinject_demo.votes.database import Database
+from medinject_demo.votes.database import SILENCE, Database
 from medinject_demo.votes.store import VoteStore
 
 from .samples import BALLOT, battle
@@ -91,3 +93,16 @@ def test_a_server_that_only_reads_is_said(server: Server) -> None:
     with pytest.raises(StoreError, match="expected a database that can be written, got a read-only one"):
         store.cast(battle(), "v", BALLOT)
     store.close()
+
+
+def test_a_connection_notices_a_server_that_is_gone_without_a_word(server: Server) -> None:
+    database = Database(server.fresh())
+    given = database.read(lambda connection: connection.connection.driver_connection.info.get_parameters())
+    assert {name: given[name] for name in SILENCE} == {name: str(value) for name, value in SILENCE.items()}
+    database.close()
+
+
+def test_the_server_says_its_version(server: Server) -> None:
+    database = Database(server.fresh())
+    assert re.fullmatch(r"PostgreSQL \d+\.\d+", database.system())
+    database.close()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from medinject_demo.domain import Verdict
+from medinject_demo.domain import MIXTURES, Verdict
 from medinject_demo.errors import InvalidValue
 from medinject_demo.votes.database import Database
+from medinject_demo.votes.records import Ballot, unsaid
 from medinject_demo.votes.store import VoteStore
 from medinject_demo.votes.suspects import Suspicions, left_out
 from medinject_demo.votes.suspicion import Doubt
 
-from .samples import LEFT, RIGHT, ballot, battle
+from .samples import LEFT, RIGHT, answer, ballot, battle
 
 
 def ticking(seconds: float) -> Callable[[], datetime]:
@@ -90,6 +92,25 @@ def test_the_words_are_those_of_the_last_answers_and_can_be_read_as_they_came(st
     """Seven words in a quarter of a second: twelve could be read, so that a reaction is time enough."""
     voted(store, "a", seconds=0.41)
     assert store.suspicions.examine("v") == 0
+
+
+def test_answers_that_were_kept_could_not_be_read_as_they_came(store: VoteStore) -> None:
+    kept = replace(battle("kept"), answers=tuple(replace(each, cached=True) for each in battle().answers))
+    store.cast(kept, "v", ballot(Verdict.LEFT), seconds=0.41)
+    assert store.suspicions.examine("v") == 1
+    assert store.cast(replace(kept, id="later"), "v", ballot(Verdict.LEFT), seconds=0.6)
+    assert store.suspicions.examine("v") == 0
+
+
+def test_rankings_always_in_display_order_are_of_one_side_and_mixed_ones_are_not(store: VoteStore) -> None:
+    three = replace(battle(), answers=tuple(map(answer, MIXTURES[:3])))
+    for number in range(30):
+        for voter, ranks in (("robot", (1, 2, 3)), ("person", (1, 2, 3) if number % 2 else (3, 1, 2))):
+            name = f"{voter} {number}"
+            store.cast(replace(three, id=name), voter, Ballot.ranked(ranks), equivalent=unsaid(3), seconds=20.0)
+    assert store.suspicions.sweep() == 30
+    assert {(each.voter, *each.reasons) for each in store.suspicions.suspects()} == {("robot", Doubt.ONE_SIDE)}
+    assert left_out(store.suspicions.suspects())[Doubt.ONE_SIDE] == store.counts().suspect == 30
 
 
 def test_every_rule_reads_what_it_needs_from_the_rows(database: Database) -> None:

@@ -96,3 +96,19 @@ def test_a_vote_after_the_watch_was_closed_is_stored_all_the_same(
     store.cast(battle(), "v", ballot(Verdict.LEFT))
     assert store.counts().votes == 1
     assert "not examined" in caplog.text
+
+
+def test_a_page_that_closes_tries_a_database_that_is_away_once() -> None:
+    tried: list[str] = []
+
+    def away(voter: str) -> int:
+        tried.append(voter)
+        while not watch._closing:
+            threading.Event().wait(0.01)
+        raise StoreError("votes: expected a database that answers, got none.")
+
+    watch = Watch(away)
+    for number in range(50):
+        watch.voted(f"voter {number}")
+    watch.close()
+    assert tried == ["voter 0"]
