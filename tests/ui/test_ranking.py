@@ -19,6 +19,7 @@ from medinject_demo.votes.records import LiveVote, Profile
 
 from .test_blinding import normalised
 from .test_duel import CHOICES, QUESTION
+from .test_gate import guarded
 from .visitor import Visitor, same_words, served
 
 ME = "a token of mine"
@@ -243,3 +244,17 @@ def test_a_verdict_on_a_ranking_and_a_ranking_of_a_duel_are_refused(client: Clie
 def test_more_or_fewer_answers_than_can_be_ranked_are_refused(client: Client, count: int) -> None:
     with pytest.raises(AppError, match="expected 3 to 8 arms to rank"):
         fought(client, count)
+
+
+def test_rankings_pass_the_gate_that_duels_pass(tmp_path: Path) -> None:
+    with guarded(tmp_path, asks_per_voter="1/minute", votes_per_voter="1/minute") as (url, behind):
+        visitor = ranked(asked(Visitor(url, "eager"), 3), "C > A = B")
+        ranked(visitor, "A > B > C")
+        assert "plus vite" in visitor.value("ranking-status")
+        assert visitor.value("ranking-order") == "A > B > C"
+        visitor.press("ranking-next")
+        asked(visitor, 3, "Une autre question ?")
+        assert "Vous posez vos questions plus vite" in visitor.value("ranking-status")
+        assert visitor.value("ranking-question") == "Une autre question ?"
+        assert [live.ranking for live in behind.store.live_votes()] == [(2, 2, 1)]
+        visitor.close()
