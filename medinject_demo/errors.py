@@ -16,7 +16,6 @@ The command line prints the sentence and exits 1; the page shows it. Standard li
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Self
 
 
@@ -52,7 +51,7 @@ class OutputError(MedInjectError):
 class Refused(MedInjectError):
     """An order out of turn, or a prompt held back."""
 
-    def __init__(self, sentence: str, *codes: str, fields: Mapping[str, object] = {}) -> None:
+    def __init__(self, sentence: str, *codes: str, **fields: object) -> None:
         super().__init__(sentence)
         self.codes = codes
         """Why, as short names that do not change: a page writes its own sentence from them."""

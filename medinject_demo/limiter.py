@@ -129,7 +129,7 @@ def _refused(act: Act, whose: Whose, window: RateLimitItem, seconds: float) -> R
     orders = "questions" if act is Act.ASK else "votes"
     span = window.GRANULARITY.name if window.multiples == 1 else f"{window.multiples} {window.GRANULARITY.name}s"
     sentence = f"{orders}{place}: expected at most {window.amount} per {span}, got one more. Try again in {told}."
-    return Refused(sentence, code, fields={"wait": told})
+    return Refused(sentence, code, wait=told)
 
 
 def waiting(seconds: float) -> str:

@@ -29,3 +29,8 @@ def test_a_refusal_carries_its_codes_beside_its_sentence() -> None:
     error = errors.Refused("prompt: expected words, got none.", "empty", "too_long")
     assert str(error) == "prompt: expected words, got none."
     assert error.codes == ("empty", "too_long")
+
+
+def test_a_refusal_carries_what_a_page_says_besides() -> None:
+    assert errors.Refused("questions: too many.", "often", wait="12 s").fields == {"wait": "12 s"}
+    assert errors.Refused("prompt: nothing.").fields == {}

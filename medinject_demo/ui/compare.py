@@ -6,7 +6,6 @@ Knows the engine by its protocol alone. What it shows is written in ``compare_vi
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ import gradio as gr
 from gradio.events import api
 
 from ..domain import FinishReason, Sampling
-from ..errors import MedInjectError
+from ..errors import MedInjectError, Refused
 from ..limiter import Act
 from . import compare_documents as documents
 from . import compare_view as view
@@ -114,9 +113,9 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     stopped = form.stop.click(_end, ends, drawn, cancels=[asking], **QUICK)
     stopped.then(_end, ends, drawn, **QUICK)  # a drawing that was on its way may have come in between
     results.average.input(
-        functools.partial(_weigh_anew, behind),
-        [lang, results.comparison, results.average, results.right],
-        [results.letters, results.bars],
+        _weighing(behind),
+        [lang, frame.session, results.comparison, results.average, results.right],
+        [results.letters, results.bars, form.alert],
         **STREAMED,
     )
     results.right.input(panel, [lang, results.letters, results.right], results.bars, **QUICK)
@@ -197,6 +196,22 @@ def _end(lang: str, comparison: Comparison | None, letters: Letters | None) -> l
 def _redrawn(lang: str, comparison: Comparison | None, letters: Letters | None) -> list[str]:
     """Status, cards and documents of a comparison."""
     return [view.status(lang, comparison), view.cards(lang, comparison), documents.links(lang, comparison, letters)]
+
+
+def _weighing(behind: Playground) -> Callable[..., tuple[Any, Any, str]]:
+    """What the mean over orders does: it costs the engine as a question does, and counts as one."""
+
+    def weigh(
+        lang: str, session: str, sent: gr.Request, comparison: Comparison | None, average: bool, right: bool
+    ) -> tuple[Any, Any, str]:
+        try:
+            if comparison is not None:
+                behind.gate.admit(Act.ASK, sent, session or "")
+        except Refused as error:
+            return gr.skip(), gr.skip(), view.alert(explained(lang, error))
+        return *_weigh_anew(behind, lang, comparison, average, right), view.alert()
+
+    return weigh
 
 
 def _weigh_anew(

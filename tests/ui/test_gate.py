@@ -14,14 +14,14 @@ from gradio_client.exceptions import AppError
 
 from medinject_demo.engine.base import ScriptedEngine
 from medinject_demo.limiter import Limiter, limits_of
-from medinject_demo.prompts import load_prompts
+from medinject_demo.prompts import layout, load_prompts
 from medinject_demo.serving import opened
 from medinject_demo.settings import Settings
 from medinject_demo.ui.frame import Playground
 from medinject_demo.ui.gate import Gate
 from tests.duels import arena_at
 
-from .test_duel import QUESTION, asked
+from .test_duel import CHOICES, QUESTION, asked
 from .visitor import Visitor, same_words
 
 FREE = Settings(asks_per_voter="none", asks_per_address="none", votes_per_voter="none", votes_per_address="none")
@@ -112,6 +112,17 @@ def test_a_comparison_is_a_question_and_its_text_stays(tmp_path: Path) -> None:
             visitor.press("compare-ask")
         assert "plus vite" in visitor.value("compare-alert")
         assert visitor.value("compare-question") == "Quoi ?"
+
+
+def test_options_weighed_anew_are_a_question_and_what_was_shown_stays(tmp_path: Path) -> None:
+    with guarded(tmp_path, asks_per_voter="1/minute") as (url, _), closing(Visitor(url, "weighs")) as visitor:
+        visitor.write("compare-question", layout(CHOICES))
+        visitor.press("compare-ask")
+        shown = visitor.value("compare-letters")
+        visitor.write("compare-average", True)
+        visitor.press("compare-average", "input")
+        assert "plus vite" in visitor.value("compare-alert")
+        assert visitor.value("compare-letters") == shown != ""
 
 
 def test_a_program_is_told_how_long_to_wait(tmp_path: Path) -> None:

@@ -14,10 +14,15 @@ from .sessions import Found
 
 
 def machine() -> str:
-    """Cores and libraries of this machine."""
+    """Cores of this machine, what else runs on them at this moment, and libraries."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = (
+        f", on which {os.getloadavg()[0]:.1f} other programs ran before (mean of a minute)"
+        if hasattr(os, "getloadavg")
+        else ""
+    )
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("sqlalchemy", "psycopg"))
-    return f"{cores} CPU cores; {versions}, Python {platform.python_version()}"
+    return f"{cores} CPU cores{load}; {versions}, Python {platform.python_version()}"
 
 
 @dataclass(frozen=True)

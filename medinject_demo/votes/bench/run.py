@@ -33,9 +33,10 @@ def bench(plan: Plan, say: Callable[[str], None]) -> Report:
         StoreError: a database does not answer, or no PostgreSQL can be started here.
         InvalidValue: the database that was named has votes.
     """
+    where = machine()
     keepings = [_named(plan, say)] if plan.url else [_server(plan, say), _file(plan, say)]
     say(f"{plan.sessions} simulated visitors of each habit")
-    return Report(keepings, examine(plan.sessions), machine())
+    return Report(keepings, examine(plan.sessions), where)
 
 
 def _named(plan: Plan, say: Callable[[str], None]) -> Keeping:
