@@ -1,32 +1,34 @@
-"""A battle's life: proposed, streamed, voted on, revealed, and the vote changed or taken back.
+"""A battle's life: proposed, streamed, voted on, revealed, shared, and the vote changed or taken back.
 
 Between the page, the engine and the store. Before the vote nothing that leaves here tells an arm: events and views name
-sides, identifiers come from chance, and errors of the engine, which may name an arm, go to the log. Knows no page.
+places, identifiers come from chance, and errors of the engine, which may name an arm, go to the log. Knows no page.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import secrets
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Final
 
 from . import pairing
-from .domain import Battle, FinishReason, Prompt, Sampling, Verdict
-from .duel import Duel, Exchange, Refusal, Shown, Side, refused
+from .domain import Battle, FinishReason, Mixture, Prompt, Sampling
+from .duel import Duel, Refusal, Shown, refused
 from .engine.base import Engine
-from .errors import InvalidValue, StoreError
+from .errors import InvalidValue
+from .matchmaking import Matchmaker
+from .memory import Memory
+from .prepared import Prepared
 from .privacy import require_clean
 from .prompts import layout
+from .receipts import Receipt, Standing, require_fit
 from .relay import Event, Live, halt, relay
-from .votes.records import UNSAID, Ballot, Equivalence
+from .votes.records import Ballot, Equivalence, unsaid
 from .votes.store import VoteStore
 
 MOST_DUELS: Final = 2_000
@@ -34,23 +36,14 @@ MOST_DUELS: Final = 2_000
 WARMTH: Final = 0.7
 """Temperature at which a greedy answer is given anew: greedy again, it would be the same word for word."""
 
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """A vote that is stored. ``reference`` is the prompt's, empty where it has none: it may be shown from now on."""
-
-    verdict: Verdict | None
-    """None where the vote was withdrawn."""
-    equivalent: Equivalence
-    reference: str
-
 
 class Arena:
-    """Every order takes a session token, whose salted hash is the voter; another voter's duel is refused."""
+    """Every order takes a session token, whose salted hash is the voter; another voter's duel is refused.
 
-    def __init__(
+    A duel of another voter who shared it may be read and voted on, and nothing else.
+    """
+
+    def __init__(  # noqa: PLR0913 - what varies is an argument
         self,
         engine: Engine,
         store: VoteStore,
@@ -60,13 +53,16 @@ class Arena:
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], str] = lambda: secrets.token_urlsafe(16),
         most_duels: int = MOST_DUELS,
+        prepared: Prepared | None = None,
     ) -> None:
+        """``prepared`` are kept answers of this engine; without them every duel is answered anew."""
         if not secret:
             raise InvalidValue.of("MEDINJECT_SECRET", expected="a secret", got="none", remedy="Set it, or draw one.")
         self._engine, self._store, self._secret = engine, store, secret
         self._generator, self._clock, self._new_id = generator, clock, new_id
-        self._most_duels = most_duels
-        self._duels: OrderedDict[str, Live] = OrderedDict()
+        self._duels = Memory(store, most_duels, clock)
+        self._prepared = prepared or Prepared(engine, store.kept_answers(), ())
+        self._matchmaker = Matchmaker(store, clock)
         self._lock = threading.Lock()
 
     def voter(self, session: str) -> str:
@@ -88,41 +84,74 @@ class Arena:
             Refused: the prompt is empty, too long or holds control characters or what seems personal data.
             InvalidValue: fewer than two arms can answer.
         """
+        known = self._matchmaker.known()
+
+        def draw(arms: Sequence[Mixture]) -> pairing.Drawn:
+            return pairing.draw(arms, known.battles, self._generator, strong=known.strengths)
+
+        return self._proposed(prompt, session, sampling, draw)
+
+    def propose_ranking(self, prompt: Prompt, session: str, count: int, sampling: Sampling = Sampling()) -> Shown:
+        """Draw so many arms and their order for a prompt, every set of arms as probable; ``stream`` lets them answer.
+
+        Raises:
+            Refused: as ``propose``.
+            InvalidValue: fewer than three answers are asked for, or more than there are arms.
+        """
+        return self._proposed(
+            prompt, session, sampling, lambda arms: pairing.draw_several(arms, count, self._generator)
+        )
+
+    def _proposed(
+        self, prompt: Prompt, session: str, sampling: Sampling, draw: Callable[[Sequence[Mixture]], pairing.Drawn]
+    ) -> Shown:
         require_clean(layout(prompt))
-        voter, battles = self.voter(session), self._battles_by_pair()
+        voter = self.voter(session)
         with self._lock:
-            drawn = pairing.draw(self._engine.mixtures, battles, self._generator)
-            duel = Duel(self._new_id(), voter, prompt, drawn.arms, drawn.propensity, (Exchange("", sampling),))
-            self._keep(Live(duel))
-        return duel.shown
+            drawn = draw(self._engine.mixtures)
+            name = self._new_id()
+        duel = Duel.asked(name, voter, prompt, drawn.arms, drawn.propensity, sampling)
+        return self._duels.keep(duel).duel.shown
+
+    def warm(self, prompts: Iterable[Prompt], sampling: Sampling, told: Callable[[Prompt], object]) -> None:
+        """Have the bundled prompts answered by every arm before anybody asks; ``told`` hears of each.
+
+        Raises:
+            ModelError: an arm cannot answer.
+        """
+        self._prepared.warm(prompts, sampling, told)
 
     def shown(self, battle: str, session: str) -> Shown:
         """A duel as its voter may see it.
 
         Raises:
-            Refused: the duel is unknown or another voter's; so for every order below.
+            Refused: the duel is unknown, or another voter's that was not shared; so for every order below.
         """
         return self._find(battle, session).duel.shown
 
-    def stream(self, battle: str, session: str) -> Iterator[Event]:
-        """Both sides answer the last turn together. Closing this stops both; they can still be voted on.
+    def standing(self, battle: str, session: str) -> Standing:
+        """A duel and how far its voter, who comes back or is a guest, is with it."""
+        return Standing.of(self._find(battle, session).duel)
 
-        A side that fails ends with ``error``, and the duel does not count; the other can be read.
+    def stream(self, battle: str, session: str) -> Iterator[Event]:
+        """All arms answer the last turn together. Closing this stops them; they can still be voted on.
+
+        An answer that fails ends with ``error``, and the duel does not count; the others can be read.
 
         Raises:
             Refused: this turn is answered or being answered, or the engine cannot take it now.
             InvalidValue: the conversation is too long; the turn is dropped.
         """
-        return relay(self._engine, self._find(battle, session), self._clock)
+        return relay(self._engine, self._find(battle, session), self._clock, self._prepared)
 
-    def stop(self, battle: str, session: str, *sides: Side) -> Shown:
-        """End these sides where they are. One that has ended stays as it is; where both have, the stream ends."""
+    def stop(self, battle: str, session: str, *places: int) -> Shown:
+        """End these answers where they are. One that has ended stays as it is; where all have, the stream ends."""
         live = self._find(battle, session)
-        halt(live, sides, FinishReason.CANCELLED, self._clock())
+        halt(live, places, FinishReason.CANCELLED, self._clock())
         return live.duel.shown
 
     def regenerate(self, battle: str, session: str) -> Shown:
-        """Have both sides answer the last turn anew, with another seed; ``stream`` lets them.
+        """Have all arms answer the last turn anew, with another seed; ``stream`` lets them.
 
         Raises:
             Refused: the answers have not ended, or a vote was stored.
@@ -137,11 +166,11 @@ class Arena:
         return self._find(battle, session).change(again).shown
 
     def follow_up(self, battle: str, session: str, message: str, sampling: Sampling = Sampling()) -> Shown:
-        """Go on with the conversation: one more message to both sides; ``stream`` lets them answer.
+        """Go on with the conversation: one more message to all arms; ``stream`` lets them answer.
 
         Raises:
-            Refused: the message is held back as a prompt would be, the answers have not ended, a side failed, a vote
-                was stored, or the conversation has its most turns.
+            Refused: the message is held back as a prompt would be, the answers have not ended, one failed, a vote was
+                stored, or the conversation has its most turns.
         """
         require_clean(message)
         live = self._find(battle, session)
@@ -151,34 +180,35 @@ class Arena:
         """Store a vote, or a change of it. When this returns it is on the disk; the same vote again changes nothing.
 
         Raises:
-            Refused: the answers have not ended, or a side failed.
+            Refused: the answers have not ended, or one failed.
+            InvalidValue: a verdict on more than two answers, or a ranking of others than these.
             StoreError: the vote is not stored; it can be tried again.
         """
         live = self._find(battle, session)
         with live.lock:
             duel = live.duel
             duel.require_answered()
+            require_fit(ballot, len(duel.arms))
             before = duel.vote
             if before is None or before.ballot is None:
-                return self._cast(live, ballot, UNSAID, blind=not duel.revealed)
-            unchanged = before.ballot.verdict is ballot.verdict
+                return self._cast(live, ballot, unsaid(len(duel.arms)), blind=not duel.revealed)
+            unchanged = before.ballot.comparisons == ballot.comparisons
             return self._cast(live, ballot, before.equivalent, blind=before.blind if unchanged else not duel.revealed)
 
     def judge(self, battle: str, session: str, equivalent: Sequence[bool | None]) -> Receipt:
-        """Say of each side, left then right, whether it is equivalent to the reference.
+        """Say of each answer, in display order, whether it is equivalent to the reference.
 
         It comes after the vote, with which the reference is shown, and before the reveal.
 
         Raises:
-            InvalidValue: other than two of True, False and None.
+            InvalidValue: other than one of True, False and None for each answer.
             Refused: no vote, no reference, or the arms were revealed.
             StoreError: it is not stored; the vote is as it was.
         """
-        said = tuple(equivalent)
-        if len(said) != 2 or not all(each is None or isinstance(each, bool) for each in said):
-            raise InvalidValue.of("equivalence", expected="true, false or null for each side", got=repr(said)[:60])
-        live = self._find(battle, session)
+        said, live = tuple(equivalent), self._find(battle, session)
         with live.lock:
+            if len(said) != len(live.duel.arms) or not all(each is None or isinstance(each, bool) for each in said):
+                raise InvalidValue.of("equivalence", expected="true, false or null for each side", got=repr(said)[:60])
             vote = live.duel.vote
             if vote is None or vote.ballot is None:
                 raise refused(Refusal.NO_VOTE)
@@ -199,7 +229,7 @@ class Arena:
         with live.lock:
             if live.duel.vote is None:
                 raise refused(Refusal.NO_VOTE)
-            return self._cast(live, None, UNSAID, blind=not live.duel.revealed)
+            return self._cast(live, None, unsaid(len(live.duel.arms)), blind=not live.duel.revealed)
 
     def reveal(self, battle: str, session: str) -> Battle:
         """Who was who: arms, fingerprints, lengths and seconds. A verdict changed after this is marked as not blind.
@@ -215,49 +245,27 @@ class Arena:
             live.duel = replace(live.duel, revealed=True)
             return live.duel.battle
 
+    def share(self, battle: str, session: str) -> None:
+        """Let whoever has the identifier of a duel that its maker voted on read it and vote on it.
+
+        Raises:
+            Refused: there is no vote, or the duel is not one's own.
+            StoreError: the duel is not shared.
+        """
+        live = self._find(battle, session)
+        with live.lock:
+            live.duel.require_own()
+            if live.duel.vote is None or live.duel.vote.ballot is None:
+                raise refused(Refusal.NO_VOTE)
+            self._store.links.share(battle)
+
     def _cast(self, live: Live, ballot: Ballot | None, equivalent: Equivalence, *, blind: bool) -> Receipt:
         duel = live.duel
         ended = duel.last.ended
         seconds = None if ended is None else self._clock() - ended
         vote = self._store.cast(duel.battle, duel.voter, ballot, equivalent=equivalent, seconds=seconds, blind=blind)
         live.duel = replace(duel, vote=vote)
-        return Receipt(vote.ballot.verdict if vote.ballot else None, vote.equivalent, duel.prompt.reference)
-
-    def _battles_by_pair(self) -> dict[pairing.Pair, int]:
-        """Where the counts cannot be read, all pairs are as probable; the probability kept is still the true one."""
-        try:
-            return self._store.battles_by_pair()
-        except StoreError as error:
-            _log.warning("pairs are drawn without their counts: %s", error)
-            return {}
+        return Receipt.of(vote, duel.prompt)
 
     def _find(self, battle: str, session: str) -> Live:
-        voter = self.voter(session)
-        with self._lock:
-            live = self._duels.get(battle)
-            if live is not None:
-                self._duels.move_to_end(battle)
-        return self._restored(battle, voter) if live is None else _of(voter, live)
-
-    def _restored(self, battle: str, voter: str) -> Live:
-        """A duel that is not in memory any more, from the store."""
-        stored = self._store.battle(battle) if battle.isprintable() and len(battle) < 100 else None
-        if stored is None:
-            raise refused(Refusal.UNKNOWN)
-        live = _of(voter, Live(Duel.restored(stored, self._store.latest(battle, voter))))
-        with self._lock:
-            return self._duels.get(battle) or self._keep(live)
-
-    def _keep(self, live: Live) -> Live:
-        """Remember a duel; the caller holds the lock."""
-        self._duels[live.duel.id] = live
-        while len(self._duels) > self._most_duels:
-            self._duels.popitem(last=False)
-        return live
-
-
-def _of(voter: str, live: Live) -> Live:
-    """Raises Refused where a duel is another voter's."""
-    if live.duel.voter != voter:
-        raise refused(Refusal.FOREIGN)
-    return live
+        return self._duels.find(battle, self.voter(session))

@@ -1,13 +1,14 @@
 """The state of one duel, and the orders that change it: each gives the next state or is refused.
 
 Pure: frozen values, no clock, engine, store or thread. A duel knows its arms; ``shown`` is what of it may leave before
-the vote, and it names none. ``battle`` is what is stored.
+the vote, and it names none. ``battle`` is what is stored. Its answers have places, from 0 in display order: those of
+two are the sides left and right, and a ranking is a duel of more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 from .domain import Answer, Battle, FinishReason, Mixture, Prompt, Sampling, Turn
@@ -18,16 +19,17 @@ MOST_TURNS: Final = 8
 """Turns of one conversation, the first included."""
 
 
-class Side(StrEnum):
-    """Where an answer is shown. A voter knows an answer by nothing else."""
+class Side(IntEnum):
+    """The two places of a duel, as a voter calls them."""
 
-    LEFT = "left"
-    RIGHT = "right"
+    LEFT = 0
+    RIGHT = 1
 
-    @property
-    def place(self) -> int:
-        """0 for the left, 1 for the right: the order of answers in a battle."""
-        return list(Side).index(self)
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    def __format__(self, form: str) -> str:
+        return format(str(self), form)
 
 
 class Stage(StrEnum):
@@ -59,8 +61,8 @@ _SENTENCES: Final = {
     Refusal.UNKNOWN: "duel: expected one that is under way or was voted on, got an unknown one. Begin another.",
     Refusal.FOREIGN: "duel: expected one of your own, got another voter's. Begin another.",
     Refusal.UNDER_WAY: "answers: expected a question not answered yet, got one that is or was. Ask again or go on.",
-    Refusal.NOT_ANSWERED: "duel: expected two answers that have ended, got one under way. Wait for it, or stop it.",
-    Refusal.FAILED: "duel: expected two answers, got a failure on one side. It does not count; ask again.",
+    Refusal.NOT_ANSWERED: "duel: expected answers that have ended, got one under way. Wait for it, or stop it.",
+    Refusal.FAILED: "duel: expected whole answers, got a failure in one. It does not count; ask again.",
     Refusal.VOTED: "duel: expected one not voted on, got one whose vote was stored. Begin another.",
     Refusal.NO_VOTE: "duel: expected a vote, got none. Vote first.",
     Refusal.NO_REFERENCE: "equivalence: expected a prompt that has a reference, got one without. Leave it out.",
@@ -77,7 +79,7 @@ def refused(why: Refusal) -> Refused:
 
 @dataclass(frozen=True)
 class Draft:
-    """One side's answer while it comes, and after."""
+    """One answer while it comes, and after."""
 
     text: str = ""
     pieces: int = 0
@@ -87,26 +89,25 @@ class Draft:
     seconds: float = 0.0
 
 
-Drafts = tuple[Draft, Draft]
-
-
 @dataclass(frozen=True)
 class Exchange:
-    """One turn: what is asked of both sides (nothing but the prompt in the first), and what they answer."""
+    """One turn: what is asked of all arms (nothing but the prompt in the first), and what each answers, by place."""
 
     message: str
     sampling: Sampling
+    drafts: tuple[Draft, ...]
     fingerprints: tuple[str, ...] = ()
-    drafts: Drafts = (Draft(), Draft())
+    cached: bool = False
+    """True where the answers are kept ones, given at an earlier time."""
     begun: float | None = None
     """When the answers began, on the caller's clock; None while they have not."""
     ended: float | None = None
-    """When both had ended; None before, and where it is not known."""
+    """When all had ended; None before, and where it is not known."""
 
 
 @dataclass(frozen=True)
 class ShownTurn:
-    """One turn as a voter sees it, left then right."""
+    """One turn as a voter sees it, by place."""
 
     message: str
     texts: tuple[str, ...]
@@ -125,12 +126,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class Duel:
-    """A duel: two arms in display order, one prompt, the turns so far, and what its voter made of it."""
+    """A duel: its arms in display order, one prompt, the turns so far, and what its voter made of it."""
 
     id: str
     voter: str
     prompt: Prompt
-    arms: tuple[Mixture, Mixture]
+    arms: tuple[Mixture, ...]
     propensity: float
     exchanges: tuple[Exchange, ...]
     attempt: int = 0
@@ -138,22 +139,28 @@ class Duel:
     vote: Vote | None = None
     """The voter's latest word, a withdrawal included."""
     revealed: bool = False
+    maker: str = ""
+    """Whom it was made for, where the voter is a guest; empty where it is the voter's own."""
+
+    @classmethod
+    def asked(
+        cls, name: str, voter: str, prompt: Prompt, arms: tuple[Mixture, ...], propensity: float, sampling: Sampling
+    ) -> Duel:
+        """A duel that begins: its prompt is put, nothing is answered."""
+        return cls(name, voter, prompt, arms, propensity, (_blank("", sampling, len(arms)),))
 
     @classmethod
     def restored(cls, battle: Battle, vote: Vote | None) -> Duel:
         """A duel read back from the store: whether it was revealed is not kept, so it counts as revealed."""
-        exchanges = tuple(_exchange(turn) for turn in battle.turns)
-        left, right = battle.arms
-        return cls(
-            battle.id,
-            battle.voter,
-            battle.prompt,
-            (left, right),
-            battle.propensity,
-            exchanges,
-            vote=vote,
-            revealed=True,
-        )
+        turns = tuple(_exchange(turn) for turn in battle.turns)
+        arms, propensity = battle.arms, battle.propensity
+        return cls(battle.id, battle.voter, battle.prompt, arms, propensity, turns, vote=vote, revealed=True)
+
+    @classmethod
+    def visited(cls, battle: Battle, guest: str, vote: Vote | None, now: float) -> Duel:
+        """The same for a guest, who reads its answers now and has a vote of their own; blind until it is given."""
+        duel = replace(cls.restored(battle, vote), voter=guest, maker=battle.voter, revealed=vote is not None)
+        return duel._with(replace(duel.last, ended=now))
 
     @property
     def last(self) -> Exchange:
@@ -187,24 +194,32 @@ class Duel:
     def battle(self) -> Battle:
         """What is stored of it; only for a duel whose answers have ended."""
         first, *others = (self._turn(each) for each in self.exchanges)
-        return Battle(self.id, self.prompt, first.sampling, first.answers, self.propensity, self.voter, tuple(others))
+        maker = self.maker or self.voter
+        return Battle(self.id, self.prompt, first.sampling, first.answers, self.propensity, maker, tuple(others))
 
-    def begin(self, fingerprints: tuple[str, ...], now: float) -> Duel:
+    def answer(self, place: int, each: Exchange | None = None) -> Answer:
+        """What one arm answered in a turn, by default the last."""
+        each = each or self.last
+        draft, reason = each.drafts[place], each.drafts[place].reason or FinishReason.CANCELLED
+        what = (self.arms[place], each.fingerprints[place], draft.text, reason, draft.tokens, draft.seconds)
+        return Answer(*what, cached=each.cached)
+
+    def begin(self, fingerprints: tuple[str, ...], now: float, *, cached: bool = False) -> Duel:
         """Answers begin."""
         if self.stage is not Stage.ASKED:
             raise refused(Refusal.UNDER_WAY)
-        last = Exchange(self.last.message, self.last.sampling, fingerprints, begun=now)
+        last = replace(self.last, fingerprints=fingerprints, begun=now, cached=cached)
         return replace(self._with(last), attempt=self.attempt + 1)
 
     def said(self, place: int, text: str) -> Duel:
-        """A piece of one side's answer; nothing after that side has ended."""
+        """A piece of one answer; nothing after that answer has ended."""
         draft = self.last.drafts[place]
         if draft.reason is not None:
             return self
         return self._draft(place, replace(draft, text=draft.text + text, pieces=draft.pieces + 1))
 
     def finished(self, place: int, reason: FinishReason, tokens: int, seconds: float, now: float) -> Duel:
-        """One side ends; nothing where it has already."""
+        """One answer ends; nothing where it has already."""
         draft = self.last.drafts[place]
         if draft.reason is not None or self.last.begun is None:
             return self
@@ -212,25 +227,25 @@ class Duel:
         return duel if duel.stage is Stage.ANSWERING else duel._with(replace(duel.last, ended=now))
 
     def halted(self, place: int, reason: FinishReason, now: float) -> Duel:
-        """One side ends before its time; its pieces stand for its tokens, which the engine has not counted."""
+        """One answer ends before its time; its pieces stand for its tokens, which the engine has not counted."""
         if self.last.begun is None:
             return self
         return self.finished(place, reason, self.last.drafts[place].pieces, now - self.last.begun, now)
 
     def asked_again(self, sampling: Sampling) -> Duel:
-        """The last turn is answered anew on both sides."""
+        """The last turn is answered anew by all."""
         self._require_open()
         if self.stage not in (Stage.ANSWERED, Stage.FAILED):
             raise refused(Refusal.NOT_ANSWERED)
-        return self._with(Exchange(self.last.message, sampling))
+        return self._with(_blank(self.last.message, sampling, len(self.arms)))
 
     def followed_up(self, message: str, sampling: Sampling) -> Duel:
-        """One more message to both sides."""
+        """One more message to all."""
         self.require_answered()
         self._require_open()
         if len(self.exchanges) >= MOST_TURNS:
             raise refused(Refusal.TOO_MANY_TURNS)
-        return replace(self, exchanges=(*self.exchanges, Exchange(message, sampling)))
+        return replace(self, exchanges=(*self.exchanges, _blank(message, sampling, len(self.arms))))
 
     def unasked(self) -> Duel:
         """The last turn was refused: dropped where others came before it, else ready to be put again."""
@@ -240,16 +255,22 @@ class Duel:
 
     def postponed(self) -> Duel:
         """The last turn was not taken: ready to be put again."""
-        return self._with(Exchange(self.last.message, self.last.sampling))
+        return self._with(_blank(self.last.message, self.last.sampling, len(self.arms)))
 
     def require_answered(self) -> None:
-        """Raises Refused where the last turn has not two answers that ended."""
+        """Raises Refused where the last turn has an answer that failed or has not ended."""
         if self.stage is Stage.FAILED:
             raise refused(Refusal.FAILED)
         if self.stage is not Stage.ANSWERED:
             raise refused(Refusal.NOT_ANSWERED)
 
+    def require_own(self) -> None:
+        """Raises Refused where the voter is a guest: a guest reads and votes."""
+        if self.maker:
+            raise refused(Refusal.FOREIGN)
+
     def _require_open(self) -> None:
+        self.require_own()
         if self.vote is not None:
             raise refused(Refusal.VOTED)
 
@@ -257,21 +278,20 @@ class Duel:
         return replace(self, exchanges=(*self.exchanges[:-1], last))
 
     def _draft(self, place: int, draft: Draft) -> Duel:
-        left, right = self.last.drafts
-        return self._with(replace(self.last, drafts=(left, draft) if place else (draft, right)))
+        drafts = self.last.drafts
+        return self._with(replace(self.last, drafts=(*drafts[:place], draft, *drafts[place + 1 :])))
 
     def _turn(self, each: Exchange) -> Turn:
-        sides = zip(self.arms, each.fingerprints, each.drafts, strict=True)
-        return Turn(each.message, each.sampling, tuple(_answer(*side) for side in sides))
+        answers = tuple(self.answer(place, each) for place in range(len(self.arms)))
+        return Turn(each.message, each.sampling, answers)
 
 
-def _answer(mixture: Mixture, fingerprint: str, draft: Draft) -> Answer:
-    return Answer(mixture, fingerprint, draft.text, draft.reason or FinishReason.CANCELLED, draft.tokens, draft.seconds)
+def _blank(message: str, sampling: Sampling, places: int) -> Exchange:
+    return Exchange(message, sampling, (Draft(),) * places)
 
 
 def _exchange(turn: Turn) -> Exchange:
-    left, right = (
-        Draft(each.text, each.tokens, each.finish_reason, each.tokens, each.seconds) for each in turn.answers
-    )
-    prints = tuple(each.fingerprint for each in turn.answers)
-    return Exchange(turn.message, turn.sampling, prints, (left, right), begun=0.0)
+    given = turn.answers
+    drafts = tuple(Draft(each.text, each.tokens, each.finish_reason, each.tokens, each.seconds) for each in given)
+    prints = tuple(each.fingerprint for each in given)
+    return Exchange(turn.message, turn.sampling, drafts, prints, given[0].cached, begun=0.0)

@@ -1,21 +1,22 @@
-"""From the events of an engine to those of a duel: rows become sides, and what would tell an arm stays behind.
+"""From the events of an engine to those of a duel: rows become places, and what would tell an arm stays behind.
 
 No time, no count of tokens and no sentence of the engine passes, for they may name an arm: those of a failure go to the
-log. Knows no store, vote or page.
+log. Kept answers come the same way. Knows no store, vote or page.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from .domain import FinishReason
-from .duel import Duel, Refusal, Side, Stage, refused
+from .duel import Duel, Refusal, Stage, refused
 from .engine.base import Delta, Engine, Request
 from .engine.base import Event as EngineEvent
 from .errors import InvalidValue, MedInjectError
+from .prepared import Prepared
 from .prompts import Message, messages
 
 Clock = Callable[[], float]
@@ -25,17 +26,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Said:
-    """A piece of one side's answer."""
+    """A piece of one answer."""
 
-    side: Side
+    place: int
     text: str
 
 
 @dataclass(frozen=True)
 class Ended:
-    """One side has ended."""
+    """One answer has ended."""
 
-    side: Side
+    place: int
     reason: FinishReason
 
 
@@ -56,19 +57,19 @@ class Live:
             return self.duel
 
 
-def relay(engine: Engine, live: Live, clock: Clock) -> Iterator[Event]:
-    """Have the last turn of a duel answered. Closing this ends both sides where they are.
+def relay(engine: Engine, live: Live, clock: Clock, prepared: Prepared) -> Iterator[Event]:
+    """Have the last turn of a duel answered, or say what is kept. Closing this ends all answers where they are.
 
-    Both sides are rows of one call of the engine: a side that is stopped says no more, and its row is given back when
-    the other ends.
+    All are rows of one call of the engine: one that is stopped says no more, and its row is given back when the others
+    end.
 
     Raises:
         Refused: this turn is answered or being answered, or the engine cannot take it now.
         InvalidValue: the conversation is too long; the turn is dropped.
     """
-    attempt, events = _begin(engine, live, clock)
-    told: set[Side] = set()
-    reason = FinishReason.ERROR  # of a side that has no end of its own
+    attempt, events = _begin(engine, live, clock, prepared)
+    told: set[int] = set()
+    reason = FinishReason.ERROR  # of an answer that has no end of its own
     try:
         yield from _events(live, attempt, events, told, clock)
     except GeneratorExit:
@@ -77,41 +78,58 @@ def relay(engine: Engine, live: Live, clock: Clock) -> Iterator[Event]:
     except MedInjectError as error:
         _log.warning("duel %s: the engine failed: %s", live.duel.id, error)
     finally:
-        if callable(close := getattr(events, "close", None)):
-            close()
-        halt(live, tuple(Side), reason, clock(), attempt)
+        _close(events)
+        halt(live, range(len(live.duel.arms)), reason, clock(), attempt)
+        if live.duel.attempt == attempt:
+            prepared.keep(live.duel)
     yield from _endings(live.duel, attempt, told)
 
 
-def halt(live: Live, sides: Sequence[Side], reason: FinishReason, now: float, attempt: int | None = None) -> None:
-    """End sides where they are; where an attempt is given and another has begun since, leave it alone."""
+def halt(live: Live, places: Iterable[int], reason: FinishReason, now: float, attempt: int | None = None) -> None:
+    """End answers where they are; where an attempt is given and another has begun since, leave it alone."""
     with live.lock:
-        for side in sides if attempt in (None, live.duel.attempt) else ():
-            live.duel = live.duel.halted(side.place, reason, now)
+        for place in places if attempt in (None, live.duel.attempt) else ():
+            live.duel = live.duel.halted(place, reason, now)
 
 
-def _begin(engine: Engine, live: Live, clock: Clock) -> tuple[int, Iterator[EngineEvent]]:
+def _begin(engine: Engine, live: Live, clock: Clock, prepared: Prepared) -> tuple[int, Iterator[EngineEvent]]:
     """Put the last turn to the engine; where it does not take it, the duel is as it was."""
     with live.lock:
         duel = live.duel
         if duel.stage is not Stage.ASKED:
             raise refused(Refusal.UNDER_WAY)
-        requests = [Request(_conversation(duel, side), duel.arms[side.place], duel.last.sampling) for side in Side]
         try:
-            prints = tuple(map(engine.fingerprint, duel.arms))
-            events = engine.stream(requests)
+            kept = prepared.find(duel)
+            prints, events = kept or _put(engine, duel)
         except InvalidValue:
             live.duel = duel.unasked()
             raise
         except MedInjectError as error:
             _log.warning("duel %s: the engine took no request: %s", duel.id, error)
             raise refused(Refusal.ENGINE) from None
-        live.duel = duel.begin(prints, clock())
+        live.duel = duel.begin(prints, clock(), cached=kept is not None)
         return live.duel.attempt, events
 
 
-def _events(live: Live, attempt: int, events: Iterator[EngineEvent], told: set[Side], clock: Clock) -> Iterator[Event]:
-    """Events until both sides have ended or another attempt has begun."""
+def _put(engine: Engine, duel: Duel) -> tuple[tuple[str, ...], Iterator[EngineEvent]]:
+    """The fingerprints of what answers, and its events; put again where an arm was swapped in between."""
+    requests = [Request(_conversation(duel, n), arm, duel.last.sampling) for n, arm in enumerate(duel.arms)]
+    prints = tuple(map(engine.fingerprint, duel.arms))
+    while True:
+        before, events = prints, engine.stream(requests)
+        prints = tuple(map(engine.fingerprint, duel.arms))
+        if prints == before:
+            return prints, events
+        _close(events)
+
+
+def _close(events: Iterator[EngineEvent]) -> None:
+    if callable(close := getattr(events, "close", None)):
+        close()
+
+
+def _events(live: Live, attempt: int, events: Iterator[EngineEvent], told: set[int], clock: Clock) -> Iterator[Event]:
+    """Events until all answers have ended or another attempt has begun."""
     for event in events:
         with live.lock:
             before = live.duel
@@ -119,9 +137,9 @@ def _events(live: Live, attempt: int, events: Iterator[EngineEvent], told: set[S
                 return
             live.duel = after = _taken(before, event, clock())
         if isinstance(event, Delta) and after is not before:
-            yield Said(list(Side)[event.row], event.text)
+            yield Said(event.row, event.text)
         yield from _endings(after, attempt, told)
-        if len(told) == len(Side):
+        if len(told) == len(after.arms):
             return
 
 
@@ -134,19 +152,18 @@ def _taken(duel: Duel, event: EngineEvent, now: float) -> Duel:
     return duel.finished(event.row, event.reason, event.tokens, event.seconds, now)
 
 
-def _endings(duel: Duel, attempt: int, told: set[Side]) -> Iterator[Ended]:
-    """The sides that have ended and of which it was not told yet."""
-    for side in Side if duel.attempt == attempt else ():
-        reason = duel.last.drafts[side.place].reason
-        if reason is not None and side not in told:
-            told.add(side)
-            yield Ended(side, reason)
+def _endings(duel: Duel, attempt: int, told: set[int]) -> Iterator[Ended]:
+    """The answers that have ended and of which it was not told yet."""
+    for place, draft in enumerate(duel.last.drafts if duel.attempt == attempt else ()):
+        if draft.reason is not None and place not in told:
+            told.add(place)
+            yield Ended(place, draft.reason)
 
 
-def _conversation(duel: Duel, side: Side) -> list[Message]:
-    """The conversation as one side knows it: the same questions, its own answers."""
+def _conversation(duel: Duel, place: int) -> list[Message]:
+    """The conversation as one arm knows it: the same questions, its own answers."""
     said = messages(duel.prompt)
     for each, following in zip(duel.exchanges, duel.exchanges[1:], strict=False):
-        said.append({"role": "assistant", "content": each.drafts[side.place].text})
+        said.append({"role": "assistant", "content": each.drafts[place].text})
         said.append({"role": "user", "content": following.message})
     return said

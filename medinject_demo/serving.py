@@ -26,6 +26,7 @@ from .engine.fleet.fleet import FleetEngine
 from .engine.remote import RemoteEngine
 from .errors import InvalidValue
 from .limiter import Limiter, limits_of
+from .prepared import Prepared
 from .prompts import load_prompts
 from .settings import Settings
 from .ui.frame import Playground
@@ -91,13 +92,15 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
         with closing(engine), kept(upkeep_of(settings, database)):
             server, remarks = (engine.name, engine.remarks) if isinstance(engine, RemoteEngine) else ("", ())
             replicas = engine.plan.replicas if isinstance(engine, FleetEngine) else 0
-            secret = settings.secret or secrets.token_urlsafe(32)
-            arena = Arena(engine, store, secret=secret, generator=random.Random())
+            secret, prompts = settings.secret or secrets.token_urlsafe(32), load_prompts()
+            answers = store.kept_answers(f"{device}, {settings.quantization}")
+            prepared = Prepared(engine, answers, {prompt.id for prompt in prompts})
+            arena = Arena(engine, store, secret=secret, generator=random.Random(), prepared=prepared)
             yield Playground(
                 engine,
                 arena,
                 store,
-                load_prompts(),
+                prompts,
                 chosen.name,
                 chosen.title,
                 sampling_for(chosen),
@@ -125,9 +128,12 @@ def serve(
     *,
     device: str = "auto",
     fleet: Fleet | None = None,
+    warm: bool = False,
     say: Callable[[str], None] = print,
 ) -> None:
     """Serve the page until it is interrupted; ``say`` is told first what answers and where votes go.
+
+    ``warm`` has the bundled questions answered by every arm before the page opens.
 
     Raises:
         InvalidValue: the address is taken; or as ``playground``, whose other errors come too.
@@ -136,6 +142,9 @@ def serve(
     with _ended_as_interrupted(), playground(settings, device=device, fleet=fleet) as behind:
         for line in announced(settings, behind):
             say(line)
+        if warm:
+            say(f"preparing the answers to {len(behind.prompts)} bundled questions.")
+            behind.arena.warm(behind.prompts, behind.sampling, lambda prompt: None)
         page = build(behind)
         _believe_no_header()
         try:

@@ -13,6 +13,7 @@ from medinject_demo.arena import Arena
 from medinject_demo.domain import MIXTURES, Kind, Mixture, Prompt
 from medinject_demo.engine.base import Engine, Request, ScriptedEngine
 from medinject_demo.errors import Refused, StoreError
+from medinject_demo.prepared import Prepared
 from medinject_demo.relay import Event
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.store import VoteStore
@@ -51,17 +52,20 @@ def arena_at(
     seed: int = 1,
     clock: Callable[[], float] | None = None,
     most_duels: int = 100,
+    bundled: Sequence[Prompt] = (),
 ) -> Arena:
     """An arena whose duels are called duel 0, duel 1, ..."""
     numbers = itertools.count()
+    engine, store = engine or ScriptedEngine(answer, mixtures, clock=lambda: 0.0), store_at(folder)
     return Arena(
-        engine or ScriptedEngine(answer, mixtures, clock=lambda: 0.0),
-        store_at(folder),
+        engine,
+        store,
         secret="sel",
         generator=Random(seed),
         clock=clock or Clock(),
         new_id=lambda: f"duel {next(numbers)}",
         most_duels=most_duels,
+        prepared=Prepared(engine, store.kept_answers(), {prompt.id for prompt in bundled}),
     )
 
 

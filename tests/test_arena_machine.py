@@ -18,12 +18,22 @@ from medinject_demo.domain import FinishReason, Verdict
 from medinject_demo.duel import MOST_TURNS, Refusal, Side
 from medinject_demo.engine.base import Request
 from medinject_demo.errors import Refused
+from medinject_demo.receipts import Standing
 from medinject_demo.relay import Ended, Event
 from medinject_demo.votes.records import Ballot
 
 from .duels import ME, OPEN, OTHER, WITH_REFERENCE, arena_at, parrot
 
 SESSIONS = st.sampled_from([ME, OTHER])
+
+
+@dataclass
+class Voice:
+    """What one voter, its maker or a guest, has made of a duel."""
+
+    verdict: Verdict | None = None
+    voted_once: bool = False
+    revealed: bool = False
 
 
 @dataclass
@@ -34,13 +44,21 @@ class Model:
     reference: bool
     turns: int = 1
     stage: str = "asked"
-    verdict: Verdict | None = None
-    voted_once: bool = False
-    revealed: bool = False
+    voices: dict[str, Voice] = field(default_factory=lambda: {ME: Voice(), OTHER: Voice()})
+    shared: bool = False
     forgotten: bool = False
     stream: Iterator[Event] | None = None
     ended: set[Side] = field(default_factory=set)
     fails: bool = False
+
+    @property
+    def own(self) -> Voice:
+        """Its maker's."""
+        return self.voices[self.owner]
+
+    def guest(self, session: str) -> Refusal | None:
+        """Why what only its maker may do is refused."""
+        return None if session == self.owner else Refusal.FOREIGN
 
 
 class Duels(RuleBasedStateMachine):
@@ -69,7 +87,7 @@ class Duels(RuleBasedStateMachine):
         model = self.models[duel]
         if model.forgotten:
             refusal = Refusal.UNKNOWN
-        elif model.owner != session:
+        elif model.owner != session and not model.shared:
             refusal = Refusal.FOREIGN
         if refusal is None:
             order()
@@ -113,7 +131,7 @@ class Duels(RuleBasedStateMachine):
 
     def note(self, model: Model, event: Event) -> None:
         if isinstance(event, Ended):
-            model.ended.add(event.side)
+            model.ended.add(event.place)
             model.fails |= event.reason is FinishReason.ERROR
             if len(model.ended) == 2:
                 model.stage = "failed" if event.reason is FinishReason.ERROR or model.fails else "answered"
@@ -147,15 +165,16 @@ class Duels(RuleBasedStateMachine):
     def regenerate(self, duel: str, session: str) -> None:
         model = self.models[duel]
         refusal = Refusal.NOT_ANSWERED if model.stage in ("asked", "answering") else None
-        refusal = Refusal.VOTED if model.voted_once else refusal
+        refusal = Refusal.VOTED if model.own.voted_once else refusal
+        refusal = model.guest(session) or refusal
         if self.order(duel, session, lambda: self.arena.regenerate(duel, session), refusal):
             model.stage, model.fails = "asked", False
 
     @rule(duel=duels, session=SESSIONS)
     def follow_up(self, duel: str, session: str) -> None:
         model = self.models[duel]
-        refusal = self.unanswered(model)
-        if refusal is None and model.voted_once:
+        refusal = self.unanswered(model) or model.guest(session)
+        if refusal is None and model.own.voted_once:
             refusal = Refusal.VOTED
         elif refusal is None and model.turns == MOST_TURNS:
             refusal = Refusal.TOO_MANY_TURNS
@@ -175,33 +194,53 @@ class Duels(RuleBasedStateMachine):
             if self.order(
                 duel, session, lambda vote=vote: self.arena.vote(duel, session, vote), self.unanswered(model)
             ):
-                model.verdict, model.voted_once = verdict, True
+                model.voices[session].verdict, model.voices[session].voted_once = verdict, True
 
     @rule(duel=duels, session=SESSIONS)
     def undo(self, duel: str, session: str) -> None:
         model = self.models[duel]
-        refusal = None if model.voted_once else Refusal.NO_VOTE
+        refusal = None if model.voices[session].voted_once else Refusal.NO_VOTE
         if self.order(duel, session, lambda: self.arena.undo(duel, session), refusal):
-            model.verdict = None
+            model.voices[session].verdict = None
 
     @rule(duel=duels, session=SESSIONS, said=st.tuples(st.booleans(), st.none()))
     def judge(self, duel: str, session: str, said: tuple[bool | None, ...]) -> None:
         model = self.models[duel]
         refusal = None if model.reference else Refusal.NO_REFERENCE
-        if model.verdict is None:
+        if model.voices[session].verdict is None:
             refusal = Refusal.NO_VOTE
-        elif refusal is None and model.revealed:
-            vote = self.arena._store.latest(duel, self.arena.voter(model.owner))
+        elif refusal is None and model.voices[session].revealed:
+            vote = self.arena._store.latest(duel, self.arena.voter(session))
             refusal = None if vote is not None and vote.equivalent == said else Refusal.REVEALED
         self.order(duel, session, lambda: self.arena.judge(duel, session, said), refusal)
 
     @rule(duel=duels, session=SESSIONS)
     def reveal(self, duel: str, session: str) -> None:
-        model = self.models[duel]
-        refusal = None if model.verdict or model.revealed else Refusal.NO_VOTE
+        model, voice = self.models[duel], self.models[duel].voices[session]
+        refusal = None if voice.verdict or voice.revealed else Refusal.NO_VOTE
         if self.order(duel, session, lambda: self.arena.reveal(duel, session), refusal):
-            assert model.voted_once
-            model.revealed = True
+            assert voice.voted_once
+            assert session == model.owner or model.shared
+            voice.revealed = True
+
+    @rule(duel=duels, session=SESSIONS)
+    def share(self, duel: str, session: str) -> None:
+        model = self.models[duel]
+        refusal = model.guest(session) or (None if model.own.verdict else Refusal.NO_VOTE)
+        if self.order(duel, session, lambda: self.arena.share(duel, session), refusal):
+            model.shared = True
+
+    @rule(duel=duels, session=SESSIONS)
+    def arrive(self, duel: str, session: str) -> None:
+        """What a page is told is what its voter may know: never the arms before their own vote."""
+        model, voice = self.models[duel], self.models[duel].voices[session]
+        told: list[Standing] = []
+        if self.order(duel, session, lambda: told.append(self.arena.standing(duel, session)), None):
+            (at,) = told
+            assert at.guest == (session != model.owner)
+            assert (at.battle is not None) == voice.revealed
+            assert (at.receipt is not None) == voice.voted_once
+            assert (at.receipt.verdict if at.receipt else None) is voice.verdict
 
     @rule()
     def restart(self) -> None:
@@ -213,8 +252,9 @@ class Duels(RuleBasedStateMachine):
         self.arena = arena_at(self.folder, self.say)
         for model in self.models.values():
             model.stream = None
-            model.revealed |= model.voted_once
-            model.forgotten |= not model.voted_once
+            for voice in model.voices.values():
+                voice.revealed |= voice.voted_once
+            model.forgotten |= not model.own.voted_once
 
     @invariant()
     def at_most_one_vote_lives_for_each_battle_and_voter(self) -> None:
@@ -222,10 +262,13 @@ class Duels(RuleBasedStateMachine):
             return
         live = self.arena._store.live_votes()
         assert max(Counter((each.vote.battle, each.vote.voter) for each in live).values(), default=0) <= 1
-        said = {each.vote.battle: each.ballot.verdict for each in live}
-        assert said == {name: model.verdict for name, model in self.models.items() if model.verdict}
-        voters = {each.vote.battle: each.vote.voter for each in live}
-        assert all(voter == self.arena.voter(self.models[name].owner) for name, voter in voters.items())
+        said = {(each.vote.battle, each.vote.voter): each.ballot.verdict for each in live}
+        assert said == {
+            (name, self.arena.voter(session)): voice.verdict
+            for name, model in self.models.items()
+            for session, voice in model.voices.items()
+            if voice.verdict
+        }
 
 
 TestDuels = Duels.TestCase

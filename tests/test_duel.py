@@ -7,21 +7,21 @@ from dataclasses import replace
 import pytest
 
 from medinject_demo.domain import BASE, MIXTURES, FinishReason, Sampling
-from medinject_demo.duel import MOST_TURNS, Draft, Duel, Exchange, Refusal, Side, Stage, refused
+from medinject_demo.duel import MOST_TURNS, Draft, Duel, Refusal, Side, Stage, refused
 from medinject_demo.errors import Refused
 from medinject_demo.votes.records import Ballot, Vote
 
 from .duels import OPEN, WITH_REFERENCE
 
-ASKED = Duel("duel", "voter", WITH_REFERENCE, (MIXTURES[7], BASE), 0.1, (Exchange("", Sampling()),))
+ASKED = Duel.asked("duel", "voter", WITH_REFERENCE, (MIXTURES[7], BASE), 0.1, Sampling())
 BEGUN = ASKED.begin(("print 7", "print 0"), 10.0)
 ANSWERED = BEGUN.said(0, "un ").said(0, "deux").finished(0, FinishReason.STOP, 3, 0.5, 11.0)
 ANSWERED = ANSWERED.said(1, "trois").finished(1, FinishReason.LENGTH, 9, 0.9, 12.0)
 
 
 def test_the_sides_are_the_places_of_the_answers() -> None:
-    assert [side.place for side in Side] == [0, 1]
-    assert [*Side] == ["left", "right"]
+    assert [*Side] == [0, 1]
+    assert [f"{side}" for side in Side] == ["left", "right"]
 
 
 def test_the_stages_follow_the_last_turn() -> None:

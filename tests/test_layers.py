@@ -18,9 +18,21 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 FLOORS = (
     {"__init__", "settings", "domain", "documents", "errors", "files"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy", "limiter", "addresses"},
-    {"arena", "assembly", "duel", "relay"},
+    {"arena", "assembly", "duel", "matchmaking", "memory", "prepared", "receipts", "relay"},
     {"ui", "evaluation", "training"},
-    {"app", "cli", "doctor", "terminal", "serving", "page_bench", "fleet_bench", "giving_bench", "__main__", "readme"},
+    {
+        "app",
+        "cli",
+        "doctor",
+        "terminal",
+        "serving",
+        "page_bench",
+        "fleet_bench",
+        "giving_bench",
+        "statistics_bench",
+        "__main__",
+        "readme",
+    },
 )
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 MODULES = [
@@ -39,6 +51,7 @@ MODULES = [
     "votes.keeping",
     "votes.giving",
     "arena",
+    "matchmaking",
     "adapters.registry",
     "training.corpus",
     "training.render",
@@ -62,12 +75,10 @@ MODULES = [
     "votes.frame",
     "votes.reading",
 ]
-HEAVY = (
-    *("ray", "torch", "triton", "transformers", "peft", "gradio", "datasets", "pandas", "statsmodels", "matplotlib"),
-)
+HEAVY = ("ray", "torch", "triton", "transformers", "peft", "gradio", "datasets", "pandas", "statsmodels", "matplotlib")
 SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
 # The store, its tables and migrations, its connections and their errors: apart, no file is above 300 lines.
-SQL_FILES = {"votes/store.py", "votes/suspects.py", "votes/schema.py", "votes/database.py", "votes/reading.py"}
+SQL_FILES = {f"votes/{name}.py" for name in ("store", "suspects", "schema", "database", "reading", "kept", "links")}
 # What leaves the database and comes back, what is erased in it, and which files of a data set hold what.
 SQL_FILES |= {"votes/exchange.py", "votes/forgetting.py", "votes/shelf.py"}
 TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers", "optimum"}

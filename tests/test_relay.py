@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medinject_demo.domain import MIXTURES, FinishReason
+from medinject_demo.domain import MIXTURES, FinishReason, Mixture
 from medinject_demo.duel import Refusal, Side, Stage
 from medinject_demo.engine.base import Delta, Finished, Request, ScriptedEngine
 from medinject_demo.engine.base import Event as EngineEvent
@@ -45,18 +45,18 @@ class Watched(ScriptedEngine):
 
 
 def text_of(events: Sequence[Event], side: Side) -> str:
-    return "".join(event.text for event in events if isinstance(event, Said) and event.side is side)
+    return "".join(event.text for event in events if isinstance(event, Said) and event.place == side)
 
 
 def ends_of(events: Sequence[Event]) -> dict[Side, FinishReason]:
-    return {event.side: event.reason for event in events if isinstance(event, Ended)}
+    return {event.place: event.reason for event in events if isinstance(event, Ended)}
 
 
 def test_both_sides_stream_together_and_end_once(tmp_path: Path) -> None:
     arena = arena_at(tmp_path)
     duel = arena.propose(OPEN, ME).id
     events = events_of(arena, duel)
-    assert [event.side for event in events[:4]] == [Side.LEFT, Side.RIGHT, Side.LEFT, Side.RIGHT]
+    assert [event.place for event in events[:4]] == [Side.LEFT, Side.RIGHT, Side.LEFT, Side.RIGHT]
     assert ends_of(events) == {Side.LEFT: FinishReason.STOP, Side.RIGHT: FinishReason.STOP}
     assert sum(isinstance(event, Ended) for event in events) == 2
     (turn,) = arena.shown(duel, ME).turns
@@ -80,8 +80,8 @@ def test_a_side_that_is_stopped_says_no_more_and_the_other_goes_on(tmp_path: Pat
     arena.stop(duel, ME, side)
     rest = list(stream)
     assert text_of(rest, side) == ""
-    assert ends_of(rest) == {each: FinishReason.CANCELLED if each is side else FinishReason.STOP for each in Side}
-    assert arena.shown(duel, ME).turns[0].texts[side.place] == text_of(heard, side)
+    assert ends_of(rest) == {each: FinishReason.CANCELLED if each == side else FinishReason.STOP for each in Side}
+    assert arena.shown(duel, ME).turns[0].texts[side] == text_of(heard, side)
     assert arena.shown(duel, ME).stage is Stage.ANSWERED
 
 
@@ -159,7 +159,7 @@ def test_a_side_that_fails_leaves_the_other_to_read(
     duel = arena.propose(OPEN, ME).id
     events = events_of(arena, duel)
     failed = next(side for side, reason in ends_of(events).items() if reason is FinishReason.ERROR)
-    whole = next(side for side in Side if side is not failed)
+    whole = next(side for side in Side if side != failed)
     assert text_of(events, whole).startswith("(1) œdème")
     assert text_of(events, failed) == ""
     assert arena.shown(duel, ME).stage is Stage.FAILED
@@ -235,10 +235,29 @@ def test_each_side_goes_on_from_its_own_answers(tmp_path: Path) -> None:
     for side, request in zip(Side, engine.asked[1], strict=True):
         roles = [message["role"] for message in request.messages]
         assert roles == ["user", "assistant", "user"]
-        assert request.messages[1]["content"] == arena.shown(duel, ME).turns[0].texts[side.place]
+        assert request.messages[1]["content"] == arena.shown(duel, ME).turns[0].texts[side]
         assert text_of(events, side) == "(3) œdème 💪 Et chez l'enfant ?"
 
 
 @pytest.fixture(autouse=True)
 def warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
+
+
+def test_an_arm_swapped_while_the_question_is_put_answers_under_its_new_fingerprint(tmp_path: Path) -> None:
+    class Swapped(Watched):
+        version = 0
+
+        def fingerprint(self, mixture: Mixture) -> str:
+            return f"{super().fingerprint(mixture)} v{self.version}"
+
+        def stream(self, requests: Sequence[Request]) -> Iterator[EngineEvent]:
+            if not self.asked:  # between the fingerprints that were read and the rows that are taken
+                self.version += 1
+            return super().stream(requests)
+
+    engine = Swapped()
+    arena = arena_at(tmp_path, engine=engine)
+    duel = played(arena)
+    assert all(each.endswith(" v1") for each in arena._duels[duel].duel.last.fingerprints)
+    assert (len(engine.asked), engine.open) == (2, 0)

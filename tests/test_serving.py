@@ -3,24 +3,30 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from medinject_demo.domain import MIXTURES, Verdict
+from medinject_demo import serving
+from medinject_demo.domain import MIXTURES, Sampling, Verdict
+from medinject_demo.engine.base import ScriptedEngine
 from medinject_demo.errors import InvalidValue, ModelError, Refused
 from medinject_demo.limiter import Act
+from medinject_demo.prompts import load_prompts
 from medinject_demo.serving import Address, _ended_as_interrupted, announced, free_port, playground
 from medinject_demo.settings import Settings
+from medinject_demo.ui.frame import Playground
 from medinject_demo.ui.page import _masthead
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.hub import HubDataset
 from medinject_demo.votes.scripted_hub import scripted_hub
 from medinject_demo.votes.store import VoteStore
 
+from .duels import arena_at
 from .engine.served import scripted
 from .votes.samples import BALLOT, ballot, battle
 
@@ -147,3 +153,32 @@ def test_no_page_is_served_where_no_server_is(tmp_path: Path) -> None:
     settings = Settings(engine_url=f"http://127.0.0.1:{free_port()}", database_url=f"sqlite:///{tmp_path}/votes.db")
     with pytest.raises(ModelError, match="expected at least one that is served"), playground(settings):
         pass
+
+
+class Opened(Exception):
+    """The page would be built now."""
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_page_that_is_warmed_has_every_bundled_answer_before_it_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: bool
+) -> None:
+    prompts, engine = load_prompts()[:3], ScriptedEngine(lambda request: "Repos.")
+    arena = arena_at(tmp_path, engine=engine, bundled=prompts)
+
+    @contextmanager
+    def scripted_page(*_given: object, **_named: object) -> Iterator[Playground]:
+        yield Playground(engine, arena, arena._store, prompts, "mini", "Miniature")
+
+    def open_page(_behind: Playground) -> None:
+        raise Opened
+
+    monkeypatch.setattr(serving, "playground", scripted_page)
+    monkeypatch.setattr(serving, "build", open_page)
+    said: list[str] = []
+    with pytest.raises(Opened):
+        serving.serve(Settings(secret="sel"), warm=warm, say=said.append)
+    kept = arena._store.kept_answers()
+    prints = {arm: engine.fingerprint(arm) for arm in MIXTURES}
+    assert [len(kept.find(prompt.id, Sampling(), prints)) for prompt in prompts] == [8 * warm] * 3
+    assert ("preparing the answers to 3 bundled questions." in said) is warm

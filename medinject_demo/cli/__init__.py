@@ -12,18 +12,20 @@ import click
 
 from .. import __version__
 from .adapting import adapters
+from .board import board
 from .comparing import compare
 from .examining import doctor
 from .family import FamilyGroup
 from .measuring import BENCH_LINES, bench
 from .measuring_giving import bench_giving
+from .measuring_statistics import bench_statistics
 from .measuring_votes import bench_votes
 from .serving import serve
 from .suspects import suspects
 from .training import train
 from .votes import votes
 
-__all__ = ["BENCH_LINES", "bench", "bench_giving", "bench_votes", "cli", "main"]
+__all__ = ["BENCH_LINES", "bench", "bench_giving", "bench_statistics", "bench_votes", "cli", "main"]
 
 
 @click.group(cls=FamilyGroup, context_settings={"max_content_width": 100})
@@ -32,7 +34,7 @@ def cli() -> None:
     """Playground for the eight configurations of the MedInjection-FR study."""
 
 
-for command in (adapters, bench, compare, doctor, serve, train, votes):
+for command in (adapters, bench, board, compare, doctor, serve, train, votes):
     cli.add_command(command)
 votes.add_command(suspects)
 

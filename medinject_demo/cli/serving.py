@@ -35,6 +35,7 @@ from .family import environment, in_force
     metavar="ADDRESS",
     help="Ray cluster that this machine is part of, or auto; without --fleet, its fleet is joined.",
 )
+@click.option("--warm", is_flag=True, help="Answer the bundled questions first: their duels start at once then.")
 def serve(
     *,
     host: str | None,
@@ -43,6 +44,7 @@ def serve(
     device: str,
     fleet: int | None,
     ray_address: str | None,
+    warm: bool,
     **given: Any,
 ) -> None:
     """Serve the page: duels, comparison, board and study.
@@ -56,7 +58,7 @@ def serve(
     settings = replace(in_force(), **{name: value for name, value in given.items() if value})
     place = Address(host, port, share)
     answering = _fleet(fleet, ray_address)
-    serve_page(settings, place, device=device, fleet=answering, say=lambda line: click.echo(line, err=True))
+    serve_page(settings, place, device=device, fleet=answering, warm=warm, say=lambda line: click.echo(line, err=True))
 
 
 def _fleet(replicas: int | None, address: str | None) -> Fleet | None:

@@ -62,24 +62,25 @@ def publish(behind: Playground) -> None:
 
 def _told(view: Shown) -> dict[str, Any]:
     """A duel before the vote: texts and how they ended, by side, and nothing of the arms."""
-    last = view.turns[-1]
-    return {
-        "battle": view.id,
-        "stage": view.stage.value,
-        "left": last.texts[0],
-        "right": last.texts[1],
-        "ended": [reason.value if reason else None for reason in last.reasons],
-    }
+    left, right = view.turns[-1].texts
+    return {"left": left, "right": right} | told_state(view)
+
+
+def told_state(view: Shown) -> dict[str, Any]:
+    """How far the answers are, in display order."""
+    ended = [reason.value if reason else None for reason in view.turns[-1].reasons]
+    return {"battle": view.id, "stage": view.stage.value, "ended": ended}
 
 
 def _revealed(battle: Battle | None) -> dict[str, Any]:
     if battle is None:
         return {}
     left, right = battle.turns[-1].answers
-    return {"left": _answer(left), "right": _answer(right)}
+    return {"left": told_answer(left), "right": told_answer(right)}
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
+def told_answer(answer: Answer) -> dict[str, Any]:
+    """An answer after the vote: its arm, and what was measured of it."""
     return {
         "mixture": answer.mixture.slug,
         "provenances": [each.value for each in answer.mixture.provenances],
@@ -88,4 +89,5 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "tokens": answer.tokens,
         "seconds": round(answer.seconds, 3),
         "style": answer.style,
+        "cached": answer.cached,
     }

@@ -1,4 +1,4 @@
-"""The components of the duel's tab, and which of them are seen at each stage. Gives no orders."""
+"""The components of the duel, and which of them are seen at each stage. Gives no orders."""
 
 from __future__ import annotations
 
@@ -10,156 +10,79 @@ from gradio.blocks import Block
 
 from ..domain import Verdict
 from ..duel import Shown, Side, Stage
-from ..votes.records import Criterion, Profile
+from ..votes.records import Criterion
 from . import duel_view
 from .frame import Frame
-from .picker import Picker
-from .seat import Seat, may_ask_again, may_go_on
-from .texts import say
-
-FOCUS = (
-    "watch('value', () => { const told = element.querySelector('[data-focus]'); "
-    "if (told) setTimeout(() => document.querySelector(told.dataset.focus)?.focus(), 60); });"
+from .seat import Seat, may_go_on
+from .table_parts import (
+    TableParts,
+    lay_out_answers,
+    lay_out_end,
+    lay_out_question,
+    lay_out_remarks,
+    lay_out_status,
 )
-"""A status that names what takes the focus gives it, once what came with it is drawn."""
+from .texts import say
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Every component that an order reads or draws."""
+class Parts(TableParts):
+    """Every component that an order of a duel reads or draws."""
 
-    seat: gr.State
-    picker: Picker
-    question: gr.Textbox
-    start: gr.Button
-    plain: gr.Checkbox
-    status: gr.HTML
-    answers: gr.Column
-    asked: gr.HTML
     cards: dict[Side, gr.HTML]
     stops: dict[Side, gr.Button]
-    regenerate: gr.Button
-    ballot_box: gr.Column
     verdicts: dict[Verdict, gr.Button]
     reasons: dict[Side, gr.CheckboxGroup]
-    comment: gr.Textbox
-    profile: gr.Dropdown
     judged: gr.Column
     judging: gr.Column
-    reference: gr.HTML
     equivalent: dict[Side, gr.Radio]
     reveal: gr.Button
-    revealed: gr.HTML
     conversation: gr.Column
     message: gr.Textbox
     send: gr.Button
-    undo: gr.Button
-    next: gr.Button
 
     @property
     def drawn(self) -> list[Block]:
         """What every order draws, besides the seat."""
-        buttons = [*self.stops.values(), *self.verdicts.values(), self.regenerate, self.start, self.undo, self.next]
-        panels = [self.answers, self.ballot_box, self.judged, self.judging, self.conversation]
-        return [self.asked, *self.cards.values(), *panels, *buttons, self.reference, self.revealed]
+        buttons = [*self.stops.values(), *self.verdicts.values()]
+        return [*super().drawn, *self.cards.values(), self.judged, self.judging, self.conversation, *buttons]
 
     @property
-    def ballot(self) -> list[Block]:
-        """What a visitor says with the verdict, cleared for each duel; the profile stays."""
-        return [*self.reasons.values(), self.comment, *self.equivalent.values()]
-
-    def blank_ballot(self) -> dict[Block, Any]:
-        """The ballot as it is before anything was said."""
-        said: dict[Block, Any] = {each: [] for each in self.reasons.values()}
-        return said | {self.comment: ""} | dict.fromkeys(self.equivalent.values())
+    def written(self) -> list[Block]:
+        """What a visitor fills in."""
+        return [*super().written, self.message, *self.reasons.values(), *self.equivalent.values()]
 
     def painted(self, lang: str, seat: Seat, view: Shown | None) -> dict[Block, Any]:
         """Everything but the cards: what is seen, and what may be pressed."""
         answering = view is not None and view.stage is Stage.ANSWERING
         shown = {
-            self.answers: view is not None,
-            self.ballot_box: view is not None and view.stage is Stage.ANSWERED,
             self.judged: bool(seat.reference),
             self.judging: bool(seat.verdict and not seat.late),
             self.conversation: may_go_on(view, seat),
-            self.regenerate: may_ask_again(view, seat),
-            self.undo: seat.verdict is not None,
-            self.next: view is not None and not answering,
         }
-        updates: dict[Block, Any] = {part: gr.update(visible=seen) for part, seen in shown.items()}
+        updates = super().painted(lang, seat, view)
+        updates |= {part: gr.update(visible=seen) for part, seen in shown.items()}
         for side, button in self.stops.items():
-            going = answering and view is not None and view.turns[-1].reasons[side.place] is None
+            going = answering and view is not None and view.turns[-1].reasons[side] is None
             updates[button] = gr.update(visible=going)
         for verdict, button in self.verdicts.items():
             updates[button] = gr.update(variant="primary" if verdict is seat.verdict else "secondary")
-        updates[self.start] = gr.update(interactive=not answering)
-        reference = duel_view.reference(lang, seat.reference) if seat.reference else ""
-        updates[self.reference] = reference
-        updates[self.asked] = duel_view.asked(lang, view)
-        told = duel_view.reveal(lang, seat.battle, seat.verdict) if seat.battle else ""
-        updates[self.revealed] = gr.update(value=told, visible=bool(told))
         return updates
+
+    def told_of(self, lang: str, seat: Seat) -> str:
+        """Who was who."""
+        return duel_view.reveal(lang, seat.battle, seat.verdict) if seat.battle else ""
 
 
 def lay_out(frame: Frame) -> Parts:
     """Make the components, in the order in which they are read."""
-    make = frame.wording.make
-    seat = gr.State(Seat())
-    make(gr.HTML, {"value": _lead}, js_on_load=None, elem_id="duel-lead")
-    with gr.Row(elem_id="ask"):
-        question = make(
-            gr.Textbox,
-            {"label": "duel.question", "placeholder": "duel.placeholder", "info": "duel.question_info"},
-            lines=1,
-            max_lines=12,
-            elem_id="duel-question",
-            scale=4,
-            autofocus=True,
-        )
-        start = make(
-            gr.Button, {"value": "duel.start"}, variant="primary", elem_id="duel-start", scale=1, min_width=160
-        )
-    picker = Picker(frame, "duel")
-    status = gr.HTML("", elem_id="duel-status", js_on_load=FOCUS)
-    with gr.Column(visible=False, elem_id="duel-area") as answers:
-        asked = gr.HTML("", js_on_load=None, elem_id="duel-asked")
-        cards, stops = _cards(frame)
-        with gr.Row():
-            plain = make(gr.Checkbox, {"label": "duel.plain"}, elem_id="duel-plain", container=False, min_width=200)
-            regenerate = make(
-                gr.Button, {"value": "duel.regenerate"}, visible=False, elem_id="duel-regenerate", size="sm"
-            )
-    ballot = _ballot(frame)
-    judging = _judging(frame)
-    revealed = gr.HTML("", visible=False, elem_id="duel-revealed", js_on_load=None)
-    with gr.Row():
-        undo = make(gr.Button, {"value": "duel.undo"}, visible=False, elem_id="duel-undo")
-        following = make(gr.Button, {"value": "duel.next"}, visible=False, variant="primary", elem_id="duel-next")
-    conversation, message, send = _conversation(frame)
-    return Parts(
-        seat=seat,
-        picker=picker,
-        question=question,
-        start=start,
-        plain=plain,
-        status=status,
-        answers=answers,
-        asked=asked,
-        cards=cards,
-        stops=stops,
-        regenerate=regenerate,
-        revealed=revealed,
-        undo=undo,
-        next=following,
-        conversation=conversation,
-        message=message,
-        send=send,
-        **ballot,
-        **judging,
-    )
+    made = lay_out_question(frame, "duel") | lay_out_status(frame, "duel")
+    made |= lay_out_answers(frame, "duel", lambda: _cards(frame))
+    made |= _ballot(frame) | _judging(frame) | lay_out_end(frame, "duel")
+    return Parts(**made | _conversation(frame))
 
 
-def _cards(frame: Frame) -> tuple[dict[Side, gr.HTML], dict[Side, gr.Button]]:
+def _cards(frame: Frame) -> dict[str, Any]:
     cards: dict[Side, gr.HTML] = {}
     stops: dict[Side, gr.Button] = {}
     with gr.Row(equal_height=False):
@@ -169,7 +92,7 @@ def _cards(frame: Frame) -> tuple[dict[Side, gr.HTML], dict[Side, gr.Button]]:
                 stops[side] = frame.wording.make(
                     gr.Button, {"value": f"duel.stop_{side}"}, visible=False, elem_id=f"stop-{side}", size="sm"
                 )
-    return cards, stops
+    return {"cards": cards, "stops": stops}
 
 
 def _ballot(frame: Frame) -> dict[str, Any]:
@@ -196,23 +119,8 @@ def _ballot(frame: Frame) -> dict[str, Any]:
                     )
                     for side in Side
                 }
-            with gr.Row():
-                comment = make(
-                    gr.Textbox,
-                    {"label": "duel.comment", "info": "duel.comment_info"},
-                    lines=2,
-                    elem_id="duel-comment",
-                    scale=2,
-                    min_width=280,
-                )
-                profile = make(
-                    gr.Dropdown,
-                    {"label": "duel.profile", "info": "duel.profile_info", "choices": _named("duel.profile_", Profile)},
-                    value=Profile.UNDECLARED.value,
-                    elem_id="duel-profile",
-                    min_width=240,
-                )
-    return {"ballot_box": box, "verdicts": verdicts, "reasons": reasons, "comment": comment, "profile": profile}
+            remarks = lay_out_remarks(frame, "duel")
+    return {"ballot_box": box, "verdicts": verdicts, "reasons": reasons, **remarks}
 
 
 def _judging(frame: Frame) -> dict[str, Any]:
@@ -236,7 +144,7 @@ def _judging(frame: Frame) -> dict[str, Any]:
     return said | {"equivalent": equivalent, "reveal": reveal}
 
 
-def _conversation(frame: Frame) -> tuple[gr.Column, gr.Textbox, gr.Button]:
+def _conversation(frame: Frame) -> dict[str, Any]:
     make = frame.wording.make
     with gr.Column(visible=False, elem_id="duel-conversation") as box, gr.Row(equal_height=True):
         message = make(
@@ -248,11 +156,7 @@ def _conversation(frame: Frame) -> tuple[gr.Column, gr.Textbox, gr.Button]:
             scale=4,
         )
         send = make(gr.Button, {"value": "duel.send"}, elem_id="duel-send", scale=1, min_width=160)
-    return box, message, send
-
-
-def _lead(lang: str) -> str:
-    return f'<h2 class="unseen">{say(lang, "page.tab_duel")}</h2><p>{say(lang, "duel.lead")}</p>'
+    return {"conversation": box, "message": message, "send": send}
 
 
 def _verdict_head(lang: str) -> str:
@@ -263,7 +167,7 @@ def _numbered(number: int, key: str) -> Any:
     return lambda lang: f"{number}. {say(lang, key)}"
 
 
-def _named(prefix: str, names: type[Criterion] | type[Profile]) -> Any:
+def _named(prefix: str, names: type[Criterion]) -> Any:
     return lambda lang: [(say(lang, f"{prefix}{each}"), each.value) for each in names]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from ..domain import Answer, Battle, FinishReason, Mixture, Verdict
 from ..duel import Shown, ShownTurn, Side, Stage
@@ -23,34 +24,34 @@ def status(text: str, *, alert: bool = False, focus: str = "") -> str:
     return f'<p class="{kind}" role="{role}"{where}>{html.escape(text)}</p>' if text else ""
 
 
-def asked(lang: str, shown: Shown | None) -> str:
+def asked(lang: str, shown: Shown | None, name: str = "duel") -> str:
     """The question that was put, as it was: the box above may hold another by now."""
     if shown is None:
         return ""
     put = f'<div class="put"><strong>{say(lang, "duel.asked")}</strong>{inert.plain(layout(shown.prompt))}</div>'
-    return f'<h3 id="duel-answers" tabindex="-1" class="unseen">{say(lang, "duel.answers")}</h3>{put}'
+    return f'<h3 id="{name}-answers" tabindex="-1" class="unseen">{say(lang, f"{name}.answers")}</h3>{put}'
 
 
-def stopped(lang: str) -> str:
+def stopped(lang: str, name: str = "duel") -> str:
     """What is said of a side that was stopped; its button goes, so the focus does too."""
-    return status(say(lang, "duel.ended_cancelled"), focus="#duel-answers")
+    return status(say(lang, "duel.ended_cancelled"), focus=f"#{name}-answers")
 
 
-def card(lang: str, shown: Shown | None, side: Side, *, plain: bool) -> str:
-    """One side of a duel: its turns, and how the last one ended."""
+def card(lang: str, shown: Shown | None, place: int, *, name: str, title: str, plain: bool) -> str:
+    """One answer: its turns, and how the last one ended. ``name`` is what its card is called in the document."""
     turns = shown.turns if shown else ()
-    busy = shown is not None and shown.stage is Stage.ANSWERING and turns[-1].reasons[side.place] is None
+    busy = shown is not None and shown.stage is Stage.ANSWERING and turns[-1].reasons[place] is None
     state = f' <span class="state">{say(lang, "duel.writing")}</span>' if busy else ""
     return (
-        f'<section class="answer-card {side}" aria-labelledby="{side}-title" aria-busy="{str(busy).lower()}">'
-        f'<h3 id="{side}-title">{say(lang, f"duel.answer_{side}")}{state}</h3>'
-        f"{''.join(_turn(lang, turn, side, plain=plain) for turn in turns)}</section>"
+        f'<section class="answer-card {name}" aria-labelledby="{name}-title" aria-busy="{str(busy).lower()}">'
+        f'<h3 id="{name}-title">{title}{state}</h3>'
+        f"{''.join(_turn(lang, turn, place, plain=plain) for turn in turns)}</section>"
     )
 
 
-def _turn(lang: str, turn: ShownTurn, side: Side, *, plain: bool) -> str:
+def _turn(lang: str, turn: ShownTurn, place: int, *, plain: bool) -> str:
     asked = f"<strong>{say(lang, 'duel.you')}</strong> {inert.plain(turn.message)}" if turn.message else ""
-    text, reason = turn.texts[side.place], turn.reasons[side.place]
+    text, reason = turn.texts[place], turn.reasons[place]
     shown = (inert.plain if plain else inert.markdown)(text) if text else ""
     ended = "empty" if reason is FinishReason.STOP and not text.strip() else reason
     told = f'<p class="ended">{say(lang, f"duel.ended_{ended}")}</p>' if ended in _TOLD else ""
@@ -60,31 +61,43 @@ def _turn(lang: str, turn: ShownTurn, side: Side, *, plain: bool) -> str:
 _TOLD = ("empty", FinishReason.CANCELLED, FinishReason.LENGTH, FinishReason.ERROR)
 
 
-def reference(lang: str, text: str) -> str:
+def reference(lang: str, text: str, name: str = "duel") -> str:
     """The prompt's reference, shown once the vote is stored."""
-    return f'<h3 id="reference-title" tabindex="-1">{say(lang, "duel.reference")}</h3>{inert.plain(text)}'
+    return f'<h3 id="{_title(name, "reference")}" tabindex="-1">{say(lang, "duel.reference")}</h3>{inert.plain(text)}'
+
+
+def link(lang: str, duel: str, name: str = "duel") -> str:
+    """A link to a duel, which the page completes with its own address, and a button that copies it."""
+    told = f'data-done="{say(lang, "duel.copied")}" data-failed="{say(lang, "duel.not_copied")}"'
+    known = f'data-duel="{html.escape(duel)}" aria-label="{say(lang, f"{name}.link")}"'
+    return (
+        f'<p>{say(lang, "duel.shared")}</p><div class="link"><input id="{name}-link-field" readonly {known}>'
+        f'<button type="button" data-copies="{name}-link-field" data-told="{name}-link-told" {told}>'
+        f'{say(lang, "duel.copy_link")}</button></div><p id="{name}-link-told" role="status"></p>'
+    )
+
+
+def _title(name: str, what: str) -> str:
+    """The id of a heading that takes the focus; that of a duel has no prefix."""
+    return f"{what}-title" if name == "duel" else f"{name}-{what}-title"
 
 
 def reveal(lang: str, battle: Battle, verdict: Verdict | None) -> str:
     """Who was who: a table of both sides, over all turns, and what the voter chose."""
-    rows: tuple[tuple[str, Callable[[Said], str]], ...] = (
-        ("model", lambda said: f"<strong>{name(lang, said[0].mixture)}</strong>"),
-        ("provenances", lambda said: _provenances(lang, said[0].mixture)),
-        ("words", lambda said: str(sum(each.words for each in said))),
-        ("style", lambda said: say(lang, "duel.style_counts", **_style(said))),
-        ("seconds", lambda said: _seconds(lang, said)),
-        ("fingerprint", lambda said: f"<code>{html.escape(said[-1].fingerprint[:16])}</code>"),
-    )
     sides = tuple(zip(*(turn.answers for turn in battle.turns), strict=True))
     heads = "".join(f'<th scope="col" class="{side}">{say(lang, f"duel.answer_{side}")}</th>' for side in Side)
     body = "".join(
-        f'<tr><th scope="row">{say(lang, f"duel.{row}")}</th>{"".join(f"<td>{cell(each)}</td>" for each in sides)}</tr>'
-        for row, cell in rows
+        f'<tr><th scope="row">{say(lang, f"duel.{row}")}</th>{_cells(tell(lang, each) for each in sides)}</tr>'
+        for row, tell in FEATURES.items()
     )
     return (
         f'<h3 id="reveal-title" tabindex="-1">{say(lang, "duel.revealed")}</h3><p>{_chosen(lang, battle, verdict)}</p>'
         f'<table class="reveal"><thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody></table>'
     )
+
+
+def _cells(texts: Iterable[str]) -> str:
+    return "".join(f"<td>{text}</td>" for text in texts)
 
 
 def _chosen(lang: str, battle: Battle, verdict: Verdict | None) -> str:
@@ -109,7 +122,25 @@ def _style(said: Said) -> dict[str, int]:
 
 def _seconds(lang: str, said: Said) -> str:
     seconds = number(lang, sum(each.seconds for each in said), 1)
-    return say(lang, "duel.seconds_value", seconds=seconds, tokens=sum(each.tokens for each in said))
+    told = say(lang, "duel.seconds_value", seconds=seconds, tokens=sum(each.tokens for each in said))
+    return f"{told} ({say(lang, 'duel.prepared')})" if any(each.cached for each in said) else told
+
+
+def arrived(lang: str, seat: Seat, name: str = "duel") -> str:
+    """What is said to a visitor whom a link brought here."""
+    known = "said_guest" if seat.guest and not seat.voted else "said_own"
+    return status(say(lang, f"{name}.{known}"), focus=f"#{name}-answers")
+
+
+FEATURES: Final[dict[str, Callable[[str, Said], str]]] = {
+    "model": lambda lang, said: f"<strong>{name(lang, said[0].mixture)}</strong>",
+    "provenances": lambda lang, said: _provenances(lang, said[0].mixture),
+    "words": lambda lang, said: str(sum(each.words for each in said)),
+    "style": lambda lang, said: say(lang, "duel.style_counts", **_style(said)),
+    "seconds": _seconds,
+    "fingerprint": lambda lang, said: f"<code>{html.escape(said[-1].fingerprint[:16])}</code>",
+}
+"""What the reveal tells of an answer, over all turns, by the word for it."""
 
 
 def told(lang: str, before: Seat, after: Seat) -> str:
@@ -125,9 +156,9 @@ def told(lang: str, before: Seat, after: Seat) -> str:
     return status(f"{said}{late}", focus="#reveal-title")
 
 
-def ended(lang: str, view: Shown, warning: str) -> str:
+def ended(lang: str, view: Shown, warning: str, name: str = "duel", focus: str = "") -> str:
     """What is said when the answers have ended."""
     if view.stage is Stage.FAILED:
-        return status(say(lang, "duel.said_failed"), alert=True)
-    done = say(lang, "duel.said_answered")
-    return status(f"{warning} {done}".strip(), alert=bool(warning))
+        return status(say(lang, f"{name}.said_failed"), alert=True, focus=focus)
+    done = say(lang, f"{name}.said_answered")
+    return status(f"{warning} {done}".strip(), alert=bool(warning), focus=focus)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import gradio as gr
 
@@ -62,6 +62,8 @@ class Frame:
     language: gr.Radio
     session: gr.BrowserState
     tab: gr.Tab
+    arrivals: list[dict[str, Any]]
+    """Events that follow a visitor's arrival, once language and token are known; a tab adds its own."""
 
 
 def explained(lang: str, error: MedInjectError) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import html
 import secrets
-from typing import Final
+from typing import Any, Final
 
 import gradio as gr
 
-from . import board, compare, duel, study
+from . import blind, board, compare, study
 from .frame import Frame, Playground
 from .texts import Lang, accepted, say
 from .wording import Wording
 
-TABS: Final = (("duel", duel.build), ("compare", compare.build), ("board", board.build), ("study", study.build))
+TABS: Final = (("duel", blind.build), ("compare", compare.build), ("board", board.build), ("study", study.build))
 """Name and builder of each tab, in order; a builder is called inside its tab."""
 KEPT: Final = "medinject"
 """Key of what a browser keeps for itself; the same after a restart, so that a voter stays the same voter."""
@@ -39,12 +39,17 @@ def build(behind: Playground) -> gr.Blocks:
             )
         chosen = gr.BrowserState("", storage_key="medinject-language", secret=KEPT)
         session = gr.BrowserState("", storage_key="medinject-voter", secret=KEPT)
+        arrivals: list[dict[str, Any]] = []
         with gr.Tabs(elem_id="tabs"):
             for name, tab in TABS:
                 with wording.make(gr.Tab, {"label": f"page.tab_{name}"}, id=name, elem_id=f"tab-{name}") as opened:
-                    tab(Frame(behind, wording, language, session, opened))
+                    tab(Frame(behind, wording, language, session, opened, arrivals))
         wording.follow(language)
-        page.load(_arrive, [chosen, session], [language, session], show_progress="hidden", api_visibility="private")
+        arrived = page.load(
+            _arrive, [chosen, session], [language, session], show_progress="hidden", api_visibility="private"
+        )
+        for event in arrivals:
+            arrived.then(**event)
         language.input(lambda lang: lang, language, chosen, api_visibility="private", queue=False)
     return page
 

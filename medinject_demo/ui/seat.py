@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from ..arena import Arena
 from ..domain import Battle, Prompt, Sampling, Verdict
 from ..duel import Refusal, Shown, Stage, refused
+from ..receipts import Receipt
+from ..votes.rankings import Ranking
 from ..votes.records import Ballot
 from .asking import question_of
 
@@ -24,13 +26,24 @@ class Seat:
     session: str = ""
     """Token under which it was begun, and its vote is given."""
     verdict: Verdict | None = None
-    """The verdict that is stored; None before the vote and after its withdrawal."""
+    """The verdict that is stored; None before the vote and after its withdrawal, and of a ranking."""
+    ranking: Ranking = ()
+    """The ranking that is stored; empty before the vote and after its withdrawal, and of a duel."""
     closed: bool = False
     """True from the first vote on: its conversation cannot go on."""
     reference: str = ""
     """The prompt's reference; empty before the vote, and where it has none."""
     battle: Battle | None = None
     """Who was who, from the reveal on."""
+    guest: bool = False
+    """True where the duel is another's, who shared it: it is read and voted on, and nothing else."""
+    shared: bool = False
+    """True once this visitor has shared it."""
+
+    @property
+    def voted(self) -> bool:
+        """True where a vote is stored and was not withdrawn."""
+        return self.verdict is not None or bool(self.ranking)
 
     @property
     def late(self) -> bool:
@@ -45,6 +58,31 @@ def seated(arena: Arena, session: str, text: str, prompts: Sequence[Prompt], sam
         Refused, InvalidValue: as ``Arena.propose``.
     """
     return Seat(arena.propose(question_of(text, prompts), session, sampling).id, session)
+
+
+def followed(arena: Arena, session: str, link: str) -> Seat:
+    """Sit down at a duel that a link names: one's own as it was left, or another's, blind until one's own vote.
+
+    Raises:
+        Refused: there is none, or it was not shared.
+    """
+    at = arena.standing(link, session)
+    seat = Seat(link, session, closed=at.guest, guest=at.guest)
+    if at.receipt is None:
+        return seat
+    told = at.receipt
+    return replace(_told(seat, told), battle=at.battle)
+
+
+def seated_to_rank(
+    arena: Arena, session: str, text: str, count: int, prompts: Sequence[Prompt], sampling: Sampling
+) -> Seat:
+    """Propose a ranking of so many answers on a text.
+
+    Raises:
+        Refused, InvalidValue: as ``Arena.propose_ranking``.
+    """
+    return Seat(arena.propose_ranking(question_of(text, prompts), session, count, sampling).id, session)
 
 
 def shown(arena: Arena, seat: Seat) -> Shown | None:
@@ -64,8 +102,18 @@ def voted(arena: Arena, seat: Seat, ballot: Ballot) -> Seat:
     """
     _require(seat)
     receipt = arena.vote(seat.duel, seat.session, ballot)
-    after = replace(seat, verdict=receipt.verdict, closed=True, reference=receipt.reference)
+    after = _told(seat, receipt)
     return after if receipt.reference and not seat.late else revealed(arena, after)
+
+
+def ranked(arena: Arena, seat: Seat, ballot: Ballot) -> Seat:
+    """Store a ranking; the arms are revealed at once, and the reference with them.
+
+    Raises:
+        Refused, StoreError: as ``Arena.vote``; the seat is as it was.
+    """
+    _require(seat)
+    return revealed(arena, _told(seat, arena.vote(seat.duel, seat.session, ballot)))
 
 
 def revealed(arena: Arena, seat: Seat, equivalent: Sequence[bool | None] = (None, None)) -> Seat:
@@ -88,7 +136,18 @@ def withdrawn(arena: Arena, seat: Seat) -> Seat:
     """
     _require(seat)
     arena.undo(seat.duel, seat.session)
-    return replace(seat, verdict=None)
+    return replace(seat, verdict=None, ranking=())
+
+
+def opened(arena: Arena, seat: Seat) -> Seat:
+    """Share one's own duel.
+
+    Raises:
+        Refused, StoreError: as ``Arena.share``.
+    """
+    _require(seat)
+    arena.share(seat.duel, seat.session)
+    return replace(seat, shared=True)
 
 
 def may_go_on(view: Shown | None, seat: Seat) -> bool:
@@ -99,6 +158,11 @@ def may_go_on(view: Shown | None, seat: Seat) -> bool:
 def may_ask_again(view: Shown | None, seat: Seat) -> bool:
     """True where the answers have ended, well or not, or could not begin, and no vote was given."""
     return view is not None and view.stage is not Stage.ANSWERING and not seat.closed
+
+
+def _told(seat: Seat, receipt: Receipt) -> Seat:
+    verdict, ranking, reference = receipt.verdict, receipt.ranking, receipt.reference
+    return replace(seat, verdict=verdict, ranking=ranking, closed=True, reference=reference)
 
 
 def _require(seat: Seat) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
 from ..errors import InvalidValue
-from .schema import answers, battles, shards, shared, votes
+from .schema import answers, battles, shards, shared, shared_battles, votes
 from .sheet import FORGOTTEN
 
 LEAST_PREFIX: Final = 8
@@ -114,7 +114,9 @@ def _erase_battles(
     heads = connection.execute(select(battles.c.id, battles.c.prompt).where(which)).all()
     typed = [row for row in heads if row.prompt not in bundled]
     others = [row.id for row in heads if row.prompt in bundled]
-    _mark_stale(connection, votes.c.battle.in_(select(battles.c.id).where(which)))
+    erased = select(battles.c.id).where(which)
+    connection.execute(delete(shared_battles).where(shared_battles.c.battle.in_(erased)))  # a link would show holes
+    _mark_stale(connection, votes.c.battle.in_(erased))
     connection.execute(update(battles).where(which).values(values))
     followed = _erase_answers(connection, others, answers.c.turn > 0)
     _erase_answers(connection, [row.id for row in typed], answers.c.turn >= 0)

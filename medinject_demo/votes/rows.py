@@ -46,7 +46,7 @@ def arms_of(slugs: str) -> tuple[Mixture, ...]:
     return tuple(Mixture.parse(slug) for slug in slugs.split("+"))
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Text that every database takes: PostgreSQL refuses NUL, and UTF-8 has no half of a surrogate pair."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
@@ -63,12 +63,12 @@ def row_of_battle(battle: Battle) -> dict[str, object]:
         "voter": battle.voter,
         "prompt": prompt.id,
         "kind": str(prompt.kind),
-        "question": _clean(prompt.question),
-        "context": _clean(prompt.context),
-        "options": _clean(_json(prompt.options)),
-        "reference": _clean(prompt.reference),
-        "specialty": _clean(prompt.specialty),
-        "origin": _clean(prompt.origin),
+        "question": clean(prompt.question),
+        "context": clean(prompt.context),
+        "options": clean(_json(prompt.options)),
+        "reference": clean(prompt.reference),
+        "specialty": clean(prompt.specialty),
+        "origin": clean(prompt.origin),
         "arms": "+".join(map(str, battle.arms)),
         "propensity": battle.propensity,
     }
@@ -82,12 +82,12 @@ def rows_of_answers(battle: Battle) -> Iterator[dict[str, object]]:
                 "battle": battle.id,
                 "turn": number,
                 "place": place,
-                "message": _clean(turn.message),
+                "message": clean(turn.message),
                 "mixture": str(answer.mixture),
                 "fingerprint": answer.fingerprint,
                 "seed": turn.sampling.seed,
                 "sampling": _json(asdict(turn.sampling)),
-                "text": _clean(answer.text),
+                "text": clean(answer.text),
                 "finish_reason": str(answer.finish_reason),
                 "tokens": answer.tokens,
                 "seconds": answer.seconds,
@@ -142,7 +142,7 @@ def row_of_vote(vote: Vote) -> dict[str, object]:
         "verdict": str(said.verdict) if said and said.verdict else None,
         "ranking": _json(said.ranking) if said and said.ranking else None,
         "criteria": _json([sorted(map(str, side)) for side in said.criteria] if said else [[], []]),
-        "comment": _clean(said.comment) if said else "",
+        "comment": clean(said.comment) if said else "",
         "profile": str(said.profile if said else Profile.UNDECLARED),
         "equivalent": _json(vote.equivalent),
         "seconds": vote.seconds,

@@ -18,6 +18,8 @@ from sqlalchemy import Connection, exists, func, select
 from ..domain import Battle
 from ..pairing import Pair, pair_of
 from .database import Database
+from .kept import KeptAnswers
+from .links import Links
 from .reading import read_frame
 from .records import UNSAID, Ballot, Counts, Equivalence, LiveVote, Style, Vote
 from .rows import (
@@ -38,7 +40,10 @@ if TYPE_CHECKING:
 
 
 class VoteStore:
-    """Battles, answers and votes in a database. Making one opens nothing; every method may raise StoreError."""
+    """Battles, answers and votes in a database, and the ``links`` to battles that were shared.
+
+    Making one opens nothing; every method may raise StoreError.
+    """
 
     def __init__(
         self,
@@ -51,6 +56,11 @@ class VoteStore:
         """``voted`` is told of the voter of each vote once it is stored; it must neither wait nor raise."""
         self._database, self._now, self._new_id, self._voted = database, now, new_id, voted
         self.suspicions = Suspicions(database, now=now)
+        self.links = Links(database, now=now)
+
+    def kept_answers(self, setting: str = "") -> KeptAnswers:
+        """The answers kept beside the votes, of weights run in this precision."""
+        return KeptAnswers(self._database, setting=setting, now=self._now)
 
     def check(self) -> None:
         """Do nothing where a vote would be stored at this moment.

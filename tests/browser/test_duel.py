@@ -128,3 +128,17 @@ def test_axe_finds_nothing_serious_in_a_duel_that_was_revealed(visit: Visitor, s
     settle(here.page)
     assert violations(here.page) == []
     assert overflow(here.page) == 0
+
+
+def test_answers_that_are_there_at_once_take_the_focus_and_say_they_were_prepared(
+    visit: Visitor, behind: Playground
+) -> None:
+    behind.arena.warm([CHOICES], behind.sampling, lambda prompt: None)
+    here = asked(visit(), layout(CHOICES))
+    assert focused(here) == "duel-answers"
+    here.page.keyboard.press("1")
+    here.page.locator("#reference-title").wait_for()
+    here.page.locator("#duel-reveal").click()
+    here.page.locator("#reveal-title").wait_for()
+    assert here.page.locator("#duel-revealed").inner_text().count("réponse préparée") == 2
+    assert here.complaints == []

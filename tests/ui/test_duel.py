@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from medinject_demo.engine.base import Request, ScriptedEngine
+from medinject_demo.engine.base import ScriptedEngine
 from medinject_demo.prompts import layout, load_prompts
 from medinject_demo.ui.frame import Playground
 from medinject_demo.votes.records import LiveVote
 
-from .visitor import Visitor, served
+from .visitor import Visitor, echo_of, served
 
 QUESTION = "Quels sont les symptômes de la grippe ?"
 CHOICES = next(each for each in load_prompts() if each.options)
-
-
-def echo(request: Request) -> str:
-    return echo_of(request.messages[-1]["content"])
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Playground]]:
-    with served(tmp_path_factory.mktemp("votes"), ScriptedEngine(echo)) as served_page:
-        yield served_page
-
-
-@pytest.fixture
-def services(place: tuple[str, Playground]) -> Playground:
-    return place[1]
-
-
-@pytest.fixture
-def visitor(place: tuple[str, Playground], request: pytest.FixtureRequest) -> Iterator[Visitor]:
-    visitor = Visitor(place[0], request.node.name)
-    yield visitor
-    visitor.close()
 
 
 def asked(visitor: Visitor, question: str = QUESTION) -> Visitor:
@@ -139,10 +116,6 @@ def test_the_reveal_counts_all_turns(visitor: Visitor) -> None:
     visitor.press("verdict-left")
     said = len(echo_of("un deux").split()) + len(echo_of("trois").split())
     assert visitor.value("duel-revealed").count(f"<td>{said}</td>") == 2
-
-
-def echo_of(text: str) -> str:
-    return f"Réponse à « {text} »"
 
 
 def test_both_answers_can_be_given_anew(visitor: Visitor) -> None:

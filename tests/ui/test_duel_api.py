@@ -119,4 +119,4 @@ def test_a_question_that_is_held_back_says_why(place: tuple[Client, Playground],
 
 def test_the_public_interface_has_the_stable_names(place: tuple[Client, Playground]) -> None:
     names = place[0].view_api(return_format="dict")["named_endpoints"]
-    assert set(names) == {"/battle", "/vote", "/compare", "/board"}
+    assert set(names) == {"/battle", "/vote", "/ranking", "/ranking_vote", "/compare", "/board"}

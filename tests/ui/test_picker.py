@@ -26,7 +26,7 @@ def picker(tmp_path: Path) -> Picker:
     arena = arena_at(tmp_path)
     behind = Playground(ScriptedEngine(same_words), arena, arena._store, PROMPTS, "mini", "Miniature")
     with gr.Blocks(), gr.Tab() as tab:
-        return Picker(Frame(behind, Wording(), gr.Radio(), gr.BrowserState(""), tab), "duel")
+        return Picker(Frame(behind, Wording(), gr.Radio(), gr.BrowserState(""), tab, []), "duel")
 
 
 def test_the_list_is_narrowed_by_specialty_and_form(picker: Picker) -> None:

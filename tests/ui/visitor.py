@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from gradio_client.utils import apply_diff
 
-from medinject_demo.engine.base import Engine, ScriptedEngine
+from medinject_demo.engine.base import Engine, Request, ScriptedEngine
 from medinject_demo.prompts import load_prompts
 from medinject_demo.ui.frame import Playground
 from medinject_demo.ui.look import look
@@ -25,7 +25,7 @@ from tests.duels import arena_at
 def served(folder: Path, engine: Engine | None = None, seed: int = 1) -> Iterator[tuple[str, Playground]]:
     """The real page on a free port, over a scripted engine and a file of votes in ``folder``: its URL, its services."""
     folder.mkdir(exist_ok=True)
-    arena = arena_at(folder, engine=engine or ScriptedEngine(same_words), seed=seed)
+    arena = arena_at(folder, engine=engine or ScriptedEngine(same_words), seed=seed, bundled=load_prompts())
     services = Playground(arena._engine, arena, arena._store, load_prompts(), "mini", "Miniature")
     page = build(services)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **look())
@@ -39,6 +39,15 @@ def served(folder: Path, engine: Engine | None = None, seed: int = 1) -> Iterato
 def same_words(_request: object) -> str:
     """What every arm says alike."""
     return "Fièvre élevée, **toux** et courbatures."
+
+
+def echo(request: Request) -> str:
+    """What an arm says that repeats the question."""
+    return echo_of(request.messages[-1]["content"])
+
+
+def echo_of(text: str) -> str:
+    return f"Réponse à « {text} »"
 
 
 class Visitor:
@@ -70,6 +79,15 @@ class Visitor:
         """Whether a component is shown."""
         return bool(self.props[self.ids[element]].get("visible", True))
 
+    def arrive(self, link: str) -> None:
+        """Open the page under an address that ends with ``?duel=`` and this, and take what comes of it."""
+        (load,) = [each["id"] for each in self.config["dependencies"] if "load" in (on for _, on in each["targets"])]
+        for each in self.config["dependencies"]:
+            if each["trigger_after"] == load:
+                self._join(each, {"duel": link})
+        for _ in self.listen():
+            pass
+
     def press(self, element: str, event: str = "click") -> None:
         """Let something happen to an element, and take everything that comes of it."""
         for _ in self.pressing(element, event):
@@ -87,10 +105,13 @@ class Visitor:
         assert bound, f"nothing is bound to {event} of {element}"
         for each in bound:
             if each["backend_fn"]:
-                data = [self.props[which].get("value") for which in each["inputs"]]
-                body = {"data": data, "fn_index": each["id"], "session_hash": self.session_hash}
-                joined = json.loads(self._read(self.client.post("/gradio_api/queue/join", json=body)))
-                self._under_way[joined["event_id"]] = (each["outputs"], [])
+                self._join(each)
+
+    def _join(self, event: dict[str, Any], address: dict[str, str] | None = None) -> None:
+        data = [self.props[which].get("value") for which in event["inputs"]]
+        body = {"data": data, "fn_index": event["id"], "session_hash": self.session_hash}
+        joined = json.loads(self._read(self.client.post("/gradio_api/queue/join", json=body, params=address)))
+        self._under_way[joined["event_id"]] = (event["outputs"], [])
 
     def listen(self) -> Iterator[str]:
         """Take messages until nothing is under way."""

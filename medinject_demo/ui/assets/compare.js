@@ -22,29 +22,7 @@
     say.timer = setTimeout(() => (place.textContent = ""), 4000);
   };
 
-  const written = (text) => {
-    const box = document.createElement("textarea");
-    box.value = text;
-    box.style.position = "fixed";
-    box.style.opacity = "0";
-    document.body.append(box);
-    box.select();
-    const done = document.execCommand("copy");
-    box.remove();
-    return done;
-  };
-
-  const copy = async (text, button) => {
-    let done = false;
-    try {
-      await navigator.clipboard.writeText(text);
-      done = true;
-    } catch {
-      done = written(text); // no permission, or a page that is not served securely
-    }
-    button.focus();
-    say(done ? button.dataset.done : button.dataset.failed);
-  };
+  const copy = async (text, button) => say(await window.medinjectCopied(text, button));
 
   const textOf = (card) => {
     const text = (card.querySelector(".plain") ?? card.querySelector(".answer")).cloneNode(true);

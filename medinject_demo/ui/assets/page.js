@@ -1,19 +1,21 @@
 // Keys of the page. Listens on the document; it knows elements by their ids alone.
-// 1 to 5 give the verdict of a duel and N goes to the next, unless something is being typed.
+// 1 to 5 give the verdict of a duel and N goes to the next duel or ranking, unless something is being typed.
 (() => {
   const verdicts = ["left", "right", "both_good", "both_bad", "unsure"];
   // by the place of a key for digits: on a French keyboard they are typed with shift
   const wanted = (event) => {
     const digit = /^(?:Digit|Numpad)([1-5])$/.exec(event.code);
     if (digit) return `verdict-${verdicts[digit[1] - 1]}`;
-    return event.key.toLowerCase() === "n" ? "duel-next" : "";
+    return event.key.toLowerCase() === "n" ? "duel-next, #ranking-next" : "";
   };
   const typed = (element) =>
     element.isContentEditable || element.matches("textarea, select, input:not([type=checkbox]):not([type=radio])");
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || typed(event.target)) return;
-    const button = document.getElementById(wanted(event));
-    if (!button || button.disabled || button.offsetParent === null) return;
+    const named = wanted(event);
+    const seen = (each) => !each.disabled && each.offsetParent !== null;
+    const button = named && [...document.querySelectorAll(`#${named}`)].find(seen);
+    if (!button) return;
     event.preventDefault();
     button.click();
   });

@@ -1,0 +1,36 @@
+"""Which battles their makers have shared by a link. Knows neither what a battle holds nor how a link is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, select
+
+from .database import Database
+from .schema import shared_battles as shared
+
+
+class Links:
+    """The table of shared battles; every method may raise StoreError."""
+
+    def __init__(self, database: Database, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._database, self._now = database, now
+
+    def share(self, battle: str) -> None:
+        """Let a stored battle be opened by whoever has its identifier; twice is as once."""
+
+        def work(connection: Connection) -> None:
+            if not _is_shared(connection, battle):
+                at = self._now().astimezone(UTC).isoformat(timespec="microseconds")
+                connection.execute(shared.insert(), {"battle": battle, "at": at})
+
+        self._database.write(work)
+
+    def shared(self, battle: str) -> bool:
+        """True where its maker has shared it."""
+        return self._database.read(lambda connection: _is_shared(connection, battle))
+
+
+def _is_shared(connection: Connection, battle: str) -> bool:
+    return connection.execute(select(shared.c.battle).where(shared.c.battle == battle)).first() is not None
