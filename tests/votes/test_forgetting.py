@@ -14,6 +14,7 @@ from medinject_demo.domain import Kind, Prompt, Sampling, Turn, Verdict
 from medinject_demo.errors import InvalidValue
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.forgetting import Erased, forget, prune, tried, voter_named
+from medinject_demo.votes.links import Links
 from medinject_demo.votes.records import Ballot
 from medinject_demo.votes.store import VoteStore
 
@@ -177,3 +178,11 @@ def test_text_from_before_a_day_is_erased_and_later_text_stays(database: Databas
 def test_a_bundled_question_without_follow_ups_is_not_pruned(store: VoteStore, database: Database) -> None:
     store.cast(about("bundled", PROMPT, echo="Œdème"), ME, ballot(Verdict.LEFT))
     assert not database.write(lambda connection: prune(connection, "2999-01-01", BUNDLED, named())).anything
+
+
+def test_no_link_opens_what_was_erased(filled: VoteStore, database: Database) -> None:
+    links = Links(database)
+    for battle_id in ("typed", "bundled"):
+        links.share(battle_id)
+    forgotten(database)
+    assert not any(links.shared(each) for each in ("typed", "bundled"))
