@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..domain import Verdict
+from .agreement import ordinal_alpha
 from .comparisons import ARMS, SIDES, VERDICTS, Comparisons, Counts, Truths, truths
 from .estimate import Estimate
 from .logistic import Codes, effective
@@ -147,9 +148,7 @@ def _alpha(counts: Counts) -> float | None:
     counts = np.concatenate([counts, counts[:, ::-1]])
     if np.count_nonzero(counts.sum(axis=0)) < 2:
         return None
-    import krippendorff
-
-    return float(krippendorff.alpha(value_counts=counts, value_domain=[0.0, 0.5, 1.0], level_of_measurement="ordinal"))
+    return ordinal_alpha(counts)
 
 
 def _position(said: Comparisons, controlled: Preference) -> Position:
