@@ -1,7 +1,8 @@
 """Krippendorff's alpha of values in an order, from how often each was given: how far raters agree beyond chance.
 
-Krippendorff, Content Analysis (2018), chapter 12. evalica and the ``krippendorff`` package are its oracles in the tests:
-the one takes a row for each rater, 0.6 s for the board's 100,000 votes, the other is under the GPL. Knows no votes.
+Krippendorff, Content Analysis (2018), chapter 12. evalica and the ``krippendorff`` package are its oracles in the
+tests: the one takes a row for each rater, 0.6 s for the board's 100,000 votes, the other is under the GPL. Knows no
+votes.
 """
 
 from __future__ import annotations
