@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import torch
 
@@ -32,8 +32,18 @@ MOST_WAITING: Final = 1024
 """Rows that may wait for a place; beyond, a call is refused."""
 
 T = TypeVar("T")
-Step = Callable[[Sequence[int], Sequence[int], Sequence[int], bool], Outcome]
-"""Tokens, tokens fed so far and slots of the rows, and whether each will be fed its best token next, to an outcome."""
+
+
+class Steps(Protocol):
+    """Other steps than the forward's own."""
+
+    def __call__(
+        self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int], steady: bool = False
+    ) -> Outcome:
+        """As ``Forward.step``; ``steady`` where each row will be fed its best token next, as far as anyone knows."""
+
+    def settle(self) -> None:
+        """Called before a prompt is fed: what was begun early is over."""
 
 
 class Batcher:
@@ -46,13 +56,14 @@ class Batcher:
         *,
         room: Room,
         chunk: int = CHUNK,
-        step: Step | None = None,
+        step: Steps | None = None,
         no_gradients: Callable[[], AbstractContextManager[object]] = torch.inference_mode,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._forward, self._stops, self._clock = forward, stops, clock
         self._most_rows, self._context, self._chunk = room.rows, room.context, chunk
         self._step = forward.step if step is None else step
+        self._settle: Callable[[], None] | None = None if step is None else step.settle
         self._no_gradients = no_gradients
         # a captured step reads every adapter in any case: there, the order would only cost copies
         self._rows = Lines(forward.cache) if step is None else Lines(forward.cache, lambda row: 0)
@@ -198,6 +209,8 @@ class Batcher:
         lines = [line for line, (_, row) in enumerate(self._rows) if row.prefilling]
         if not lines:
             return
+        if self._settle is not None:
+            self._settle()
         lines = lines[: self._chunk]
         rows = [self._rows.row(line) for line in lines]
         room = self._context - max(row.fed for row in rows)  # padding must not pass the end of a line

@@ -86,6 +86,13 @@ class RowCache:
             for lines in store.values():
                 (lines if line is None else lines[line]).zero_()
 
+    def cleanse(self) -> None:
+        """Replace what is not finite, in every line."""
+        self.touches += 1
+        for store in (self._keys, self._values):
+            for lines in store.values():
+                lines.nan_to_num_()
+
     def _room(self, store: dict[int, Tensor], layer: int, like: Tensor, span: Span) -> Tensor:
         """The layer's lines, made or grown so that the span fits."""
         held = store.get(layer)

@@ -8,60 +8,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from .bank import BASE_SLOT
-from .cache import Span
-from .outcome import Outcome, told
+from .outcome import Outcome
+from .routes import PlainRoute, Route, Rows, agrees
 from .steps import Forward
 
 STRIDE: Final = 256
 """Tokens of context by which the shape of a step in transformers' own code grows."""
 WARM: Final = 512
 """Tokens of context for which such steps are captured before anyone asks: the study's prompts and most answers."""
-CLOSE: Final = {torch.float32: 1e-4}
-"""How far another way's logits may lie from transformers', on average, in their standard deviations."""
-CLOSE_IN_HALF: Final = 0.05
-"""The same in half precision, where two orders of summation differ by a hundredth."""
-
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What a captured run is told of its rows: tensors (rows) of int64, at addresses that stay."""
-
-    tokens: Tensor
-    fed: Tensor
-    slots: Tensor
-
-    @property
-    def count(self) -> int:
-        """How many, padding included."""
-        return self.tokens.shape[0]
-
-
-class Way(Protocol):
-    """One token of every row from fixed tensors: logits (rows, vocabulary), and what ``told`` says of them."""
-
-    def __call__(self, rows: Rows, longest: int) -> tuple[Tensor, Tensor]:
-        """No row is longer than ``longest``, this token included."""
-
-
-@dataclass(frozen=True)
-class PlainWay:
-    """Through transformers' own code: the oracle of any other way."""
-
-    forward: Forward
-
-    def __call__(self, rows: Rows, longest: int) -> tuple[Tensor, Tensor]:
-        """Its shapes grow with ``longest``."""
-        self.forward.bank.use_any(rows.slots)
-        logits = self.forward.run(rows.tokens[:, None], Span(slice(0, rows.count), rows.fed[:, None], longest))
-        return logits, told(logits)
 
 
 Run = Callable[[], tuple[Tensor, Tensor]]
@@ -96,16 +57,16 @@ class CapturedSteps:
         most_rows: int,
         context: int,
         graphs: Callable[[], Capture],
-        quicker: Callable[[Forward, int], Way | None] = lambda forward, context: None,
+        quicker: Callable[[Forward, int], Route | None] = lambda forward, context: None,
     ) -> None:
         """``graphs`` makes what captures runs, anew when all that were captured are void.
 
-        ``quicker`` makes another way for a model and a context, where it can; it is taken by ``warm``.
+        ``quicker`` makes another route for a model and a context, where it can; ``warm`` takes it where it agrees.
         """
         self._forward, self._most_rows, self._context = forward, most_rows, context
         self._graphs, self._quicker = graphs, quicker
         self._capture = graphs()
-        self._way: Way = PlainWay(forward)
+        self._route: Route = PlainRoute(forward)
         self._stride = STRIDE
         self._inputs: dict[int, Tensor] = {}
         self._runs: dict[tuple[int, int], Run] = {}
@@ -121,9 +82,7 @@ class CapturedSteps:
         to be read.
         """
         asked = tuple(tokens), tuple(fed), tuple(slots)
-        ahead, self._ahead = self._ahead, None
-        current = ahead is not None and ahead[0] == asked and ahead[1].touches == self._forward.cache.touches
-        flight = ahead[1] if ahead is not None and current else self._begun(asked)
+        flight = self._expected(asked) or self._begun(asked)
         follows = steady and max(fed) + 2 <= self._context
         following = self._replayed(len(tokens), max(fed) + 2) if follows else None
         best, finite = flight.answer()
@@ -131,29 +90,34 @@ class CapturedSteps:
             self._ahead = (tuple(best), tuple(each + 1 for each in fed), tuple(slots)), following
         return Outcome(flight.logits, best, [bool(each) for each in finite])
 
+    def settle(self) -> None:
+        """Let go of a step that was begun early, before anything else is written to the cache.
+
+        Where it overflowed, what it left behind its row's end would reach others through the mask: it is taken out.
+        """
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and not all(ahead[1].answer()[1]):
+            self._forward.cache.cleanse()
+
+    def _expected(self, asked: Asked) -> Flight | None:
+        """The step that was begun early, where it is the one that is asked for."""
+        ahead = self._ahead
+        if ahead is not None and ahead[0] == asked and ahead[1].touches == self._forward.cache.touches:
+            self._ahead = None
+            return ahead[1]
+        self.settle()
+        return None
+
     def warm(self) -> None:
         """Make the whole cache, and capture what most answers need: while nobody waits and no row is in flight."""
         self._forward.reserve(self._context)
-        way = self._quicker(self._forward, self._context)
-        if way is not None and self._agrees(way):
-            self._way, self._stride = way, self._context
+        route = self._quicker(self._forward, self._context)
+        if route is not None and agrees(route, self._forward, self._most_rows, self._context):
+            self._route, self._stride = route, self._context
             self._forget_runs()
         for longest in range(self._stride, min(WARM, self._context) + self._stride, self._stride):
             for power in range((self._most_rows - 1).bit_length() + 1):
                 self._captured(*self._shape(1 << power, longest))
-
-    def _agrees(self, way: Way) -> bool:
-        """Whether a way gives transformers' logits, for a row of each slot."""
-        rows = min(self._most_rows, 1 + self._forward.bank.top)
-        try:
-            apart = _apart(self._forward, way, rows, self._context)
-        except RuntimeError as error:  # of a kernel: a GPU may have less room than it wants
-            _log.warning("the fused step is not taken: %s", error)
-            return False
-        if apart <= CLOSE.get(self._forward.model.dtype, CLOSE_IN_HALF):  # NaN is not
-            return True
-        _log.warning("the fused step is not taken: its logits are %.2g deviations from transformers'", apart)
-        return False
 
     @property
     def _state(self) -> tuple[int, int]:
@@ -188,7 +152,7 @@ class CapturedSteps:
         rows = Rows(*self._room(count))
 
         def run() -> tuple[Tensor, Tensor]:
-            logits, said = self._way(rows, longest)
+            logits, said = self._route(rows, longest)
             rows.tokens.copy_(said[0])
             rows.fed.add_(1).clamp_(max=self._context - 1)
             return logits, said
@@ -214,18 +178,6 @@ class CapturedSteps:
         self._runs.clear()
         self._capture = self._graphs()
         self._made_for = self._state
-
-
-def _apart(forward: Forward, way: Way, rows: int, context: int) -> float:
-    """How far a way's logits lie from transformers', on average, in their standard deviations, at most of the rows."""
-    prompts = [[(31 * row + 7 * place) % 97 for place in range(min(20 + row, context - 1))] for row in range(rows)]
-    for row, prompt in enumerate(prompts):
-        forward.chunk([row], [prompt], [0], [row])
-    given = [[prompt[-1] for prompt in prompts], [len(prompt) for prompt in prompts], list(range(rows))]
-    tensors = Rows(*torch.tensor(given, device=forward.model.device))
-    ours = way(tensors, context)[0].float()
-    theirs = forward.chunk(range(rows), [[token] for token in given[0]], given[1], given[2]).float()
-    return float(((ours - theirs).abs().mean(-1) / theirs.std(-1)).max())
 
 
 def _answer(said: Tensor) -> Callable[[], list[list[int]]]:
@@ -265,9 +217,12 @@ class CudaGraphs:
             run()
             run()
         torch.cuda.current_stream().wait_stream(beside)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            outputs = run()
+        graph, present = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+                outputs = run()
+        finally:  # a capture that fails may leave its own stream behind
+            torch.cuda.set_stream(present)
 
         def replay() -> tuple[Tensor, Tensor]:
             graph.replay()

@@ -24,7 +24,7 @@ from .captured import CapturedSteps, CudaGraphs
 from .choices import last_logits, letter_probabilities
 from .decode import Draw, Transcript
 from .device import device_of, dtype_of, free_memory
-from .fused import fused_way
+from .fused import fused_route
 from .loading import require_full_attention, stops_of
 from .prepare import Prepared, prepare, read_for, require_fits
 from .quantization import require_quantization
@@ -38,7 +38,7 @@ LOWEST_RANK: Final = 16
 SPARE: Final = 2
 """Slots beyond one for each arm: a swap fills one while rows in flight still use the old."""
 GPU_CHUNK: Final = 2048
-"""Prompt tokens of one step on a GPU: a whole comparison's at once, in the time of twenty tokens."""
+"""Prompt tokens of one step on a GPU: a whole comparison's at once, in the time of some thirty tokens."""
 CONTEXT: Final = 4096
 """Tokens of a row, prompt and answer, where nobody asks for another number."""
 
@@ -52,7 +52,7 @@ class LocalEngine:
         self._tenancy = Tenancy(bank, prepared.base.fingerprint)
         forward = Forward(self._model, bank, RowCache(room.rows, room.context))
         on_cuda = self._model.device.type == "cuda"
-        self._captured = CapturedSteps(forward, room.rows, room.context, CudaGraphs, fused_way) if on_cuda else None
+        self._captured = CapturedSteps(forward, room.rows, room.context, CudaGraphs, fused_route) if on_cuda else None
         self._batcher = Batcher(
             forward,
             stops_of(self._model, self._tokenizer),
@@ -93,6 +93,8 @@ class LocalEngine:
         where = device_of(device)
         prepared = prepare(base, adapters, where, dtype_of(dtype, where), quantization)
         rank = max(LOWEST_RANK, prepared.rank)
+        if where.type == "cuda":  # the fused step takes powers of two
+            rank = 1 << (rank - 1).bit_length()
         bank = AdapterBank(prepared.model, len(adapters), rank, prepared.targets, spare=SPARE)
         room = _room(prepared, wanted, SHORTEST if max_context is None else wanted.context)
         engine = cls(prepared, bank, room)

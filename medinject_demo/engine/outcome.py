@@ -17,7 +17,7 @@ class Outcome:
     """Of every row, in the order of the batch."""
 
     logits: Tensor
-    """(rows, vocabulary), until the next step."""
+    """(rows, vocabulary), until the next step; of a steady step, not to be read at all."""
     best: Sequence[int]
     """The token with the highest logit, the first of equals."""
     finite: Sequence[bool]

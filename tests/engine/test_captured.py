@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from medinject_demo.domain import ARMS, MIXTURES, Mixture, Sampling
-from medinject_demo.engine.base import answers
-from medinject_demo.engine.captured import STRIDE, CapturedSteps, CudaGraphs, Run
+from medinject_demo.engine.base import Delta, answers
+from medinject_demo.engine.captured import STRIDE, CapturedSteps, CudaGraphs, Flight, Run
 from medinject_demo.engine.local import LocalEngine
 from tests.tiny import tiny_adapter, tiny_base
 
@@ -50,6 +50,7 @@ class Captures:
 def capture(engine: LocalEngine, by: Captures) -> None:
     batcher = engine._batcher
     batcher._step = CapturedSteps(batcher._forward, 6, 600, by.again)
+    batcher._settle = batcher._step.settle
 
 
 def test_answers_of_captured_steps_are_those_of_plain_steps(engine: LocalEngine) -> None:
@@ -130,6 +131,39 @@ def test_a_step_begun_too_early_is_not_taken_for_another_rows(engine: LocalEngin
         forward.chunk([0], [[50, 60, 70, 80, 90, 100]], [0], [1])
         ours = steps([best], [6], [1]).logits.clone()
         torch.testing.assert_close(ours, forward.step([best], [6], [1]).logits)
+
+
+def test_a_step_begun_early_that_overflows_spoils_no_other_row(engine: LocalEngine) -> None:
+    forward = engine._batcher._forward
+    steps = CapturedSteps(forward, 6, 600, Captures().again)
+    with torch.inference_mode():
+        forward.chunk([0], [[5, 6, 7, 8, 9]], [0], [1])
+        expected = forward.chunk([0], [[10] * 8], [0], [1]).clone()
+        forward.chunk([0], [[5, 6, 7, 8, 9]], [0], [1])
+        steps([10], [5], [1], steady=True)
+        keys, values = forward.cache.lines(0)
+        keys[0, :, 6], values[0, :, 6] = torch.nan, torch.nan  # as the step begun early left it
+        asked, flight = steps._ahead  # type: ignore[misc]
+        steps._ahead = asked, Flight(flight.logits, lambda: [[0], [0]], flight.touches)
+        steps.settle()
+        assert torch.isfinite(forward.cache.lines(0)[0]).all()
+        assert torch.isfinite(forward.cache.lines(0)[1]).all()
+        torch.testing.assert_close(forward.chunk([0], [[10] * 8], [0], [1]), expected)
+
+
+def test_a_swap_while_steps_are_begun_early_changes_no_row_in_flight(
+    engine: LocalEngine, files: tuple[str, dict[Mixture, Path]]
+) -> None:
+    long = Sampling(max_new_tokens=60)
+    request = asked(QUESTIONS[1], ARMS[0], long)
+    before = answers(engine, [request])[0].text
+    capture(engine, Captures())
+    stream = engine.stream([request])
+    text = [next(stream)]
+    engine.swap(ARMS[0], files[1][ARMS[1]])
+    text += list(stream)
+    assert "".join(event.text for event in text if isinstance(event, Delta)) == before
+    assert answers(engine, [request])[0].text == answers(engine, [asked(QUESTIONS[1], ARMS[1], long)])[0].text
 
 
 def test_an_engine_without_arms_has_captured_steps_too(files: tuple[str, dict[Mixture, Path]]) -> None:

@@ -91,8 +91,7 @@ class Report:
         ]
         if self.environment.kind == "cpu":
             parts.append(
-                f"The same on a GPU is one command: `{GPU_COMMAND}`. What was measured on one so far is in "
-                "docs/benchmarks-gpu.md."
+                f"The same on a GPU is one command: `{GPU_COMMAND}`. What was measured on one so far is in docs/gpu.md."
             )
         return "\n\n".join([*parts, *(_section(table) for table in self.tables)]) + "\n"
 

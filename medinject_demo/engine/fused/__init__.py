@@ -6,22 +6,22 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..captured import Way
+    from ..routes import Route
     from ..steps import Forward
 
 _log = logging.getLogger(__name__)
 
 
-def fused_way(forward: Forward, context: int) -> Way | None:
-    """The fused way of a model's steps; None where Triton is missing or the model is of another kind."""
+def fused_route(forward: Forward, context: int) -> Route | None:
+    """The fused route of a model's steps; None where Triton is missing or the model is of another kind."""
     try:
         from .parts import NotOfThisKind
-        from .step import FusedWay
+        from .step import FusedRoute
     except ImportError as error:
-        _log.info("no fused step: %s", error)
+        _log.warning("no fused step, which would be several times as fast: %s", error)
         return None
     try:
-        return FusedWay(forward, context)
+        return FusedRoute(forward, context)
     except NotOfThisKind as error:
-        _log.info("no fused step for this model, which has %s", error)
+        _log.warning("no fused step, which would be several times as fast, for this model, which has %s", error)
         return None

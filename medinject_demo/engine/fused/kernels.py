@@ -5,7 +5,7 @@ parts adds them up and adapts them by the row's slot. Every kernel takes rows of
 what a row says. ``launch`` gives them their shapes; ``tests/engine/test_fused.py`` holds them against PyTorch.
 
 A slot is 0 for the base, which has no A and no B; an adapter of slot ``n`` lies at place ``n - 1`` of its stack. Sums
-are in fp32, and rounded where transformers' own modules round, but for the norms' roots, which come last.
+are in fp32, and rounded once where transformers rounds after each product; the norms' roots come last.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"

@@ -16,7 +16,7 @@ import triton
 from torch import Tensor
 
 from ..bank import BankedLinear
-from ..captured import Rows
+from ..routes import Rows
 from . import kernels
 
 FEWEST_ROWS: Final = 16
@@ -64,7 +64,8 @@ class Given:
     inputs: Tensor
     """(rows, width)."""
     shares: Tensor
-    squares: Tensor
+    squares: Tensor | None = None
+    """None where x is as it shall be."""
     eps: float = 0.0
 
 
@@ -174,7 +175,7 @@ def attended(queries: Tensor, lines: Lines, down: Tensor, rows: Rows, heads: Hea
         parts, peaks, masses, rows.fed, down, rows.slots, said, shares, rows.count, splits, heads.queries, heads.width,
         size, triton.next_power_of_2(splits), down.shape[2], num_warps=4,
     )  # fmt: skip
-    return Given(said, shares, shares)
+    return Given(said, shares)
 
 
 def gated(parts: Tensor, given: Given, gate: BankedLinear, up: BankedLinear, down: Tensor, rows: Rows) -> Given:
@@ -188,7 +189,7 @@ def gated(parts: Tensor, given: Given, gate: BankedLinear, up: BankedLinear, dow
         rows.count, gate.scale.stride(0), given.eps, given.inputs.shape[1], size, parts.shape[0], rank,
         *_chunks(given), block, num_warps=4,
     )  # fmt: skip
-    return Given(active, shares, shares)
+    return Given(active, shares)
 
 
 def best(logits: Tensor) -> Tensor:

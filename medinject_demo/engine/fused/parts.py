@@ -7,7 +7,7 @@ keys may be there, as in Qwen3. Knows nothing of rows or of how a step is run.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +54,7 @@ def layers_of(model: Any, context: int) -> list[Layer]:
         body = model.model
         turns = _turns(body.rotary_emb, context, model)
         return [_layer(each, model.config, turns) for each in body.layers]
-    except AttributeError as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise NotOfThisKind(f"other parts ({error})") from error
 
 
@@ -63,6 +63,8 @@ def _require_plain_model(model: Any) -> None:
         raise NotOfThisKind("weights in fp16, in which a stream that is not normed yet may overflow")
     if model.config.hidden_act != "silu":
         raise NotOfThisKind(f"another activation than SiLU: {model.config.hidden_act}")
+    if getattr(model.config, "no_rope_layers", None):
+        raise NotOfThisKind("layers without positions")
     if model.model.rotary_emb.rope_type in ("dynamic", "longrope"):
         raise NotOfThisKind("positions that turn otherwise in long contexts")
 
@@ -74,7 +76,23 @@ def _turns(rotary: Any, context: int, model: Any) -> tuple[Tensor, Tensor]:
     return cosines[0].contiguous(), sines[0].contiguous()
 
 
+EXPECTED: Final = {
+    "": {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"},
+    "self_attn": {"q_proj", "k_proj", "v_proj", "o_proj", "q_norm", "k_norm"},
+    "mlp": {"gate_proj", "up_proj", "down_proj", "act_fn"},
+}
+"""Modules of a decoder layer, of its attention and of its feed-forward; another would be left out of the step."""
+
+
+def _require_no_other(layer: Any) -> None:
+    for name, expected in EXPECTED.items():
+        others = {each for each, _ in layer.get_submodule(name).named_children()} - expected
+        if others:
+            raise NotOfThisKind(f"{', '.join(sorted(others))} beside")
+
+
 def _layer(layer: Any, config: Any, turns: tuple[Tensor, Tensor]) -> Layer:
+    _require_no_other(layer)
     attention, mlp = layer.self_attn, layer.mlp
     norms = (attention.q_norm, attention.k_norm) if hasattr(attention, "q_norm") else None
     width = int(attention.head_dim)
@@ -86,6 +104,8 @@ def _layer(layer: Any, config: Any, turns: tuple[Tensor, Tensor]) -> Layer:
     for norm in (layer.input_layernorm, layer.post_attention_layernorm, *(norms or ())):
         if not hasattr(norm, "variance_epsilon"):
             raise NotOfThisKind(f"a norm of its own: {type(norm).__name__}")
+    if norms and any(tuple(norm.weight.shape) != (width,) for norm in norms):
+        raise NotOfThisKind("norms of all heads together")
     linears = attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj
     for each in (*linears, mlp.gate_proj, mlp.up_proj, mlp.down_proj):
         _require_plain_layer(each)

@@ -6,19 +6,20 @@ differ (``captured``). Knows nothing of rows' texts or of graphs.
 
 from __future__ import annotations
 
+from subprocess import SubprocessError
 from typing import Any
 
 from torch import Tensor
 from triton.errors import TritonError
 
-from ..captured import Rows
+from ..routes import Rows
 from ..steps import Forward
 from . import launch
 from .parts import Layer, layers_of
 
 
-class FusedWay:
-    """A way of ``CapturedSteps`` whose shapes do not vary with the context. The cache must be made whole."""
+class FusedRoute:
+    """A route of ``CapturedSteps`` whose shapes do not vary with the context. The cache must be made whole."""
 
     def __init__(self, forward: Forward, context: int) -> None:
         """Look the model's parts up.
@@ -30,14 +31,19 @@ class FusedWay:
         self._layers = layers_of(forward.model, context)
 
     def __call__(self, rows: Rows, longest: int = 0) -> tuple[Tensor, Tensor]:
-        """As every way.
+        """As every route.
 
         Raises:
             RuntimeError: a kernel cannot run on this GPU.
         """
         try:
             return self._logits(rows)
-        except TritonError as error:
+        except (
+            TritonError,
+            SubprocessError,
+            OSError,
+            AssertionError,
+        ) as error:  # compiling too
             raise RuntimeError(str(error)) from error
 
     def _logits(self, rows: Rows) -> tuple[Tensor, Tensor]:

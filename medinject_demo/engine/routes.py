@@ -1,0 +1,137 @@
+"""Routes by which one token of every row goes through a model on fixed tensors, and whether one agrees with the oracle.
+
+Transformers' own code is the oracle. Knows nothing of graphs or of what a row says.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import torch
+from torch import Tensor
+
+from .bank import BASE_SLOT
+from .cache import Span
+from .outcome import told
+from .steps import Forward
+
+CLOSE: Final = {torch.float32: 1e-4}
+"""How far another route's logits may lie from the oracle's, on average, in their standard deviations."""
+CLOSE_IN_HALF: Final = 0.05
+"""The same in half precision, where two orders of summation differ by a hundredth."""
+TELLING: Final = 0.3
+"""Of that distance, how much an arm's scales must change the logits for a test of them to tell anything."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a route is told of its rows: tensors (rows) of int64."""
+
+    tokens: Tensor
+    fed: Tensor
+    slots: Tensor
+
+    @property
+    def count(self) -> int:
+        """How many, padding included."""
+        return self.tokens.shape[0]
+
+
+class Route(Protocol):
+    """One token of every row: logits (rows, vocabulary), and what ``told`` says of them."""
+
+    def __call__(self, rows: Rows, longest: int) -> tuple[Tensor, Tensor]:
+        """No row is longer than ``longest``, this token included."""
+
+
+@dataclass(frozen=True)
+class PlainRoute:
+    """Through transformers' own code."""
+
+    forward: Forward
+
+    def __call__(self, rows: Rows, longest: int) -> tuple[Tensor, Tensor]:
+        """Its shapes grow with ``longest``."""
+        self.forward.bank.use_any(rows.slots)
+        logits = self.forward.run(rows.tokens[:, None], Span(slice(0, rows.count), rows.fed[:, None], longest))
+        return logits, told(logits)
+
+
+def agrees(route: Route, forward: Forward, most_rows: int, context: int) -> bool:
+    """Whether a route gives the oracle's logits; the log says why where it does not.
+
+    Asked twice: of a row in each slot, one of them as long as the context, and of as many rows as there may be. The
+    scales of the arms must be in it: its logits shall lie nearer to an arm's than to those of the arm without them,
+    wherever that makes a difference. The cache must be made whole, and is emptied.
+    """
+    slots = 1 + forward.bank.top
+    try:
+        return all(
+            _agrees(route, forward, [row % slots for row in range(count)], context)
+            for count in sorted({min(slots, most_rows), most_rows})
+        )
+    finally:
+        forward.cache.forget()
+
+
+def _agrees(route: Route, forward: Forward, slots: Sequence[int], context: int) -> bool:
+    rows = _filled(forward, slots, context)
+    theirs = _oracle(forward, rows)
+    with _without_scales(forward):
+        without = _oracle(forward, rows)
+    try:
+        ours = route(rows, context)[0].float()
+    except RuntimeError as error:  # of a kernel: a GPU may have less room than it wants
+        _log.warning("the fused step is not taken: %s", error)
+        return False
+    apart, effect, missing = _distance(ours, theirs), _distance(without, theirs), _distance(ours, without)
+    if not bool((apart <= CLOSE.get(forward.model.dtype, CLOSE_IN_HALF)).all()):  # NaN is not
+        _log.warning("the fused step is not taken: its logits are %.2g deviations off", float(apart.max()))
+        return False
+    if bool(((effect > TELLING * apart) & (missing < apart)).any()):
+        _log.warning("the fused step is not taken: it answers as if its adapters had no magnitudes")
+        return False
+    return True
+
+
+def _filled(forward: Forward, slots: Sequence[int], context: int) -> Rows:
+    """Rows of these slots whose prompts are in the cache, one of them up to the context's last place."""
+    lengths = [min(20 + row, context - 1) for row in range(len(slots))]
+    lengths[-1] = context - 1
+    prompts = [[(31 * row + 7 * place) % 97 for place in range(length)] for row, length in enumerate(lengths)]
+    for row, (prompt, slot) in enumerate(zip(prompts, slots, strict=True)):
+        forward.chunk([row], [prompt], [0], [slot])
+    given = [[prompt[-1] for prompt in prompts], lengths, list(slots)]
+    return Rows(*torch.tensor(given, device=forward.model.device))
+
+
+def _oracle(forward: Forward, rows: Rows) -> Tensor:
+    tokens, fed, slots = rows.tokens.tolist(), rows.fed.tolist(), rows.slots.tolist()
+    return forward.chunk(range(rows.count), [[token] for token in tokens], fed, slots).float()
+
+
+@contextmanager
+def _without_scales(forward: Forward) -> Iterator[None]:
+    """Every arm with s = 1 for as long as the context is open."""
+    bank = forward.bank
+    kept = {name: layer.scale.clone() for name, layer in bank.layers.items()}
+    for layer in bank.layers.values():
+        layer.scale.fill_(1)
+    bank.use([BASE_SLOT])  # what was looked up is looked up again
+    try:
+        yield
+    finally:
+        for name, layer in bank.layers.items():
+            layer.scale.copy_(kept[name])
+        bank.use([BASE_SLOT])
+
+
+def _distance(ones: Tensor, others: Tensor) -> Tensor:
+    """Of each row's logits, on average, in standard deviations."""
+    return (ones - others).abs().mean(-1) / others.std(-1)
