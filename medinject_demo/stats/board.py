@@ -1,0 +1,167 @@
+"""The board: each arm's strength, raw and with the style controlled, who met whom, and what can be said of it.
+
+Strengths are shown on a scale as Elo's: the base at 1000, 400 points for odds of ten to one. An interval is that of the
+difference from the base, so the base itself has none. Knows no page: verdicts are codes, rules are numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from ..domain import BASE, Mixture
+from ..pairing import Pair
+from .estimate import CONFIDENCE, Estimate
+from .preference import Preference, Weighting
+from .selection import Selection, SetAside
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POINTS: Final = 400 / math.log(10)
+"""Points of the scale in one logit."""
+HOME: Final = 1000
+"""Points of the base."""
+
+
+class Standing(StrEnum):
+    """What can be said of an arm beside another: beside the base in a row, beside the column's arm in a cell."""
+
+    REFERENCE = "reference"
+    """The base itself."""
+    AHEAD = "ahead"
+    LEVEL = "level"
+    BEHIND = "behind"
+    TOO_FEW = "too_few"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a standing is said, as numbers. The texts of a page quote them.
+
+    ``TOO_FEW``: the arm or the one beside it has fewer than ``least_votes`` comparisons or ``least_voters`` voters.
+    Else ``AHEAD`` or ``BEHIND`` where the interval of the difference leaves 0 out; else ``LEVEL`` where its half width
+    is at most ``level_within`` points; else, the interval being too wide to tell, ``TOO_FEW`` again.
+    A row is provisional below ``settled_votes`` comparisons or ``settled_voters`` voters.
+    """
+
+    confidence: float = CONFIDENCE
+    least_votes: int = 20
+    least_voters: int = 3
+    settled_votes: int = 100
+    settled_voters: int = 10
+    level_within: float = 100.0
+    """Points: 100 are odds of 64 to 36."""
+    reference: Mixture = BASE
+    reference_points: int = HOME
+    points_per_logit: float = POINTS
+
+
+@dataclass(frozen=True)
+class Rating:
+    """An arm's strength by one of the two models."""
+
+    points: Estimate
+    """The base is at 1000, with an interval of no width."""
+    ranks: tuple[int, int]
+    """Best and worst: one more than the arms whose difference is above 0 for sure, and eight less those below."""
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was said in some comparisons, seen from one side. Counts of comparisons that count."""
+
+    wins: int = 0
+    losses: int = 0
+    both_good: int = 0
+    both_bad: int = 0
+    unsure: int = 0
+
+    @property
+    def ties(self) -> int:
+        """Good and bad ties."""
+        return self.both_good + self.both_bad
+
+    @property
+    def votes(self) -> int:
+        """All of it, unsure votes included."""
+        return self.wins + self.losses + self.ties + self.unsure
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm on the board."""
+
+    arm: Mixture
+    raw: Rating
+    controlled: Rating
+    tally: Tally
+    voters: int
+    """Who voted on a comparison of this arm."""
+    failures: Estimate | None
+    """Share of this arm's comparisons in which both answers were called bad: an absolute rate. None without votes."""
+    provisional: bool
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row's arm beside a column's: what was said where they met, and what all votes say of the two."""
+
+    tally: Tally
+    """Seen from the row's arm."""
+    raw: Estimate
+    """Probability that the row's arm is preferred, from the raw model, sides and styles apart."""
+    controlled: Estimate
+    standing: Standing
+    """Of the controlled model."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything on the board. ``rows`` has all eight arms, strongest first by the controlled model."""
+
+    rows: tuple[Row, ...]
+    cells: Mapping[Pair, Cell]
+    """All 56 ordered pairs of distinct arms: (row, column)."""
+    selection: Selection
+    set_aside: SetAside
+    rule: Rule
+    weighting: Weighting
+    comparisons: int
+    """That count. A vote on a duel is one, a ranking of k answers is k (k - 1) / 2."""
+    ballots: int
+    voters: int
+    as_of: datetime
+    raw: Preference
+    controlled: Preference
+
+    def row(self, arm: Mixture) -> Row:
+        """The row of an arm."""
+        return next(row for row in self.rows if row.arm == arm)
+
+    @property
+    def met(self) -> int:
+        """How many of the 28 pairs have at least one comparison that counts."""
+        return sum(cell.tally.votes > 0 for cell in self.cells.values()) // 2
+
+    @property
+    def coverage(self) -> float:
+        """Share of the 28 pairs that met."""
+        return self.met / (len(self.cells) / 2)
+
+
+def board(
+    frame: pd.DataFrame,
+    selection: Selection = Selection(),
+    *,
+    as_of: datetime,
+    rule: Rule = Rule(),
+    weighting: Weighting = Weighting.EQUAL,
+) -> Board:
+    """The board of a part of the votes (a frame of ``votes.frame``), as of a time that the caller gives."""
+    raise NotImplementedError
