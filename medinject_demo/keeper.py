@@ -53,11 +53,15 @@ class _Kept(Generic[Value]):
 
 
 class Keeper(Generic[Key, Value]):
-    """Results by question. ``compute`` runs in the keeper's thread alone, one question at a time."""
+    """Results by question.
+
+    ``compute(question, last)`` runs in the keeper's thread alone, one question at a time; where nothing changed it may
+    give the last result back.
+    """
 
     def __init__(
         self,
-        compute: Callable[[Key], Value],
+        compute: Callable[[Key, Value | None], Value],
         *,
         pause: float = PAUSE,
         most_kept: int = MOST_KEPT,
@@ -88,7 +92,8 @@ class Keeper(Generic[Key, Value]):
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _last(self, question: Key) -> _Kept[Value]:
-        return self._kept.get(question) or _Kept()
+        with self._lock:
+            return self._kept.get(question) or _Kept()
 
     def _begin(self, question: Key) -> None:
         self._waiting.add(question)
@@ -96,7 +101,7 @@ class Keeper(Generic[Key, Value]):
 
     def _timed(self, question: Key) -> tuple[Value, float]:
         begun = self._clock()
-        return self._compute(question), self._clock() - begun
+        return self._compute(question, self._last(question).value), self._clock() - begun
 
     def _end(self, question: Key, done: Future[tuple[Value, float]]) -> None:
         """Keep what came of it. What the computation raised is in the log, and its question is asked again later."""

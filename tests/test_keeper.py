@@ -23,7 +23,7 @@ class Slow:
         self.begun, self.let_go = threading.Event(), threading.Event()
         self.error: Exception | None = None
 
-    def __call__(self, question: str) -> str:
+    def __call__(self, question: str, last: str | None) -> str:
         self.asked.append(question)
         self.begun.set()
         assert self.let_go.wait(PATIENCE)
@@ -58,7 +58,7 @@ def settled(keeper: Keeper[Any, Any], question: object = "all") -> Look[Any]:
     return look
 
 
-def keeping(compute: Callable[[str], str], **settings: Any) -> closing[Keeper[str, str]]:
+def keeping(compute: Callable[[str, str | None], str], **settings: Any) -> closing[Keeper[str, str]]:
     return closing(Keeper(compute, **settings))
 
 
@@ -106,7 +106,7 @@ def test_a_question_is_computed_again_after_a_pause_only(slow: Slow) -> None:
 def test_after_a_long_computation_the_pause_is_as_long() -> None:
     clock = Hands()
 
-    def long(_question: str) -> str:
+    def long(_question: str, _last: str | None) -> str:
         clock.time += 10.0
         return str(clock.time)
 
@@ -134,6 +134,18 @@ def test_a_failure_leaves_the_last_result_and_is_in_the_log(
         assert keeper.look("all") == Look("all 1", failed=True)  # not tried again at once
         slow.error, clock.time = None, 6.0
         assert settled(keeper) == Look("all 3")
+
+
+def test_a_computation_is_given_the_last_result() -> None:
+    def longer(question: str, last: str | None) -> str:
+        return (last or question) + "!"
+
+    clock = Hands()
+    with keeping(longer, pause=1.0, clock=clock) as keeper:
+        assert settled(keeper) == Look("all!")
+        clock.time = 1.0
+        assert settled(keeper) == Look("all!!")
+        assert settled(keeper, "other") == Look("other!")
 
 
 def test_a_failure_without_a_result_before_it_leaves_none(slow: Slow) -> None:

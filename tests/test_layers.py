@@ -18,7 +18,7 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 FLOORS = (
     {"__init__", "settings", "domain", "documents", "errors"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy"},
-    {"arena", "assembly", "duel", "keeper", "relay"},
+    {"arena", "assembly", "boards", "duel", "keeper", "relay"},
     {"ui", "evaluation", "training"},
     {"app", "cli", "doctor", "terminal", "serving", "page_bench", "fleet_bench", "__main__", "readme"},
 )

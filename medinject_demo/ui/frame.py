@@ -12,6 +12,7 @@ import gradio as gr
 
 from ..adapters.registry import MINIATURE
 from ..arena import Arena
+from ..boards import Boards
 from ..domain import Prompt, Sampling
 from ..engine.base import Engine
 from ..errors import InvalidValue, MedInjectError, ModelError, Refused, StoreError
@@ -43,6 +44,8 @@ class Playground:
     """Of the fleet that answers; 0 where none does."""
     remarks: tuple[str, ...] = ()
     """What the person who serves should know of the servers."""
+    boards: Boards | None = None
+    """Where boards are computed; the page makes its own over the store where this is None."""
 
     @property
     def miniature(self) -> bool:

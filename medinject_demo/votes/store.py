@@ -110,6 +110,12 @@ class VoteStore:
         """How many battles each pair had, whichever side each arm was on; pairs without battles are left out."""
         return self._database.read(_battles_by_pair)
 
+    def mark(self) -> tuple[int, str]:
+        """Other than before where a vote was stored since: how many rows there are, and the time of the last."""
+        query = select(func.count(), func.coalesce(func.max(votes.c.at), "")).select_from(votes)
+        rows, last = self._rows(query)[0]
+        return rows, last
+
     def counts(self) -> Counts:
         """Battles, votes, coverage of the 28 pairs and verdicts by pair, all of one moment."""
 
