@@ -218,6 +218,8 @@ class Answer:
     finish_reason: FinishReason
     tokens: int
     seconds: float
+    cached: bool = False
+    """True where it was kept from an earlier time; ``seconds`` are those of then."""
 
     @property
     def words(self) -> int:

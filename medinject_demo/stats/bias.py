@@ -6,10 +6,17 @@ Knows no page and no board.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..domain import Verdict
+from .comparisons import ARMS, SIDES, VERDICTS, Comparisons, Counts, Truths, truths
 from .estimate import Estimate
+from .logistic import Codes, effective
 from .preference import Term
+from .shares import share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,4 +107,80 @@ class Bias:
 
 def bias(frame: pd.DataFrame, controlled: Preference) -> Bias:
     """The biases of the comparisons that count, and of the model fitted to them with the styles."""
-    raise NotImplementedError
+    said = Comparisons.of(frame)
+    rightly = _prefers_the_equivalent(frame, said)
+    return Bias(
+        position=_position(said, controlled),
+        styles=controlled.styles,
+        length=_length(frame, said),
+        seconds=_spread(frame["seconds"].dropna().to_numpy(np.float64)),
+        ties=_given(said, Verdict.BOTH_GOOD, Verdict.BOTH_BAD),
+        both_bad=_given(said, Verdict.BOTH_BAD),
+        unsure=_given(said, Verdict.UNSURE),
+        voters=_voters(frame, said),
+        agreement=agreement(frame, said),
+        equivalence=share(*rightly),
+        equivalence_votes=len(rightly[0]),
+    )
+
+
+def agreement(frame: pd.DataFrame, said: Comparisons) -> Agreement:
+    """Krippendorff's alpha over the prompts and pairs on which several voters voted; a voter's last vote of each."""
+    import pandas as pd
+
+    low, high = np.minimum(said.left, said.right), np.maximum(said.left, said.right)
+    first = np.where(said.left == low, said.share, 1 - said.share)
+    case = (pd.factorize(frame["prompt"])[0] * ARMS + low) * ARMS + high
+    votes = pd.DataFrame({"case": case, "voter": said.voter, "first": first})[said.said]
+    votes = votes.drop_duplicates(["case", "voter"], keep="last")
+    cases, place = np.unique(votes["case"], return_inverse=True)
+    counts = np.bincount(place * 3 + (2 * votes["first"]).to_numpy(np.int64), minlength=3 * len(cases)).reshape(-1, 3)
+    counts = counts[counts.sum(axis=1) > 1]
+    return Agreement(_alpha(counts), len(counts), int(counts.sum()))
+
+
+def _alpha(counts: Counts) -> float | None:
+    """From how often each of three values was given in each case; None where one value alone was."""
+    if np.count_nonzero(counts.sum(axis=0)) < 2:
+        return None
+    import krippendorff
+
+    return float(krippendorff.alpha(value_counts=counts, value_domain=[0.0, 0.5, 1.0], level_of_measurement="ordinal"))
+
+
+def _position(said: Comparisons, controlled: Preference) -> Position:
+    decisive = said.decisive
+    left = share(said.share[decisive] == 1, said.voter[decisive])
+    return Position(controlled.position.chance, left)
+
+
+def _length(frame: pd.DataFrame, said: Comparisons) -> Length:
+    left, right = (frame[f"words_{side}"].to_numpy(np.float64) for side in SIDES)
+    unlike = said.decisive & (left != right)
+    longer = (said.share == 1) == (left > right)
+    return Length(share(longer[unlike], said.voter[unlike]), _spread(np.concatenate([left, right])))
+
+
+def _given(said: Comparisons, *verdicts: Verdict) -> Estimate | None:
+    return share(np.isin(said.verdict, [VERDICTS.index(each) for each in verdicts]), said.voter)
+
+
+def _voters(frame: pd.DataFrame, said: Comparisons) -> Voters:
+    comparisons = np.bincount(said.voter, minlength=said.voters)
+    ballots = frame.assign(voter_code=said.voter).groupby("voter_code")["ballot"].nunique().to_numpy()
+    busiest = float(comparisons.max() / comparisons.sum()) if len(comparisons) else 0.0
+    return Voters(_spread(ballots), busiest, effective(comparisons))
+
+
+def _prefers_the_equivalent(frame: pd.DataFrame, said: Comparisons) -> tuple[Truths, Codes]:
+    """Of the decisive votes with one equivalent answer of two: whether it was preferred, and the voter."""
+    (known_left, left), (known_right, right) = (truths(frame, f"equivalent_{side}") for side in SIDES)
+    telling = said.decisive & known_left & known_right & (left != right)
+    preferred = (said.share == 1) == left
+    return preferred[telling], said.voter[telling]
+
+
+def _spread(values: NDArray[Any]) -> Spread | None:
+    if not len(values):
+        return None
+    return Spread(len(values), *np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist())

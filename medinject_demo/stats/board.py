@@ -6,6 +6,7 @@ difference from the base, so the base itself has none. Knows no page: verdicts a
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +14,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from ..domain import BASE, Mixture
+import numpy as np
+
+from ..domain import BASE, MIXTURES, Mixture, Verdict
 from ..pairing import Pair
+from .comparisons import VERDICTS, Comparisons, Tally
 from .estimate import CONFIDENCE, Estimate
-from .preference import Preference, Weighting
-from .selection import Selection, SetAside
+from .preference import STYLES, Preference, Weighting, fit
+from .selection import Selection, SetAside, select
+from .shares import arm_shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,27 +75,6 @@ class Rating:
     ranks: tuple[int, int]
     """Best and worst: one more than the arms whose difference is above 0 for sure, and eight less those below."""
     standing: Standing
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What was said in some comparisons, seen from one side. Counts of comparisons that count."""
-
-    wins: int = 0
-    losses: int = 0
-    both_good: int = 0
-    both_bad: int = 0
-    unsure: int = 0
-
-    @property
-    def ties(self) -> int:
-        """Good and bad ties."""
-        return self.both_good + self.both_bad
-
-    @property
-    def votes(self) -> int:
-        """All of it, unsure votes included."""
-        return self.wins + self.losses + self.ties + self.unsure
 
 
 @dataclass(frozen=True)
@@ -164,4 +148,78 @@ def board(
     weighting: Weighting = Weighting.EQUAL,
 ) -> Board:
     """The board of a part of the votes (a frame of ``votes.frame``), as of a time that the caller gives."""
-    raise NotImplementedError
+    counted, set_aside = select(frame, selection)
+    said = Comparisons.of(counted)
+    raw, controlled = (fit(counted, styles=styles, weighting=weighting) for styles in ((), STYLES))
+    cells = _cells(said, raw, controlled, rule)
+    return Board(
+        rows=_rows(said, raw, controlled, rule),
+        cells=cells,
+        selection=selection,
+        set_aside=set_aside,
+        rule=rule,
+        weighting=weighting,
+        comparisons=len(counted),
+        ballots=counted["ballot"].nunique(),
+        voters=said.voters,
+        as_of=as_of,
+        raw=raw,
+        controlled=controlled,
+    )
+
+
+def _cells(said: Comparisons, raw: Preference, controlled: Preference, rule: Rule) -> dict[Pair, Cell]:
+    tallies, known = said.tallies, _known(said, rule)
+    return {
+        (one, other): Cell(
+            tallies[one, other],
+            raw.difference(one, other).chance,
+            controlled.difference(one, other).chance,
+            _standing(controlled.difference(one, other), known[one] and known[other], rule),
+        )
+        for one, other in itertools.permutations(MIXTURES, 2)
+    }
+
+
+def _rows(said: Comparisons, raw: Preference, controlled: Preference, rule: Rule) -> tuple[Row, ...]:
+    tallies, known, failures = said.tallies, _known(said, rule), _failures(said)
+    rows = []
+    for arm, voters in zip(MIXTURES, said.voters_by_arm, strict=True):
+        tally = sum((tallies[arm, other] for other in MIXTURES if other != arm), Tally())
+        settled = tally.votes >= rule.settled_votes and voters >= rule.settled_voters
+        plain, twin = (_rating(model, arm, known[arm] and known[BASE], rule) for model in (raw, controlled))
+        rows.append(Row(arm, plain, twin, tally, voters, failures[arm], not settled))
+    return tuple(sorted(rows, key=lambda row: (not row.tally.votes, -round(row.controlled.points.value, 6))))
+
+
+def _known(said: Comparisons, rule: Rule) -> dict[Mixture, bool]:
+    """Whether there is enough of an arm to say something."""
+    votes = said.votes_by_arm
+    return {
+        arm: count >= rule.least_votes and voters >= rule.least_voters
+        for arm, count, voters in zip(MIXTURES, votes, said.voters_by_arm, strict=True)
+    }
+
+
+def _rating(model: Preference, arm: Mixture, known: bool, rule: Rule) -> Rating:
+    signs = [model.difference(arm, other).sign() for other in MIXTURES if other != arm]
+    ranks = (1 + signs.count(-1), len(MIXTURES) - signs.count(1))
+    difference = model.difference(arm, BASE)
+    standing = Standing.REFERENCE if arm == BASE else _standing(difference, known, rule)
+    return Rating(difference.scaled(POINTS, HOME), ranks, standing)
+
+
+def _standing(difference: Estimate, known: bool, rule: Rule) -> Standing:
+    """What can be said of a difference in logits."""
+    if not known:
+        return Standing.TOO_FEW
+    if sign := difference.sign():
+        return Standing.AHEAD if sign > 0 else Standing.BEHIND
+    return Standing.LEVEL if difference.half_width * POINTS <= rule.level_within else Standing.TOO_FEW
+
+
+def _failures(said: Comparisons) -> dict[Mixture, Estimate | None]:
+    bad = said.verdict == VERDICTS.index(Verdict.BOTH_BAD)
+    return arm_shares(
+        np.concatenate([said.left, said.right]), np.concatenate([bad, bad]), np.concatenate([said.voter, said.voter])
+    ).estimates

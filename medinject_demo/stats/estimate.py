@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from typing import Final
 
 CONFIDENCE: Final = 0.95
 """Of every interval: 19 in 20 hold the truth. Each stands for itself: of 28 at once, one or two miss it."""
+NORMAL: Final = 1.959963984540054
+"""Half the length of a normal distribution's 95 % interval, in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,19 @@ class Estimate:
         low, high = shift + factor * self.low, shift + factor * self.high
         return Estimate(shift + factor * self.value, factor * self.error, low, high)
 
-    def mapped(self, way: Callable[[float], float], slope: float) -> Estimate:
-        """The same through an increasing function, whose slope at the value gives the error."""
-        return Estimate(way(self.value), self.error * slope, way(self.low), way(self.high))
+    @property
+    def chance(self) -> Estimate:
+        """A logit as the probability that it stands for; the error by the slope there."""
+        value, low, high = (_expit(each) for each in (self.value, self.low, self.high))
+        return Estimate(value, self.error * value * (1 - value), low, high)
+
+
+def interval(value: float, variance: float, quantile: float, prior: float | None = None) -> Estimate:
+    """A value and ``quantile`` standard errors to each side, but no wider than the 95 % of a prior of this variance."""
+    error = variance**0.5
+    half = quantile * error if prior is None else min(quantile * error, NORMAL * prior**0.5)
+    return Estimate(value, error, value - half, value + half)
+
+
+def _expit(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit)) if logit > 0 else math.exp(logit) / (1 + math.exp(logit))

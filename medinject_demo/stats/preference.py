@@ -17,8 +17,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from ..domain import MIXTURES, Mixture
-from .estimate import Estimate
+from .comparisons import ARMS, Comparisons
+from .estimate import Estimate, interval
+from .logistic import Codes, Floats, Logistic, logistic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,13 +64,21 @@ class Preference:
     styles: tuple[Term, ...]
     """Empty for the raw model; a style that never differs is left out."""
     comparisons: int
+    """Those that say something of preference: unsure votes are not among them."""
     voters: int
     quantile: float
-    """Of Student's t with one degree of freedom less than voters: the factor from error to half an interval."""
+    """Of Student's t with one degree of freedom less than ``effective`` voters: from error to half an interval."""
+    ridge: float
 
     def contrast(self, weights: Mapping[Mixture, float]) -> Estimate:
-        """A sum of strengths with weights that sum to 0, and its interval from their joint covariance."""
-        raise NotImplementedError
+        """A sum of strengths with weights that sum to 0, and its interval from their joint covariance.
+
+        The interval is never wider than the prior's own, to which it falls back where there are no votes.
+        """
+        row = np.array([weights.get(mixture, 0.0) for mixture in MIXTURES])
+        variance = float(row @ np.array(self.covariance) @ row)
+        prior = float(row @ row) / self.ridge if self.ridge else None
+        return interval(float(row @ self.strengths), variance, self.quantile, prior)
 
     def difference(self, one: Mixture, other: Mixture) -> Estimate:
         """How much stronger ``one`` is than ``other``, in logits."""
@@ -84,5 +96,74 @@ def fit(
     weighting: Weighting = Weighting.EQUAL,
     ridge: float = RIDGE,
 ) -> Preference:
-    """Fit the model to a frame of votes (``votes.frame``). No votes at all give the prior."""
-    raise NotImplementedError
+    """Fit the model to a frame of votes (``votes.frame``). No votes at all give the prior.
+
+    ``ridge`` may be 0 where the arms that met are all eight, connected, and none has won or lost everything.
+    """
+    said = Comparisons.of(frame)
+    frame, kept = frame[said.said], said.kept(said.said)
+    differences, scales = _styles(frame, styles)
+    fitted = logistic(
+        design(kept.left, kept.right, differences),
+        kept.share,
+        _weights(frame, weighting),
+        kept.voter,
+        precision(ridge, ARMS, 1 + len(scales)),
+    )
+    return _preference(fitted, scales, len(frame), ridge)
+
+
+def design(left: Codes, right: Codes, styles: Floats, arms: int = ARMS) -> Floats:
+    """One row for each comparison: 1 for the left's arm, -1 for the right's, 1 for the position, then the styles."""
+    rows = np.zeros((len(left), arms + 1 + styles.shape[1]), order="F")
+    places = np.arange(len(left))
+    rows[places, left] = 1
+    rows[places, right] -= 1
+    rows[:, arms] = 1
+    rows[:, arms + 1 :] = styles
+    return rows
+
+
+def precision(ridge: float, arms: int, others: int) -> Floats:
+    """The prior's: ``ridge`` on each coefficient, and 1 on the sum of the strengths, of which votes say nothing."""
+    prior = ridge * np.eye(arms + others)
+    prior[:arms, :arms] += 1
+    return prior
+
+
+def _styles(frame: pd.DataFrame, names: tuple[str, ...]) -> tuple[Floats, dict[str, float]]:
+    """The differences in logarithms by their root mean square, and that for each name; those that never differ go."""
+    columns, scales = [], {}
+    for name in names:
+        left, right = (frame[f"{name}_{side}"].to_numpy(np.float64) for side in ("left", "right"))
+        difference = np.log1p(left) - np.log1p(right)
+        if difference.any():
+            scales[name] = float(np.sqrt((difference**2).mean()))
+            columns.append(difference / scales[name])
+    return (np.stack(columns, axis=1) if columns else np.zeros((len(frame), 0))), scales
+
+
+def _weights(frame: pd.DataFrame, weighting: Weighting) -> Floats:
+    weights = frame["weight"].to_numpy(np.float64)
+    if weighting is Weighting.PROPENSITY and len(frame):
+        weights = weights / frame["propensity"].to_numpy(np.float64)
+        weights = weights / weights.mean()
+    return weights
+
+
+def _preference(fitted: Logistic, scales: Mapping[str, float], comparisons: int, ridge: float) -> Preference:
+    values, covariance = fitted.coefficients, fitted.covariance
+    others = [
+        interval(float(values[place]), float(covariance[place, place]), fitted.quantile, 1 / ridge if ridge else None)
+        for place in range(ARMS, len(values))
+    ]
+    return Preference(
+        strengths=tuple(values[:ARMS].tolist()),
+        covariance=tuple(map(tuple, covariance[:ARMS, :ARMS].tolist())),
+        position=others[0],
+        styles=tuple(Term(name, term, scales[name]) for name, term in zip(scales, others[1:], strict=True)),
+        comparisons=comparisons,
+        voters=fitted.clusters,
+        quantile=fitted.quantile,
+        ridge=ridge,
+    )

@@ -8,17 +8,32 @@ to a mixture is to put it in the place of a part of the others. Knows no words: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ..domain import Mixture, Provenance
+import numpy as np
+
+from ..domain import MIXTURES, Mixture, Provenance
+from .comparisons import SIDES, Comparisons, Truths, truths
 from .estimate import Estimate
+from .logistic import Codes
+from .shares import arm_shares
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .preference import Preference
+
+MATTERS: Final = 0.35
+"""Logits, 59 preferred in 100: an interval of preference that holds 0 is narrow up to this half width."""
+MATTERS_SHARE: Final = 0.05
+"""The same for a share: five answers in a hundred."""
+LEAST_CLUSTERS: Final = 3
+"""Voters or prompts below which nothing is concluded."""
 
 
 class Outcome(StrEnum):
@@ -129,4 +144,97 @@ class Provenances:
 
 def provenances(frame: pd.DataFrame, raw: Preference, controlled: Preference) -> Provenances:
     """The effects of the provenances, from the comparisons that count and the models fitted to them."""
-    raise NotImplementedError
+    voters = Comparisons.of(frame)
+    return Provenances(
+        preference=_of_preference(controlled),
+        raw_preference=_of_preference(raw),
+        equivalence=_of_shares(Outcome.EQUIVALENCE, *_judgements(frame, "equivalent", voters)),
+        exactness=_of_shares(Outcome.EXACTNESS, *_answers(frame, voters)),
+    )
+
+
+def weights(chosen: Sequence[Provenance]) -> dict[Mixture, float]:
+    """The weight of each arm in the effect of these provenances: the product of their signs, scaled by the order."""
+    places = [tuple(Provenance).index(each) for each in chosen]
+    scale = 2 ** (len(Provenance) - len(places))
+    return {arm: math.prod(2 * arm.levels[place] - 1 for place in places) / scale for arm in MIXTURES}
+
+
+def _of_preference(model: Preference) -> Effects:
+    return _effects(
+        Outcome.PREFERENCE, lambda row, _: model.contrast(row), (), model.comparisons, model.voters, MATTERS
+    )
+
+
+def _of_shares(outcome: Outcome, arm: Codes, yes: Truths, cluster: Codes) -> Effects | None:
+    """None without units."""
+    if not len(yes):
+        return None
+    reached = arm_shares(arm, yes, cluster)
+    shares = tuple(
+        Share(arm, share, count) for (arm, share), count in zip(reached.estimates.items(), reached.counts, strict=True)
+    )
+
+    def contrast(row: Mapping[Mixture, float], widest: float) -> Estimate:
+        return reached.contrast([row.get(each, 0.0) for each in MIXTURES], widest)
+
+    return _effects(outcome, contrast, shares, len(yes), reached.clusters, MATTERS_SHARE)
+
+
+def _effects(
+    outcome: Outcome,
+    contrast: Callable[[Mapping[Mixture, float], float], Estimate],
+    shares: tuple[Share, ...],
+    units: int,
+    clusters: int,
+    matters: float,
+) -> Effects:
+    def concluded(row: Mapping[Mixture, float], widest: float) -> tuple[Estimate, Conclusion]:
+        estimate = contrast(row, widest)
+        return estimate, _conclusion(estimate, clusters, matters)
+
+    chosen = [each for order in (1, 2, 3) for each in itertools.combinations(Provenance, order)]
+    steps = [(added, to) for to in MIXTURES for added in Provenance if added not in to.provenances]
+    return Effects(
+        outcome=outcome,
+        effects=tuple(Effect(each, *concluded(weights(each), 2.0 ** (len(each) - 1))) for each in chosen),
+        steps=tuple(
+            Step(added, to, *concluded({Mixture.of((*to.provenances, added)): 1.0, to: -1.0}, 1.0))
+            for added, to in steps
+        ),
+        shares=shares,
+        units=units,
+        clusters=clusters,
+        matters=matters,
+    )
+
+
+def _conclusion(estimate: Estimate, clusters: int, matters: float) -> Conclusion:
+    if clusters < LEAST_CLUSTERS:
+        return Conclusion.UNKNOWN
+    if sign := estimate.sign():
+        return Conclusion.ADDS if sign > 0 else Conclusion.TAKES
+    return Conclusion.NONE if estimate.half_width <= matters else Conclusion.UNKNOWN
+
+
+def _judgements(frame: pd.DataFrame, column: str, voters: Comparisons) -> tuple[Codes, Truths, Codes]:
+    """Each answer of each comparison of which something was said: its arm, what was said, the voter."""
+    said = [truths(frame, f"{column}_{side}") for side in SIDES]
+    parts = [
+        (arm[known], yes[known], voters.voter[known])
+        for arm, (known, yes) in zip((voters.left, voters.right), said, strict=True)
+    ]
+    arm, yes, voter = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return arm, yes, np.unique(voter, return_inverse=True)[1]
+
+
+def _answers(frame: pd.DataFrame, voters: Comparisons) -> tuple[Codes, Truths, Codes]:
+    """Each arm's answer to each prompt, once, and the prompt: exact where most of its answers are."""
+    import pandas as pd
+
+    prompts = pd.factorize(frame["prompt"])[0]
+    arm, yes, prompt = _judgements(frame, "exact", replace(voters, voter=prompts))
+    place = prompt * len(MIXTURES) + arm
+    units = np.bincount(place)
+    met = np.flatnonzero(units)
+    return met % len(MIXTURES), 2 * np.bincount(place, yes)[met] > units[met], met // len(MIXTURES)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from .bias import Bias
-from .board import Board, Rule
+from .bias import Bias, bias
+from .board import Board, Rule, board
 from .preference import Weighting
-from .provenance import Provenances
-from .selection import Selection
+from .provenance import Provenances, provenances
+from .selection import Selection, select
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,4 +34,6 @@ def report(
     weighting: Weighting = Weighting.EQUAL,
 ) -> Report:
     """All of it. Takes seconds for a million votes: call it off the path of a request."""
-    raise NotImplementedError
+    counted, _ = select(frame, selection)
+    whole = board(frame, selection, as_of=as_of, rule=rule, weighting=weighting)
+    return Report(whole, provenances(counted, whole.raw, whole.controlled), bias(counted, whole.controlled))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,4 +35,16 @@ class SetAside:
 
 def select(frame: pd.DataFrame, selection: Selection = Selection()) -> tuple[pd.DataFrame, SetAside]:
     """The comparisons that count, as a frame of the same columns, and how many do not."""
-    raise NotImplementedError
+    chosen = frame[_matches(frame, selection)]
+    blind = chosen["blind"].to_numpy(bool)
+    suspect = chosen["suspect"].to_numpy(bool)
+    return chosen[blind & ~suspect], SetAside(int((~blind).sum()), int((blind & suspect).sum()))
+
+
+def _matches(frame: pd.DataFrame, selection: Selection) -> NDArray[np.bool_]:
+    matches = np.ones(len(frame), bool)
+    for column in fields(selection):
+        asked = getattr(selection, column.name)
+        if asked is not None:
+            matches &= (frame[column.name] == str(asked)).to_numpy(bool)
+    return matches

@@ -12,6 +12,7 @@ from ..domain import Answer, Kind, Mixture, Verdict
 from ..errors import InvalidValue
 from ..pairing import Pair
 from ..privacy import require_clean
+from .rankings import Comparison, Ranking, comparisons, ranking_of
 
 MOST_COMMENT: Final = 2_000
 """Longest comment, in characters."""
@@ -48,18 +49,28 @@ Criteria = tuple[frozenset[Criterion], ...]
 Equivalence = tuple[bool | None, ...]
 """Whether each side's answer is equivalent to the reference, in display order; None where not said."""
 
-UNSAID: Final[Equivalence] = (None, None)
 Named = TypeVar("Named", bound=StrEnum)
+
+
+def unsaid(places: int) -> Equivalence:
+    """Nothing said of any of these answers."""
+    return (None,) * places
+
+
+UNSAID: Final = unsaid(2)
 
 
 @dataclass(frozen=True)
 class Ballot:
-    """What a voter says of a battle."""
+    """What a voter says of a battle: a verdict on two answers, or a ranking of three or more."""
 
-    verdict: Verdict
+    verdict: Verdict | None
+    """None where the answers are ranked."""
     criteria: Criteria = (frozenset(), frozenset())
     comment: str = ""
     profile: Profile = Profile.UNDECLARED
+    ranking: Ranking = ()
+    """The rank of each answer in display order; empty where there is a verdict."""
 
     @classmethod
     def read(
@@ -76,6 +87,31 @@ class Ballot:
         require_clean(comment, "comment", MOST_COMMENT, may_be_empty=True)
         reasons = tuple(frozenset(known(Criterion, each, "criterion") for each in side) for side in criteria)
         return cls(known(Verdict, verdict, "verdict"), reasons, comment.strip(), known(Profile, profile, "profile"))
+
+    @classmethod
+    def ranked(cls, ranks: Sequence[object], comment: str = "", profile: str = "undeclared") -> Ballot:
+        """Read a ranking that a page or a client sent: the rank of each answer, in display order.
+
+        Raises:
+            InvalidValue: the ranks are none, or the profile is none of those known.
+            Refused: the comment is too long, or seems to hold personal data.
+        """
+        ranking = ranking_of(ranks)
+        require_clean(comment, "comment", MOST_COMMENT, may_be_empty=True)
+        blank = (frozenset[Criterion](),) * len(ranking)
+        return cls(None, blank, comment.strip(), known(Profile, profile, "profile"), ranking)
+
+    @property
+    def places(self) -> int:
+        """Of how many answers it speaks."""
+        return len(self.ranking) or 2
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """What it says of each pair of answers: one of a verdict, k(k-1)/2 of a ranking of k."""
+        if self.verdict is not None:
+            return (Comparison(0, 1, self.verdict),)
+        return comparisons(self.ranking)
 
 
 def known(names: type[Named], name: object, what: str) -> Named:
@@ -140,13 +176,21 @@ class LiveVote:
     kind: Kind
     specialty: str
     propensity: float
-    """Probability with which the pair was drawn."""
+    """Probability with which this set of arms was drawn."""
     turns: int
+
+    @property
+    def ranking(self) -> Ranking:
+        """The rank of each arm in display order; empty where the vote is a verdict on two."""
+        return self.ballot.ranking
 
 
 @dataclass(frozen=True)
 class PairCount:
-    """What became of the battles of one pair; ``wins`` in the order of the pair. Blind verdicts only."""
+    """What became of the battles of one pair; ``wins`` in the order of the pair. Blind verdicts only.
+
+    A ranking of k answers is a battle of each of its k(k-1)/2 pairs, and says a verdict on each of them.
+    """
 
     battles: int = 0
     wins: tuple[int, int] = (0, 0)
@@ -161,7 +205,7 @@ class PairCount:
 
     @property
     def votes(self) -> int:
-        """Votes counted for this pair."""
+        """Verdicts counted for this pair, those inside rankings included."""
         return self.decisive + self.both_good + self.both_bad + self.unsure
 
 
@@ -170,8 +214,9 @@ class Counts:
     """The state of the collection. ``pairs`` has all 28 pairs, those without battles too."""
 
     battles: int
+    """Battles that were voted on: a ranking is one, whatever the number of its answers."""
     votes: int
-    """Live votes, those of ``after_reveal`` included."""
+    """Live votes, those of ``after_reveal`` included; a ranking is one vote."""
     voters: int
     """Distinct voters with a live vote."""
     after_reveal: int

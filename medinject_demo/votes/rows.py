@@ -10,19 +10,21 @@ from typing import Any
 
 from ..domain import Answer, Battle, FinishReason, Kind, Mixture, Prompt, Sampling, Turn, Verdict
 from ..pairing import Pair, pair_of, pairs
+from .rankings import Comparison, comparisons
 from .records import Ballot, Criterion, LiveVote, PairCount, Profile, Style, Vote
 
 
 def pair_counts(by_pair: Mapping[Pair, int], tallies: Iterable[Any]) -> dict[Pair, PairCount]:
-    """The verdicts of battles in display order, as those of pairs in the study's order."""
+    """The verdicts and rankings of battles in display order, as verdicts on pairs in the study's order."""
     sums: dict[Pair, dict[str, int]] = {pair: {} for pair in pairs()}
     for row in tallies:
-        left, right = arms_of(row.arms)
-        pair = pair_of(left, right)
-        turned = {Verdict.LEFT: Verdict.RIGHT, Verdict.RIGHT: Verdict.LEFT} if pair[0] == right else {}
-        verdict = Verdict(row.verdict)
-        verdict = turned.get(verdict, verdict)
-        sums[pair][verdict] = sums[pair].get(verdict, 0) + row.votes
+        arms = arms_of(row.arms)
+        for said in _comparisons(row):
+            left, right = arms[said.left], arms[said.right]
+            pair = pair_of(left, right)
+            turned = {Verdict.LEFT: Verdict.RIGHT, Verdict.RIGHT: Verdict.LEFT} if pair[0] == right else {}
+            verdict = turned.get(said.verdict, said.verdict)
+            sums[pair][verdict] = sums[pair].get(verdict, 0) + row.votes
     return {pair: _pair_count(by_pair.get(pair, 0), said) for pair, said in sums.items()}
 
 
@@ -31,7 +33,13 @@ def _pair_count(count: int, said: Mapping[str, int]) -> PairCount:
     return PairCount(count, (left, right), *rest)
 
 
-@functools.lru_cache  # 56 values at most, read for every vote
+def _comparisons(row: Any) -> tuple[Comparison, ...]:
+    if row.ranking is None:
+        return (Comparison(0, 1, Verdict(row.verdict)),)
+    return comparisons(tuple(json.loads(row.ranking)))
+
+
+@functools.lru_cache(1024)  # a duel has 56 values, read for every vote
 def arms_of(slugs: str) -> tuple[Mixture, ...]:
     """The arms of a battle in display order, from how they are kept."""
     return tuple(Mixture.parse(slug) for slug in slugs.split("+"))
@@ -82,6 +90,7 @@ def rows_of_answers(battle: Battle) -> Iterator[dict[str, object]]:
                 "finish_reason": str(answer.finish_reason),
                 "tokens": answer.tokens,
                 "seconds": answer.seconds,
+                "cached": int(answer.cached),
                 **asdict(Style.of(answer)),
             }
 
@@ -113,6 +122,7 @@ def _turn(rows: list[Any]) -> Turn:
             FinishReason(row.finish_reason),
             row.tokens,
             row.seconds,
+            bool(row.cached),
         )
         for row in rows
     )
@@ -120,7 +130,7 @@ def _turn(rows: list[Any]) -> Turn:
 
 
 def row_of_vote(vote: Vote) -> dict[str, object]:
-    """A vote; a withdrawal has no verdict."""
+    """A vote; a withdrawal has neither verdict nor ranking."""
     said = vote.ballot
     return {
         "id": vote.id,
@@ -128,7 +138,8 @@ def row_of_vote(vote: Vote) -> dict[str, object]:
         "voter": vote.voter,
         "version": vote.version,
         "at": vote.at,
-        "verdict": str(said.verdict) if said else None,
+        "verdict": str(said.verdict) if said and said.verdict else None,
+        "ranking": _json(said.ranking) if said and said.ranking else None,
         "criteria": _json([sorted(map(str, side)) for side in said.criteria] if said else [[], []]),
         "comment": _clean(said.comment) if said else "",
         "profile": str(said.profile if said else Profile.UNDECLARED),
@@ -141,9 +152,11 @@ def row_of_vote(vote: Vote) -> dict[str, object]:
 def vote_of(row: Any) -> Vote:
     """A vote from its row."""
     ballot = None
-    if row.verdict is not None:
+    if row.verdict is not None or row.ranking is not None:
         criteria = tuple(frozenset(map(Criterion, side)) for side in json.loads(row.criteria))
-        ballot = Ballot(Verdict(row.verdict), criteria, row.comment, Profile(row.profile))
+        verdict = None if row.verdict is None else Verdict(row.verdict)
+        ranking = tuple(json.loads(row.ranking or "[]"))
+        ballot = Ballot(verdict, criteria, row.comment, Profile(row.profile), ranking)
     equivalent = tuple(json.loads(row.equivalent))
     return Vote(row.id, row.battle, row.voter, row.version, row.at, ballot, equivalent, row.seconds, bool(row.blind))
 

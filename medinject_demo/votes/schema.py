@@ -55,6 +55,7 @@ answers: Final = Table(
     Column("bold", Integer),
     Column("lists", Integer),
     Column("emoji", Integer),
+    Column("cached", Integer),
 )
 
 votes: Final = Table(
@@ -72,6 +73,27 @@ votes: Final = Table(
     Column("equivalent", String),
     Column("seconds", Double),
     Column("blind", Integer),
+    Column("ranking", String),
+)
+
+cached_answers: Final = Table(
+    "cached_answers",
+    TABLES,
+    Column("prompt", String, primary_key=True),
+    Column("fingerprint", String, primary_key=True),
+    Column("sampling", String, primary_key=True),
+    Column("at", String),
+    Column("text", String),
+    Column("finish_reason", String),
+    Column("tokens", Integer),
+    Column("seconds", Double),
+)
+
+shared_battles: Final = Table(
+    "shared_battles",
+    TABLES,
+    Column("battle", String, primary_key=True),
+    Column("at", String),
 )
 
 migrations: Final = Table(
@@ -150,6 +172,32 @@ MIGRATIONS: Final = (
                 seconds DOUBLE PRECISION,
                 blind INTEGER NOT NULL,          -- 0 where the verdict came after the reveal
                 UNIQUE (battle, voter, version)
+            )
+            """,
+        ),
+    ),
+    Migration(
+        "rankings",
+        (
+            "ALTER TABLE votes ADD COLUMN ranking TEXT",  # JSON, ranks by place; NULL: a verdict, or withdrawn
+            "ALTER TABLE answers ADD COLUMN cached INTEGER NOT NULL DEFAULT 0",
+            """
+            CREATE TABLE cached_answers (        -- first answers to the bundled prompts
+                prompt TEXT NOT NULL,            -- content hash
+                fingerprint TEXT NOT NULL,       -- of what answered
+                sampling TEXT NOT NULL,          -- JSON
+                at TEXT NOT NULL,
+                text TEXT NOT NULL,
+                finish_reason TEXT NOT NULL,
+                tokens INTEGER NOT NULL,
+                seconds DOUBLE PRECISION NOT NULL,
+                PRIMARY KEY (prompt, fingerprint, sampling)
+            )
+            """,
+            """
+            CREATE TABLE shared_battles (        -- those whose maker asked for a link
+                battle TEXT PRIMARY KEY REFERENCES battles (id),
+                at TEXT NOT NULL
             )
             """,
         ),

@@ -6,6 +6,7 @@ or a withdrawal of a vote is a new row with the next version. Knows neither the 
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Callable
 from dataclasses import fields
@@ -107,7 +108,10 @@ class VoteStore:
         return self._database.read(work)
 
     def battles_by_pair(self) -> dict[Pair, int]:
-        """How many battles each pair had, whichever side each arm was on; pairs without battles are left out."""
+        """How many battles each pair had, whichever side each arm was on; pairs without battles are left out.
+
+        A ranking is a battle of each of its pairs.
+        """
         return self._database.read(_battles_by_pair)
 
     def mark(self) -> tuple[int, str]:
@@ -122,12 +126,14 @@ class VoteStore:
         def work(connection: Connection) -> Counts:
             how_many = (func.count(), func.count(votes.c.voter.distinct()))
             live, voters = connection.execute(select(*how_many).where(*_LIVE)).one()
-            verdicts = select(battles.c.arms, votes.c.verdict, func.count().label("votes")).where(*_LIVE)
-            verdicts = verdicts.join_from(votes, battles, votes.c.battle == battles.c.id).where(votes.c.blind == 1)
-            tallies = connection.execute(verdicts.group_by(battles.c.arms, votes.c.verdict)).all()
+            said = (battles.c.arms, votes.c.verdict, votes.c.ranking)
+            verdicts = select(*said, func.count().label("votes")).where(*_LIVE, votes.c.blind == 1)
+            verdicts = verdicts.join_from(votes, battles, votes.c.battle == battles.c.id)
+            tallies = connection.execute(verdicts.group_by(*said)).all()
             table = pair_counts(_battles_by_pair(connection), tallies)
-            blind = sum(count.votes for count in table.values())
-            return Counts(sum(count.battles for count in table.values()), live, voters, live - blind, table)
+            blind = sum(tally.votes for tally in tallies)
+            fought = connection.scalar(select(func.count()).select_from(battles)) or 0
+            return Counts(fought, live, voters, live - blind, table)
 
         return self._database.read(work)
 
@@ -163,7 +169,7 @@ class VoteStore:
 
 _later = votes.alias("later")
 _LIVE = (
-    votes.c.verdict.is_not(None),
+    votes.c.verdict.is_not(None) | votes.c.ranking.is_not(None),
     ~exists().where(
         _later.c.battle == votes.c.battle, _later.c.voter == votes.c.voter, _later.c.version > votes.c.version
     ),
@@ -180,6 +186,6 @@ def _latest(connection: Connection, battle: str, voter: str) -> Vote | None:
 def _battles_by_pair(connection: Connection) -> dict[Pair, int]:
     counts: dict[Pair, int] = {}
     for row in connection.execute(select(battles.c.arms, func.count().label("battles")).group_by(battles.c.arms)):
-        pair = pair_of(*arms_of(row.arms))
-        counts[pair] = counts.get(pair, 0) + row.battles
+        for pair in itertools.combinations(arms_of(row.arms), 2):
+            counts[pair_of(*pair)] = counts.get(pair_of(*pair), 0) + row.battles
     return counts

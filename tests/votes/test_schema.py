@@ -19,6 +19,9 @@ MORE = (*MIGRATIONS, Migration("a remark", ("ALTER TABLE votes ADD COLUMN remark
 BROKEN = (*MIGRATIONS, Migration("broken", ("CREATE TABLE half (a TEXT)", "ALTER TABLE nowhere ADD COLUMN a TEXT")))
 
 
+NUMBERS = list(range(1, len(MIGRATIONS) + 1))
+
+
 def tables(url: str) -> dict[str, set[str]]:
     """Tables and their columns as they are in the database."""
     engine = create_engine(url)
@@ -42,7 +45,7 @@ def test_the_migrations_leave_the_tables_described(url: str, database: Database)
 
 
 def test_the_migrations_released_do_not_change() -> None:
-    assert [step.name for step in MIGRATIONS] == ["battles, answers, votes"]
+    assert [step.name for step in MIGRATIONS] == ["battles, answers, votes", "rankings"]
 
 
 def test_a_new_migration_keeps_the_votes(url: str, store: VoteStore) -> None:
@@ -51,7 +54,7 @@ def test_a_new_migration_keeps_the_votes(url: str, store: VoteStore) -> None:
     assert VoteStore(newer).latest("duel", "v") == vote
     newer.close()
     assert "remark" in tables(url)["votes"]
-    assert applied(url) == [1, 2]
+    assert applied(url) == [*NUMBERS, len(NUMBERS) + 1]
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(url: str, store: VoteStore) -> None:
@@ -61,7 +64,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(url: str, store: VoteStore
         VoteStore(broken).counts()
     broken.close()
     assert "half" not in tables(url)
-    assert applied(url) == [1]
+    assert applied(url) == NUMBERS
     assert store.latest("duel", "v") == vote
 
 
@@ -82,10 +85,10 @@ def test_a_database_from_a_newer_program_is_refused_untouched(url: str) -> None:
         VoteStore(older).cast(battle(), "v", BALLOT)
     older.close()
     assert str(refused.value) == (
-        "database of votes: expected one of version 1 or earlier, got version 2. "
+        f"database of votes: expected one of version {len(NUMBERS)} or earlier, got version {len(NUMBERS) + 1}. "
         "Update this program, or set MEDINJECT_DATABASE_URL to another database."
     )
-    assert applied(url) == [1, 2]
+    assert applied(url) == [*NUMBERS, len(NUMBERS) + 1]
 
 
 def test_programs_that_start_at_once_migrate_once(url: str) -> None:
@@ -100,10 +103,10 @@ def test_programs_that_start_at_once_migrate_once(url: str) -> None:
         list(pool.map(begin, databases))
     for database in databases:
         database.close()
-    assert applied(url) == [1]
+    assert applied(url) == NUMBERS
 
 
 def test_a_check_leaves_no_trace(url: str, database: Database) -> None:
     database.check()
     database.check()
-    assert applied(url) == [1]
+    assert applied(url) == NUMBERS

@@ -1,0 +1,152 @@
+"""Comparisons as arrays of numbers: what the model and the board compute with. Reads a frame; knows no statistic."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..domain import MIXTURES, Verdict
+from ..errors import InvalidData
+from ..pairing import Pair
+from .logistic import Codes, Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ARMS: Final = len(MIXTURES)
+VERDICTS: Final = tuple(Verdict)
+Truths = NDArray[np.bool_]
+Counts = NDArray[np.int64]
+SIDES: Final = ("left", "right")
+_SLUGS: Final = tuple(mixture.slug for mixture in MIXTURES)
+_TURNED: Final = [VERDICTS.index(verdict) for verdict in (Verdict.RIGHT, Verdict.LEFT, *VERDICTS[2:])]
+_SHARES: Final = {Verdict.LEFT: 1.0, Verdict.RIGHT: 0.0, Verdict.BOTH_GOOD: 0.5, Verdict.BOTH_BAD: 0.5}
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was said in some comparisons, seen from one side. Counts of comparisons that count."""
+
+    wins: int = 0
+    losses: int = 0
+    both_good: int = 0
+    both_bad: int = 0
+    unsure: int = 0
+
+    @property
+    def ties(self) -> int:
+        """Good and bad ties."""
+        return self.both_good + self.both_bad
+
+    @property
+    def votes(self) -> int:
+        """All of it, unsure votes included."""
+        return self.wins + self.losses + self.ties + self.unsure
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """n comparisons, each array of length n."""
+
+    left: Codes
+    """Places in ``MIXTURES``."""
+    right: Codes
+    verdict: Codes
+    """Places in ``Verdict``."""
+    voter: Codes
+    """From 0, one for each cluster."""
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Comparisons:
+        """Read a frame.
+
+        Raises:
+            InvalidData: an arm or a verdict that is none of those known.
+        """
+        import pandas as pd
+
+        left, right = (_coded(frame, side, _SLUGS) for side in ("left", "right"))
+        verdict = _coded(frame, "verdict", tuple(map(str, VERDICTS)))
+        return cls(left, right, verdict, pd.factorize(frame["cluster"])[0])
+
+    def kept(self, where: Truths) -> Comparisons:
+        """Those where ``where`` is true, their voters counted from 0 again."""
+        voter = np.unique(self.voter[where], return_inverse=True)[1]
+        return Comparisons(self.left[where], self.right[where], self.verdict[where], voter)
+
+    @property
+    def voters(self) -> int:
+        """Distinct clusters."""
+        return int(self.voter.max()) + 1 if len(self.voter) else 0
+
+    @property
+    def said(self) -> Truths:
+        """Where the vote says something of preference: everywhere but ``unsure``."""
+        return np.not_equal(self.verdict, VERDICTS.index(Verdict.UNSURE))
+
+    @property
+    def decisive(self) -> Truths:
+        """Where one of the two is preferred."""
+        return np.isin(self.verdict, [VERDICTS.index(verdict) for verdict in (Verdict.LEFT, Verdict.RIGHT)])
+
+    @property
+    def share(self) -> Floats:
+        """The left's share of the win: 1, a half for a tie, 0. An unsure vote has a half, and is to be left out."""
+        return np.array([_SHARES.get(verdict, 0.5) for verdict in VERDICTS])[self.verdict]
+
+    @property
+    def table(self) -> Counts:
+        """How often each verdict was given: arms on the left x arms on the right x verdicts."""
+        place = (self.left.astype(np.int64) * ARMS + self.right) * len(VERDICTS) + self.verdict
+        return np.bincount(place, minlength=ARMS * ARMS * len(VERDICTS)).reshape(ARMS, ARMS, len(VERDICTS))
+
+    @property
+    def tallies(self) -> dict[Pair, Tally]:
+        """What was said of each ordered pair of distinct arms, seen from the first."""
+        table = self.table
+        turned = table[:, :, _TURNED].transpose(1, 0, 2)
+        seen = table + turned
+        return {
+            (one, other): Tally(*seen[MIXTURES.index(one), MIXTURES.index(other)].tolist())
+            for one, other in itertools.permutations(MIXTURES, 2)
+        }
+
+    @property
+    def votes_by_arm(self) -> list[int]:
+        """Comparisons in which each arm stood, unsure ones included."""
+        votes: list[int] = np.bincount(np.concatenate([self.left, self.right]), minlength=ARMS).tolist()
+        return votes
+
+    @property
+    def voters_by_arm(self) -> list[int]:
+        """Who voted on each arm."""
+        seen = np.zeros((self.voters, ARMS), bool)
+        seen[self.voter, self.left] = seen[self.voter, self.right] = True
+        voters: list[int] = seen.sum(axis=0).tolist()
+        return voters
+
+
+def truths(frame: pd.DataFrame, column: str) -> tuple[Truths, Truths]:
+    """Where a column of True, False and None is known, and where it is true; known nowhere where there is none."""
+    if column not in frame:
+        return np.zeros(len(frame), bool), np.zeros(len(frame), bool)
+    values = frame[column]
+    known = values.notna().to_numpy(bool)
+    return known, known & values.eq(True).fillna(False).to_numpy(bool)
+
+
+def _coded(frame: pd.DataFrame, column: str, known: tuple[str, ...]) -> Codes:
+    import pandas as pd
+
+    codes = pd.Categorical(frame[column], categories=list(known)).codes
+    if (codes < 0).any():
+        got = repr(str(frame[column].iloc[int((codes < 0).argmax())]))
+        raise InvalidData.of(f"votes: {column}", expected=f"one of {', '.join(known)}", got=got)
+    return np.asarray(codes, dtype=np.int64)
