@@ -50,9 +50,8 @@ def asked(kind: str, specialty: str, profile: str, specialties: set[str]) -> Sel
         InvalidValue: a kind, specialty or profile that there is not.
     """
     if specialty and specialty not in specialties:
-        raise InvalidValue.of(
-            "specialty", expected=f"one of {', '.join(sorted(specialties))}", got=repr(specialty)[:60]
-        )
+        names = ", ".join(sorted(specialties))
+        raise InvalidValue.of("specialty", expected=f"one of {names}", got=repr(specialty)[:60])
     return Selection(
         known(Kind, kind, "kind").value if kind else None,
         specialty or None,

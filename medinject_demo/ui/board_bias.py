@@ -48,7 +48,7 @@ def _cards(lang: str, bias: Bias) -> Iterator[Card]:
 
 def _position(lang: str, bias: Bias) -> Card:
     side = {1: "left", 0: "neither", -1: "right"}[bias.position.left_wins.sign(0.5)]
-    said = (_interval(lang, bias.position.left_wins), say(lang, f"board.position_{side}"))
+    said: tuple[str, ...] = (_interval(lang, bias.position.left_wins), say(lang, f"board.position_{side}"))
     if bias.position.observed:
         said += (say(lang, "board.position_observed", share=percent(lang, bias.position.observed)),)
     return Card("position", _value(lang, bias.position.left_wins), said)

@@ -31,8 +31,12 @@ TINTS: Final = {
     Standing.LEVEL: "#e2e8f0",
     Standing.TOO_FEW: "#ffffff",
 }
-LOOK: Final = {"svg.fonttype": "none", "svg.hashsalt": "medinject", "font.family": "DejaVu Sans", "font.size": 9}
+LOOK: Final[dict[Any, Any]] = {"svg.fonttype": "none", "svg.hashsalt": "medinject", "font.family": "DejaVu Sans", "font.size": 9}
 """Text stays text; the same board gives the same file."""
+LOOKS: Final[dict[str, dict[str, Any]]] = {
+    "controlled": {"color": TEAL, "marker": "o", "markerfacecolor": TEAL},
+    "raw": {"color": VIOLET, "marker": "D", "markerfacecolor": "white"},
+}
 _OFFSET: Final = 0.17
 
 
@@ -145,11 +149,10 @@ def _figure(lang: str, title: str, board: Board, *, height: float) -> tuple[Figu
     drawn = Figure(figsize=(7.2, height), layout="constrained", facecolor="white")
     axes = drawn.subplots()
     drawn.suptitle(title, x=0.01, ha="left", fontweight="bold", color=INK)
-    foot = say(
-        lang, "board.figure_foot", comparisons=number(lang, board.comparisons), voters=number(lang, board.voters)
-    )
-    when = say(lang, "board.as_of", at=board.as_of)
-    drawn.supxlabel(f"{when} · {selected(lang, board.selection)}\n{foot}", x=0.01, ha="left", fontsize=7.5, color=GREY)
+    counts = {"comparisons": number(lang, board.comparisons), "voters": number(lang, board.voters)}
+    of = f"{say(lang, 'board.as_of', at=board.as_of)} · {selected(lang, board.selection)}"
+    foot = f"{of}\n{say(lang, 'board.figure_foot', **counts)}"
+    drawn.supxlabel(foot, x=0.01, ha="left", fontsize=7.5, color=GREY)
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
     return drawn, axes
@@ -159,8 +162,8 @@ def _forest(axes: Axes, axis: Axis, rows: Sequence[tuple[str, tuple[Estimate, Es
     """Two intervals a row, from top to bottom; one that leaves the axis ends in an arrow."""
     axes.axvline(axis.zero, color=GREY, linewidth=0.8, zorder=0)
     for place, (_, (controlled, raw)) in enumerate(rows):
-        _interval(axes, axis, place - _OFFSET, controlled, {"color": TEAL, "marker": "o", "markerfacecolor": TEAL})
-        _interval(axes, axis, place + _OFFSET, raw, {"color": VIOLET, "marker": "D", "markerfacecolor": "white"})
+        _interval(axes, axis, place - _OFFSET, controlled, LOOKS["controlled"])
+        _interval(axes, axis, place + _OFFSET, raw, LOOKS["raw"])
     axes.set(ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)), xlim=(axis.low, axis.high))
     axes.set_yticklabels([text for text, _ in rows])
     axes.tick_params(axis="y", length=0)
@@ -190,11 +193,7 @@ def _ticks(axes: Axes, axis: Axis, write: Any) -> None:
 def _legend(lang: str, axes: Axes) -> None:
     from matplotlib.lines import Line2D
 
-    looks = {
-        "controlled": {"color": TEAL, "marker": "o"},
-        "raw": {"color": VIOLET, "marker": "D", "markerfacecolor": "white"},
-    }
-    keys = [Line2D([], [], label=say(lang, f"board.legend_{key}"), **look) for key, look in looks.items()]
+    keys = [Line2D([], [], label=say(lang, f"board.legend_{key}"), **look) for key, look in LOOKS.items()]
     axes.legend(handles=keys, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0)
 
 
