@@ -29,6 +29,8 @@ from .ui.look import look
 from .ui.page import build
 from .votes.database import Database
 from .votes.store import VoteStore
+from .votes.suspects import Suspicions
+from .votes.watch import Watch
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -74,7 +76,12 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
         StoreError: no vote could be stored.
     """
     chosen = serving(settings.model, engine_url=settings.engine_url)
-    with closing(VoteStore(Database(settings.database_url))) as store:
+    database = Database(settings.database_url)
+    with (
+        closing(database),
+        closing(Watch(Suspicions(database).examine)) as watch,
+    ):
+        store = VoteStore(database, voted=watch.voted)
         store.check()
         engine = _engine(chosen, settings, device, fleet)
         with closing(engine):

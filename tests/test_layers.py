@@ -52,11 +52,14 @@ MODULES = [
     "terminal",
     "doctor",
     "cli",
+    "stats.report",
+    "votes.frame",
+    "votes.reading",
 ]
-HEAVY = ("ray", "torch", "transformers", "peft", "gradio", "datasets", "pandas")
+HEAVY = ("ray", "torch", "transformers", "peft", "gradio", "datasets", "pandas", "statsmodels", "matplotlib")
 SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
 # The store, its tables and migrations, its connections and their errors: apart, no file is above 300 lines.
-SQL_FILES = {"votes/store.py", "votes/schema.py", "votes/database.py"}
+SQL_FILES = {"votes/store.py", "votes/suspects.py", "votes/schema.py", "votes/database.py", "votes/reading.py"}
 TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers", "optimum"}
 HTTP = {"httpx2", "anyio"}  # huggingface_hub needs both
 ENVIRONMENT = {"settings.py", "cli/family.py", "app.py", "ui/__init__.py", "ui/page.py"}

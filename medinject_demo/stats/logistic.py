@@ -86,10 +86,9 @@ def _newton(design: Floats, share: Floats, weight: Floats, precision: Floats) ->
     Many rows are begun from the maximum for a part of them, which saves most of the steps.
     """
     part = len(design) // MANY
+    here = np.zeros(design.shape[1])
     if part > 1:
-        here = _newton(design[::part], share[::part], weight[::part], precision)
-    else:
-        here = np.zeros(design.shape[1])
+        here += _newton(design[::part], share[::part], weight[::part], precision)
     for _ in range(STEPS):
         fitted = expit(design @ here)
         mass = weight * fitted * (1 - fitted)

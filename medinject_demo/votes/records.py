@@ -13,6 +13,7 @@ from ..errors import InvalidValue
 from ..pairing import Pair
 from ..privacy import require_clean
 from .rankings import Comparison, Ranking, comparisons, ranking_of
+from .suspicion import Doubt
 
 MOST_COMMENT: Final = 2_000
 """Longest comment, in characters."""
@@ -178,6 +179,13 @@ class LiveVote:
     propensity: float
     """Probability with which this set of arms was drawn."""
     turns: int
+    reasons: frozenset[Doubt] = frozenset()
+    """Why it is doubted, where nobody has cleared it: a board leaves a vote with any reason out."""
+
+    @property
+    def suspect(self) -> bool:
+        """True where a board leaves it out."""
+        return bool(self.reasons)
 
     @property
     def ranking(self) -> Ranking:
@@ -222,6 +230,8 @@ class Counts:
     after_reveal: int
     """Live votes whose verdict was given or changed after the arms were revealed: left out of ``pairs``' verdicts."""
     pairs: Mapping[Pair, PairCount]
+    suspect: int = 0
+    """Live votes that a rule doubts: left out of ``pairs``' verdicts too, and of ``after_reveal``."""
 
     @property
     def coverage(self) -> float:

@@ -12,6 +12,7 @@ from ..domain import Answer, Battle, FinishReason, Kind, Mixture, Prompt, Sampli
 from ..pairing import Pair, pair_of, pairs
 from .rankings import Comparison, comparisons
 from .records import Ballot, Criterion, LiveVote, PairCount, Profile, Style, Vote
+from .suspicion import Doubt
 
 
 def pair_counts(by_pair: Mapping[Pair, int], tallies: Iterable[Any]) -> dict[Pair, PairCount]:
@@ -161,10 +162,10 @@ def vote_of(row: Any) -> Vote:
     return Vote(row.id, row.battle, row.voter, row.version, row.at, ballot, equivalent, row.seconds, bool(row.blind))
 
 
-def live_vote_of(row: Any, sides: list[Any]) -> LiveVote:
-    """A vote that counts, from its row joined with its battle's, and the summed lengths of each side in turn."""
+def live_vote_of(row: Any, sides: list[Any], reasons: frozenset[Doubt]) -> LiveVote:
+    """A vote that counts: its row joined with its battle's, the summed lengths of each side in turn, its doubts."""
     vote = vote_of(row)
     assert vote.ballot is not None, "the query leaves withdrawals out"
     styles = tuple(Style(*(getattr(side, each.name) for each in fields(Style))) for side in sides)
     arms, kind = arms_of(row.arms), Kind(row.kind)
-    return LiveVote(vote, vote.ballot, arms, styles, kind, row.specialty, row.propensity, sides[0].turns)
+    return LiveVote(vote, vote.ballot, arms, styles, kind, row.specialty, row.propensity, sides[0].turns, reasons)

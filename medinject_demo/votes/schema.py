@@ -96,6 +96,14 @@ shared_battles: Final = Table(
     Column("at", String),
 )
 
+suspicions: Final = Table(
+    "suspicions",
+    TABLES,
+    Column("vote", String, primary_key=True),
+    Column("reason", String, primary_key=True),
+    Column("at", String),
+)
+
 migrations: Final = Table(
     "migrations",
     TABLES,
@@ -200,6 +208,20 @@ MIGRATIONS: Final = (
                 at TEXT NOT NULL
             )
             """,
+        ),
+    ),
+    Migration(
+        "suspicions",
+        (
+            """
+            CREATE TABLE suspicions (
+                vote TEXT NOT NULL,
+                reason TEXT NOT NULL,            -- a reason to doubt it, or 'cleared', which takes them all back
+                at TEXT NOT NULL,
+                PRIMARY KEY (vote, reason)
+            )
+            """,
+            "CREATE INDEX votes_by_voter ON votes (voter)",
         ),
     ),
 )

@@ -11,13 +11,14 @@ import secrets
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, exists, func, select
 
 from ..domain import Battle
 from ..pairing import Pair, pair_of
 from .database import Database
+from .reading import read_frame
 from .records import UNSAID, Ballot, Counts, Equivalence, LiveVote, Style, Vote
 from .rows import (
     arms_of,
@@ -30,6 +31,10 @@ from .rows import (
     vote_of,
 )
 from .schema import answers, battles, votes
+from .suspects import SUSPECT, Suspicions, reasons_by_vote
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class VoteStore:
@@ -41,8 +46,11 @@ class VoteStore:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], str] = lambda: secrets.token_hex(16),
+        voted: Callable[[str], None] = lambda voter: None,
     ) -> None:
-        self._database, self._now, self._new_id = database, now, new_id
+        """``voted`` is told of the voter of each vote once it is stored; it must neither wait nor raise."""
+        self._database, self._now, self._new_id, self._voted = database, now, new_id, voted
+        self.suspicions = Suspicions(database, now=now)
 
     def check(self) -> None:
         """Do nothing where a vote would be stored at this moment.
@@ -85,7 +93,9 @@ class VoteStore:
             connection.execute(votes.insert(), row_of_vote(vote))
             return vote
 
-        return self._database.write(work)
+        stored = self._database.write(work)
+        self._voted(voter)
+        return stored
 
     def latest(self, battle: str, voter: str) -> Vote | None:
         """A voter's latest word on a battle, a withdrawal included; None where there is none."""
@@ -126,14 +136,15 @@ class VoteStore:
         def work(connection: Connection) -> Counts:
             how_many = (func.count(), func.count(votes.c.voter.distinct()))
             live, voters = connection.execute(select(*how_many).where(*_LIVE)).one()
+            suspect = connection.scalar(select(func.count()).select_from(votes).where(*_LIVE, SUSPECT)) or 0
             said = (battles.c.arms, votes.c.verdict, votes.c.ranking)
-            verdicts = select(*said, func.count().label("votes")).where(*_LIVE, votes.c.blind == 1)
+            verdicts = select(*said, func.count().label("votes")).where(*_LIVE, ~SUSPECT, votes.c.blind == 1)
             verdicts = verdicts.join_from(votes, battles, votes.c.battle == battles.c.id)
             tallies = connection.execute(verdicts.group_by(*said)).all()
             table = pair_counts(_battles_by_pair(connection), tallies)
             blind = sum(tally.votes for tally in tallies)
             fought = connection.scalar(select(func.count()).select_from(battles)) or 0
-            return Counts(fought, live, voters, live - blind, table)
+            return Counts(fought, live, voters, live - suspect - blind, table, suspect)
 
         return self._database.read(work)
 
@@ -148,10 +159,15 @@ class VoteStore:
             styles: dict[str, list[Any]] = {}
             for row in connection.execute(lengths.group_by(answers.c.battle, answers.c.place).order_by("place")):
                 styles.setdefault(row.battle, []).append(row)
+            doubted = reasons_by_vote(connection)
             rows = connection.execute(query.order_by(votes.c.at, votes.c.id))
-            return tuple(live_vote_of(row, styles[row.battle]) for row in rows)
+            return tuple(live_vote_of(row, styles[row.battle], doubted.get(row.id, frozenset())) for row in rows)
 
         return self._database.read(work)
+
+    def frame(self) -> pd.DataFrame:
+        """The same votes as a frame of comparisons, with the columns of ``frame.COLUMNS``: for the statistics."""
+        return self._database.read(lambda connection: read_frame(connection, _LIVE))
 
     def _rows(self, query: Any) -> list[Any]:
         return self._database.read(lambda connection: list(connection.execute(query)))

@@ -1,4 +1,4 @@
-"""A ranking says what its pairs say: as many comparisons as pairs, each agreeing with the ranks; kept and counted so."""
+"""A ranking says what its pairs say: as many comparisons as pairs, each agreeing with the ranks; kept so."""
 
 from __future__ import annotations
 
