@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from .keeper import PAUSE, Keeper, Look
 from .stats.report import Report, report
 from .stats.selection import Selection
-from .votes.frame import frame
 from .votes.records import Counts
 from .votes.store import VoteStore
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 READ_ANEW: Final = timedelta(minutes=1)
-"""Age at which votes are read again though none was added: one may have become suspect, a voter been forgotten."""
+"""Age at which votes are read again though none was added or doubted: a voter may have been forgotten."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Reading:
 class _Votes:
     frame: pd.DataFrame
     counts: Counts
-    mark: tuple[int, str]
+    mark: tuple[int, str, int]
     read: datetime
 
 
@@ -82,5 +81,5 @@ class Boards:
     def _current(self, now: datetime) -> _Votes:
         mark = self._store.mark()
         if self._votes is None or self._votes.mark != mark or now - self._votes.read >= READ_ANEW:
-            self._votes = _Votes(frame(self._store.live_votes()), self._store.counts(), mark, now)
+            self._votes = _Votes(self._store.frame(), self._store.counts(), mark, now)
         return self._votes

@@ -47,6 +47,7 @@ def counted(counts: Counts) -> dict[str, Any]:
         "votes": counts.votes,
         "voters": counts.voters,
         "after_reveal": counts.after_reveal,
+        "suspect": counts.suspect,
         "coverage": counts.coverage,
         "least_decisive": DECISIVE,
         "pairs": [_pair(count, [arm.slug for arm in pair]) for pair, count in counts.pairs.items()],

@@ -11,7 +11,8 @@ from ..domain import Provenance
 from ..stats.board import POINTS
 from ..stats.estimate import Estimate
 from ..stats.provenance import Conclusion, Effect, Effects, Outcome, Provenances, Step
-from .board_parts import heads, section, table
+from .board_parts import Row, section, stacked
+from .board_ranking import legend
 from .measures import Axis, bar, between, figure, scale, signed, track, with_interval
 from .texts import Lang, number, say
 
@@ -80,9 +81,8 @@ def _outcome(lang: str, found: Effects, raw: Effects | None = None) -> str:
     """One outcome: its effects as a table, and the twelve steps folded."""
     key, unit = found.outcome, UNITS[found.outcome]
     axis = axis_of(found, raw)
-    write = signed
-    shown = heads(lang, COLUMNS).replace(say(lang, "board.plot"), scale(lang, axis, write))
     rows = (_row(lang, found, place, raw, axis) for place in range(len(found.effects)))
+    shown = stacked(lang, "effects", COLUMNS, rows, plot=scale(lang, axis, signed))
     told = say(
         lang,
         "board.effects_rest",
@@ -96,7 +96,7 @@ def _outcome(lang: str, found: Effects, raw: Effects | None = None) -> str:
     steps = "".join(f"<li>{html.escape(step_sentence(lang, each, key))}</li>" for each in found.steps)
     return (
         f"<h4>{say(lang, f'board.outcome_{key}')}</h4>"
-        f'{table(lang, "effects", shown, rows)}<p class="note">{told}</p>'
+        f'{legend(lang) if raw else ""}{shown}<p class="note">{told}</p>'
         f"<details><summary>{say(lang, 'board.steps')}</summary><ul>{steps}</ul></details>"
     )
 
@@ -109,19 +109,16 @@ def axis_of(found: Effects, raw: Effects | None = None) -> Axis:
     return Axis.around(estimates, zero=0.0, step=unit.step, widest=unit.widest)
 
 
-def _row(lang: str, found: Effects, place: int, raw: Effects | None, axis: Axis) -> str:
+def _row(lang: str, found: Effects, place: int, raw: Effects | None, axis: Axis) -> Row:
     effect, unit = found.effects[place], UNITS[found.outcome]
     shown = effect.estimate.scaled(unit.factor)
     muted = " muted" if effect.conclusion is Conclusion.UNKNOWN else ""
     bars = [bar(axis, shown, f"controlled{muted}")]
     if raw:
         bars.append(bar(axis, raw.effects[place].estimate.scaled(unit.factor), "raw"))
-    return (
-        f'<tr class="order-{effect.order}"><th scope="row">{label(lang, effect.provenances)}</th>'
-        f'<td class="plot">{track(axis, bars)}</td>'
-        f'<td class="size">{with_interval(lang, shown, unit.digits, write=signed)}</td>'
-        f'<td class="said">{html.escape(sentence(lang, effect, found.outcome))}</td></tr>'
-    )
+    size = with_interval(lang, shown, unit.digits, write=signed)
+    said = html.escape(sentence(lang, effect, found.outcome))
+    return Row(f"order-{effect.order}", (label(lang, effect.provenances), track(axis, bars), size, said))
 
 
 def _source(lang: str, provenance: Provenance) -> str:

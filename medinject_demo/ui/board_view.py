@@ -94,4 +94,4 @@ def _verdict(lang: str, board: Board) -> str:
 
 
 def _notice(lang: str, key: str, text: str) -> str:
-    return f'<div class="said"><p><strong>{say(lang, f"board.{key}")}</strong></p><p>{text}</p></div>'
+    return f'<div class="notice"><p><strong>{say(lang, f"board.{key}")}</strong></p><p>{text}</p></div>'

@@ -17,6 +17,8 @@ from .texts import number, say
 WIDEST: Final = 800.0
 """Points on each side of the reference beyond which a bar is cut: the first votes leave intervals of thousands."""
 
+ROOM: Final = 25
+"""Per cent of an axis that the figure at an end needs beside that of the line."""
 NONE: Final = "–"
 """In the place of a figure that there is not."""
 
@@ -100,9 +102,12 @@ def track(axis: Axis, bars: Iterable[str]) -> str:
 
 
 def scale(lang: str, axis: Axis, write: Callable[[str, float, int], str] = figure) -> str:
-    """The ends of an axis and its line, as figures above the bars."""
-    ends = (
-        f'<span style="--value:{axis.at(each):.2f}%">{write(lang, each, 0)}</span>'
-        for each in (axis.low, axis.zero, axis.high)
+    """The line of an axis and its ends, as figures above the bars; an end too near the line has none."""
+    zero = axis.at(axis.zero)
+    places = {"low": (axis.low, zero >= ROOM), "zero": (axis.zero, True), "high": (axis.high, zero <= 100 - ROOM)}
+    shown = (
+        f'<span class="{name}" style="--value:{axis.at(value):.2f}%">{write(lang, value, 0)}</span>'
+        for name, (value, fits) in places.items()
+        if fits
     )
-    return f'<span class="axis" aria-hidden="true">{"".join(ends)}</span>'
+    return f'<span class="axis" aria-hidden="true">{"".join(shown)}</span>'

@@ -31,7 +31,12 @@ TINTS: Final = {
     Standing.LEVEL: "#e2e8f0",
     Standing.TOO_FEW: "#ffffff",
 }
-LOOK: Final[dict[Any, Any]] = {"svg.fonttype": "none", "svg.hashsalt": "medinject", "font.family": "DejaVu Sans", "font.size": 9}
+LOOK: Final[dict[Any, Any]] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "medinject",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+}
 """Text stays text; the same board gives the same file."""
 LOOKS: Final[dict[str, dict[str, Any]]] = {
     "controlled": {"color": TEAL, "marker": "o", "markerfacecolor": TEAL},

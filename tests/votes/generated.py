@@ -6,7 +6,6 @@ and are not all alike. ``STRENGTHS`` is what each arm is worth to them when noth
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -70,7 +69,7 @@ def _person(chance: Random, number: int) -> tuple[str, Profile, float]:
 
 def _cast(chance: Random, number: int, prompt: Prompt, voter: str, profile: Profile, taste: float) -> Cast:
     left, right = chance.sample(MIXTURES, 2)
-    sides = tuple(_answer(chance, each, prompt.kind) for each in (left, right))
+    sides = tuple(_answer(chance, each, prompt) for each in (left, right))
     battle = Battle(f"duel {number}", prompt, Sampling(), sides, 1 / 28, voter)
     verdict = _verdict(chance, battle, taste)
     seconds = chance.lognormvariate(2.5, 0.7)
@@ -102,13 +101,20 @@ def _equivalent(chance: Random, battle: Battle) -> Equivalence:
     return tuple(chance.random() < 1 / (1 + math.exp(-STRENGTHS[each])) for each in battle.arms)
 
 
-def _answer(chance: Random, mixture: Mixture, kind: Kind) -> Answer:
-    long = mixture == BASE
-    words = max(1, round(chance.lognormvariate(math.log(240 if long else 10), 0.3))) if kind is Kind.OEQ else 1
-    return Answer(mixture, f"print-{mixture}", _text(words, long), FinishReason.STOP, words, words / 40)
+def _answer(chance: Random, mixture: Mixture, prompt: Prompt) -> Answer:
+    text = _written(chance, mixture) if prompt.kind is Kind.OEQ else _letters(chance, mixture, prompt)
+    words = len(text.split())
+    return Answer(mixture, f"print-{mixture}", text, FinishReason.STOP, words, words / 40)
 
 
-@functools.lru_cache(maxsize=2_000)
-def _text(words: int, long: bool) -> str:
-    plain = " ".join(["mot"] * words)
-    return f"## Réponse\n**Oui** 💪\n- {plain}\n- fin" if long and words > 1 else plain
+def _letters(chance: Random, mixture: Mixture, prompt: Prompt) -> str:
+    """The reference's letters, the more often the stronger the arm; else the first option's."""
+    right = chance.random() < 1 / (1 + math.exp(-STRENGTHS[mixture]))
+    return prompt.reference if right else prompt.letters[0]
+
+
+def _written(chance: Random, mixture: Mixture) -> str:
+    """Ten words or so; the base's two hundred, with marks of each kind more or less often."""
+    words = max(1, round(chance.lognormvariate(math.log(240 if mixture == BASE else 10), 0.3)))
+    marks = ("## Réponse\n", "**Oui.** ", "💪 ", "- un\n- deux\n") if mixture == BASE else ()
+    return "".join(mark * chance.randrange(3) for mark in marks) + " ".join(["mot"] * words)
