@@ -69,7 +69,8 @@ def size(lang: str, estimate: Estimate, conclusion: Conclusion, outcome: Outcome
         shown = Estimate(-shown.value, shown.error, -shown.high, -shown.low)
     write = figure if told else signed
     value = f"{write(lang, shown.value, unit.digits)} {_named(lang, unit, shown.value)}"
-    return f"{value} ({between(lang, shown, unit.digits, write=write)})"
+    interval = between(lang, shown, unit.digits, write=write)
+    return f"{value}, {interval}" if conclusion is Conclusion.UNKNOWN else f"{value} ({interval})"
 
 
 def label(lang: str, provenances: Iterable[Provenance]) -> str:
