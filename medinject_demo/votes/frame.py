@@ -5,6 +5,7 @@ The plain way, vote by vote; ``reading`` has the same from a database at once. K
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -42,6 +43,8 @@ the voter. ``propensity`` is the probability with which the comparison's pair wa
 multiple-choice answers whose prompt has a reference.
 """
 
+LONGEST: Final = 100
+"""Characters of an answer that may be letters alone; a longer one is prose, or says the same letter over and over."""
 _SAID: Final = re.compile(r"r[ée]ponses?\b|\bet\b|[\s(){}\[\].,;:/*_«»\"']", re.IGNORECASE)
 
 
@@ -68,12 +71,15 @@ def as_frame(rows: Any) -> pd.DataFrame:
     return made.astype(kinds | dict.fromkeys(("propensity", "weight", "seconds"), float))
 
 
+@functools.lru_cache(4096)  # greedy answers to the bundled prompts come again and again
 def exact(text: str, reference: str) -> bool:
     """Whether an answer is the reference's letters and no other, in any order.
 
     Nothing but letters, their separators and « réponse » may stand there: an answer in prose is not exact, whatever it
     says. This counts against arms that explain themselves; it is a matter of format as much as of knowledge.
     """
+    if len(text) > LONGEST:
+        return False
     letters = _SAID.sub(" ", text).split()
     right = reference.replace(",", " ").split()
     joined = "".join(letters)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, case, func, select
 
-from .frame import KNOWN, SIDES, STYLES, as_frame, exact, pair_propensity
+from .frame import KNOWN, LONGEST, SIDES, STYLES, as_frame, exact, pair_propensity
 from .rankings import comparisons
 from .schema import answers, battles, votes
 from .suspects import SUSPECT
@@ -59,8 +59,9 @@ def _table(connection: Connection, query: Select[Any]) -> pd.DataFrame:
     import pandas as pd
 
     result = connection.execute(query)
-    rows = list(map(tuple, result))
-    return pd.DataFrame(rows, columns=list(result.keys()), dtype=object)
+    names, rows = list(result.keys()), result.all()
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return pd.DataFrame({name: list(column) for name, column in zip(names, columns, strict=True)}, dtype=object)
 
 
 def _comparisons(said: pd.DataFrame) -> tuple[Any, tuple[Any, Any], Any]:
@@ -87,22 +88,30 @@ def _answers(connection: Connection) -> tuple[pd.Index, Any, Any]:
     import numpy as np
     import pandas as pd
 
-    parts = [func.sum(answers.c[name]).label(name) for name in STYLES]
-    lengths = select(answers.c.battle, answers.c.place, *parts, func.count().label("turns"))
-    sums = _table(connection, lengths.group_by(answers.c.battle, answers.c.place))
-    index = pd.Index(sums["battle"].unique())
-    places = int(sums["place"].max()) + 1 if len(sums) else 2
-    styles = np.zeros((len(index), places, len(STYLES) + 1), np.int64)
-    styles[index.get_indexer(pd.Index(sums["battle"])), sums["place"].to_numpy(int)] = sums[
-        [*STYLES, "turns"]
-    ].to_numpy(np.int64)
-    exacts = np.full((len(index), places), None, dtype=object)
-    texts = select(answers.c.battle, answers.c.place, answers.c.text, battles.c.reference)
+    said = _table(connection, select(answers.c.battle, answers.c.place, *(answers.c[name] for name in STYLES)))
+    codes, names = pd.factorize(said["battle"])
+    places = int(said["place"].max()) + 1 if len(said) else 2
+    spot = codes * places + said["place"].to_numpy(int)
+    counted = [np.bincount(spot, said[name].to_numpy(float), len(names) * places) for name in STYLES]
+    turns = np.bincount(spot, minlength=len(names) * places)
+    styles = np.stack([*counted, turns], axis=1).astype(np.int64).reshape(len(names), places, len(STYLES) + 1)
+    index = pd.Index(names)
+    return index, styles, _exacts(connection, index, places)
+
+
+def _exacts(connection: Connection, index: pd.Index, places: int) -> Any:
+    """By battle and place; a text too long to be letters stays in the database."""
+    import numpy as np
+    import pandas as pd
+
+    short = case((func.length(answers.c.text) <= LONGEST, answers.c.text), else_="")
+    texts = select(answers.c.battle, answers.c.place, short.label("text"), battles.c.reference)
     texts = texts.join_from(answers, battles, answers.c.battle == battles.c.id)
-    lettered = texts.where(answers.c.turn == 0, battles.c.options != "[]", battles.c.reference != "")
-    for name, at, text, reference in connection.execute(lettered):
-        exacts[index.get_loc(name), at] = exact(text, reference)
-    return index, styles, exacts
+    said = _table(connection, texts.where(answers.c.turn == 0, battles.c.options != "[]", battles.c.reference != ""))
+    exacts = np.full((len(index), places), None, dtype=object)
+    judged = [exact(text, reference) for text, reference in zip(said["text"], said["reference"], strict=True)]
+    exacts[index.get_indexer(pd.Index(said["battle"])), said["place"].to_numpy(int)] = judged
+    return exacts
 
 
 def _propensities(said: pd.DataFrame) -> np.ndarray[Any, Any]:
