@@ -54,22 +54,27 @@ def build(frame: Frame) -> None:
     """Lay the tab out, and offer the board to programs as ``board``."""
     wording, miniature = frame.wording, frame.behind.miniature
     boards = frame.behind.boards or Boards(frame.behind.store)
+    with gr.Column(elem_id="board-tab"):
+        refresh = _top(wording)
+        filters = _filters(wording, frame.behind.prompts)
+        at = gr.HTML("", elem_id="board-at", js_on_load=None)
+        shown = gr.HTML(say(Lang.FR, "board.waiting"), elem_id="board", js_on_load=None)
+        seen: gr.State = gr.State(None)
+        files(frame, seen)
+    clock = gr.Timer(LOOK_AGAIN, active=False)
+    looks = _looks(boards, miniature)
+    for event in (frame.tab.select, refresh.click, clock.tick, *(each.input for each in filters)):
+        event(looks, [frame.language, seen, *filters], [seen, at, shown, clock], **QUICK)
+    wording.redraw(lambda lang, each: drawn(lang, each, miniature=miniature), [seen], [at, shown])
+    api(endpoint(boards, frame.behind.prompts), api_name="board", concurrency_limit=None)
+
+
+def _top(wording: Wording) -> gr.Button:
+    """What the tab is, and the button that looks again."""
     with gr.Row(elem_id="board-head"):
         with gr.Column(elem_id="board-about", min_width=200):
             wording.make(gr.HTML, {"value": _head}, js_on_load=None)
-        refresh = wording.make(gr.Button, {"value": "board.refresh"}, elem_id="board-refresh", scale=0, min_width=120)
-    filters = _filters(wording, frame.behind.prompts)
-    at = gr.HTML("", elem_id="board-at", js_on_load=None)
-    shown = gr.HTML(say(Lang.FR, "board.waiting"), elem_id="board", js_on_load=None)
-    seen: gr.State = gr.State(None)
-    clock = gr.Timer(LOOK_AGAIN, active=False)
-    looks = _looks(boards, miniature)
-    outputs = [seen, at, shown, clock]
-    for event in (frame.tab.select, refresh.click, clock.tick, *(each.input for each in filters)):
-        event(looks, [frame.language, seen, *filters], outputs, **QUICK)
-    wording.redraw(lambda lang, each: drawn(lang, each, miniature=miniature), [seen], [at, shown])
-    files(frame, seen)
-    api(endpoint(boards, frame.behind.prompts), api_name="board", concurrency_limit=None)
+        return wording.make(gr.Button, {"value": "board.refresh"}, elem_id="board-refresh", scale=0, min_width=120)
 
 
 def chosen(kind: str | None, specialty: str | None, profile: str | None) -> Selection:

@@ -79,27 +79,36 @@ def label(lang: str, provenances: Iterable[Provenance]) -> str:
 
 
 def _outcome(lang: str, found: Effects, raw: Effects | None = None) -> str:
-    """One outcome: its effects as a table, and the twelve steps folded."""
-    key, unit = found.outcome, UNITS[found.outcome]
-    axis = axis_of(found, raw)
+    """One outcome: its effects as a table, and the twelve steps folded; all of it folded where nothing can be told."""
+    shown = _estimates(lang, found, raw)
+    said = {each.conclusion for each in found.effects} | {each.conclusion for each in found.steps}
+    if said <= {Conclusion.UNKNOWN}:
+        folded = f"<details><summary>{say(lang, 'board.effects_estimates')}</summary>{shown}</details>"
+        shown = f"<p>{say(lang, 'board.effects_unknown')} {_basis(lang, found)}</p>{folded}"
+    else:
+        steps = "".join(f"<li>{html.escape(step_sentence(lang, each, found.outcome))}</li>" for each in found.steps)
+        shown += f"<details><summary>{say(lang, 'board.steps')}</summary><ul>{steps}</ul></details>"
+    return f"<h4>{say(lang, f'board.outcome_{found.outcome}')}</h4>{shown}"
+
+
+def _estimates(lang: str, found: Effects, raw: Effects | None) -> str:
+    """The table of the effects, and what a small one is."""
+    axis, unit = axis_of(found, raw), UNITS[found.outcome]
     rows = (_row(lang, found, place, raw, axis) for place in range(len(found.effects)))
-    shown = stacked(lang, "effects", COLUMNS, rows, plot=scale(lang, axis, signed))
-    told = say(
-        lang,
-        "board.effects_rest",
-        units=number(lang, found.units),
-        what=say(lang, f"board.units_{key}"),
-        clusters=number(lang, found.clusters),
-        of=say(lang, "board.clusters_prompts" if key is Outcome.EXACTNESS else "board.clusters_voters"),
-        matters=figure(lang, unit.factor * found.matters, 0),
-        unit=_named(lang, unit, unit.factor * found.matters),
-    )
-    steps = "".join(f"<li>{html.escape(step_sentence(lang, each, key))}</li>" for each in found.steps)
+    matters = unit.factor * found.matters
+    fields = {"matters": figure(lang, matters), "unit": _named(lang, unit, matters)}
     return (
-        f"<h4>{say(lang, f'board.outcome_{key}')}</h4>"
-        f'{legend(lang) if raw else ""}{shown}<p class="note">{told}</p>'
-        f"<details><summary>{say(lang, 'board.steps')}</summary><ul>{steps}</ul></details>"
+        f"{legend(lang) if raw else ''}{stacked(lang, 'effects', COLUMNS, rows, plot=scale(lang, axis, signed))}"
+        f'<p class="note">{_basis(lang, found)} {say(lang, "board.effects_narrow", **fields)}</p>'
     )
+
+
+def _basis(lang: str, found: Effects) -> str:
+    """What it rests on."""
+    of = "board.clusters_prompts" if found.outcome is Outcome.EXACTNESS else "board.clusters_voters"
+    what, counts = say(lang, f"board.units_{found.outcome}"), (found.units, found.clusters)
+    units, clusters = (number(lang, each) for each in counts)
+    return say(lang, "board.effects_rest", what=what, units=units, of=say(lang, of), clusters=clusters)
 
 
 def axis_of(found: Effects, raw: Effects | None = None) -> Axis:

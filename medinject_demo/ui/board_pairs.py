@@ -11,7 +11,7 @@ from ..domain import MIXTURES, Mixture
 from ..pairing import Pair, pair_of, pairs
 from ..stats.board import Board, Cell
 from .board_parts import MARKS, arm_head, heads, section, standing, table
-from .measures import percent
+from .measures import between, in_percent
 from .texts import name, number, say
 
 SHADES: Final = 4
@@ -81,7 +81,9 @@ def _pair(lang: str, pair: Pair, cell: Cell) -> str:
     tally = cell.tally
     counts = (tally.votes, tally.wins, tally.losses, tally.both_good, tally.both_bad, tally.unsure)
     cells = "".join(f"<td>{number(lang, each)}</td>" for each in counts)
-    chance = say(lang, "board.chance", chance=percent(lang, cell.controlled))
+    shown = cell.controlled.scaled(100)
+    chance = in_percent(lang, shown.value)
+    chance = say(lang, "board.chance", chance=chance, between=between(lang, shown, write=in_percent))
     both = say(lang, "board.pair_of", first=first, second=second)
     said = f'<td class="said">{standing(lang, cell.standing)} <span class="chance">{chance}</span></td>'
     return f'<tr><th scope="row">{both}</th>{cells}{said}</tr>'

@@ -60,11 +60,16 @@ def stacked(lang: str, key: str, columns: Sequence[str], rows: Iterable[Row], *,
     )
 
 
+def _label(lang: str, column: str) -> str:
+    """The head of a column before its figure."""
+    return html.escape(say(lang, "board.label", head=say(lang, f"board.{column}")))
+
+
 def _stacked_row(lang: str, columns: Sequence[str], row: Row) -> str:
     cells = (
         f'<th scope="row" role="rowheader" class="{key}">{text}</th>'
         if key in ROW_HEADS
-        else f'<td role="cell" class="{key}" data-label="{html.escape(say(lang, f"board.{key}"))}">{text}</td>'
+        else f'<td role="cell" class="{key}" data-label="{_label(lang, key)}">{text}</td>'
         for key, text in zip(columns, row.cells, strict=True)
     )
     return f'<tr role="row" class="{row.kind}">{"".join(cells)}</tr>'

@@ -89,8 +89,9 @@ def _verdict(lang: str, board: Board) -> str:
         for each in (Standing.AHEAD, Standing.LEVEL, Standing.BEHIND, Standing.TOO_FEW)
         if each in by_standing
     ]
-    too_few = by_standing.keys() <= {Standing.REFERENCE, Standing.TOO_FEW}
-    return _notice(lang, "too_few" if too_few else "verdict", " ".join(said))
+    if by_standing.keys() <= {Standing.REFERENCE, Standing.TOO_FEW}:
+        return _notice(lang, "too_few", say(lang, "board.too_few_text"))
+    return _notice(lang, "verdict", " ".join(said))
 
 
 def _notice(lang: str, key: str, text: str) -> str:
