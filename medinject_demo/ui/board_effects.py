@@ -75,7 +75,7 @@ def size(lang: str, estimate: Estimate, conclusion: Conclusion, outcome: Outcome
 
 def label(lang: str, provenances: Iterable[Provenance]) -> str:
     """``Natif × traduit``."""
-    return " × ".join(say(lang, f"board.effect_{each}") for each in provenances)
+    return _first_upper(" × ".join(say(lang, f"board.effect_{each}") for each in provenances))
 
 
 def _outcome(lang: str, found: Effects, raw: Effects | None = None) -> str:

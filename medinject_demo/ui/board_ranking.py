@@ -10,7 +10,7 @@ from ..domain import BASE
 from ..stats.board import HOME, Board, Rating, Row, Rule, Standing
 from .board_parts import Row as Stacked
 from .board_parts import section, stacked, standing
-from .measures import WIDEST, Axis, bar, percent, scale, track, with_interval
+from .measures import NONE, WIDEST, Axis, bar, percent, scale, track, with_interval
 from .texts import name, number, say
 
 STEP: Final = 100.0
@@ -36,8 +36,9 @@ def legend(lang: str) -> str:
 
 
 def axis_of(board: Board) -> Axis:
-    """One axis for both models and all arms."""
-    estimates = [each.points for row in board.rows for each in (row.raw, row.controlled)]
+    """One axis for both models and all arms that met another."""
+    met = [row for row in board.rows if row.tally.votes]
+    estimates = [each.points for row in met for each in (row.raw, row.controlled)]
     return Axis.around(estimates, zero=HOME, step=STEP, widest=WIDEST)
 
 
@@ -68,14 +69,15 @@ def _kind(row: Row) -> str:
 
 
 def _cells(lang: str, row: Row, axis: Axis) -> Iterator[str]:
-    """What is in the cells of an arm, in the order of ``COLUMNS``."""
+    """What is in the cells of an arm, in the order of ``COLUMNS``; of one that met no other, no figure."""
     mark = f' <span class="tag">{say(lang, "board.provisional")}</span>' if row.provisional else ""
     ratings = {"controlled": row.controlled, "raw": row.raw}
-    yield ranks(lang, row.controlled)
+    met = row.tally.votes > 0
+    yield ranks(lang, row.controlled) if met else NONE
     yield f"<b>{html.escape(name(lang, row.arm))}</b>{mark}"
-    yield track(axis, (_bar(axis, key, rating) for key, rating in ratings.items()))
+    yield track(axis, (_bar(axis, key, rating) for key, rating in ratings.items() if met))
     for rating in ratings.values():
-        yield f"{with_interval(lang, rating.points)} {standing(lang, rating.standing)}"
+        yield f"{with_interval(lang, rating.points) if met else NONE} {standing(lang, rating.standing)}"
     tally = row.tally
     counts = {"wins": tally.wins, "losses": tally.losses, "ties": tally.ties, "unsure": tally.unsure}
     yield say(lang, "board.tally_value", **{key: number(lang, count) for key, count in counts.items()})

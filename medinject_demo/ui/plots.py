@@ -49,7 +49,8 @@ def ranking(lang: str, board: Board) -> Figure:
     """Strengths with their intervals, strongest first; the raw model's below the style-controlled one's."""
     drawn, axes = _figure(lang, say(lang, "board.figure_ranking"), board, height=5.0)
     axis = ranking_axis(board)
-    rows = [(name(lang, row.arm), (row.controlled.points, row.raw.points)) for row in board.rows]
+    met = [row for row in board.rows if row.tally.votes]
+    rows = [(name(lang, row.arm), (row.controlled.points, row.raw.points)) for row in met]
     _forest(axes, axis, rows)
     _ticks(axes, axis, lambda each: figure(lang, each))
     axes.set_xlabel(say(lang, "board.figure_points", home=number(lang, HOME)))
@@ -94,7 +95,7 @@ def matrix(lang: str, board: Board) -> Figure:
 
 def ranking_told(lang: str, board: Board) -> Iterator[str]:
     """The numbers of the ranking, a sentence for each arm."""
-    for row in board.rows:
+    for row in (row for row in board.rows if row.tally.votes):
         controlled, raw = (_told(lang, each.points, figure) for each in (row.controlled, row.raw))
         yield say(lang, "board.told_arm", arm=name(lang, row.arm), controlled=controlled, raw=raw)
 

@@ -109,11 +109,11 @@ def effects(outcome: Outcome, half: float, matters: float, votes: int, scale: fl
     values = (0.5, 0.2, -0.4, -0.1, 0.05, 0.3, 0.02)
     widths = (half, half, half, half, half, 3 * half, half)
     given = tuple(
-        Effect(subset, found := estimate(scale * value, scale * width), conclusion(found, matters))
+        Effect(subset, found := estimate(scale * value, abs(scale) * width), conclusion(found, matters))
         for subset, value, width in zip(SUBSETS, values, widths, strict=True)
     )
     steps = tuple(
-        Step(added, to, found := estimate(scale * values[place % 7], scale * half), conclusion(found, matters))
+        Step(added, to, found := estimate(scale * values[place % 7], abs(scale) * half), conclusion(found, matters))
         for place, (to, added) in enumerate(
             (to, added) for to in MIXTURES for added in Provenance if added not in to.provenances
         )
