@@ -12,6 +12,7 @@ import click
 
 from .. import __version__
 from .adapting import adapters
+from .board import board
 from .comparing import compare
 from .examining import doctor
 from .family import FamilyGroup
@@ -28,7 +29,7 @@ def cli() -> None:
     """Playground for the eight configurations of the MedInjection-FR study."""
 
 
-for command in (adapters, bench, compare, doctor, serve, train):
+for command in (adapters, bench, board, compare, doctor, serve, train):
     cli.add_command(command)
 
 

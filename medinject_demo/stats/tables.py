@@ -1,0 +1,151 @@
+"""A report as text, Markdown, CSV or a document for a machine. In English, arms by their slugs; knows no terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from ..domain import Mixture
+from .board import Board, Rating, Row
+from .estimate import Estimate
+from .provenance import Conclusion
+from .report import Report
+
+HEAD: Final = (
+    *("arm", "controlled", "95 %", "ranks", "standing", "raw", "95 %", "standing"),
+    *("won", "lost", "both good", "both bad", "unsure", "votes", "voters", "failures"),
+)
+FIGURES: Final = (
+    *("arm", "provisional", "wins", "losses", "both_good", "both_bad", "unsure", "votes", "voters"),
+    *("failures", "failures_low", "failures_high"),
+    *(
+        f"{model}_{name}"
+        for model in ("controlled", "raw")
+        for name in ("points", "low", "high", "best_rank", "worst_rank", "standing")
+    ),
+)
+
+CONCLUSIONS: Final = {
+    Conclusion.ADDS: "above 0",
+    Conclusion.TAKES: "below 0",
+    Conclusion.NONE: "none that matters",
+    Conclusion.UNKNOWN: "the data cannot tell",
+}
+
+
+def as_text(report: Report) -> str:
+    """Columns in line, and what they mean."""
+    rows = [HEAD, *map(_cells, report.board.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
+    ]  # figures to the right
+    return "\n".join([*table, "", *_notes(report)])
+
+
+def as_markdown(report: Report) -> str:
+    """A table, and what it means, as a document."""
+    rows = "\n".join(f"| {' | '.join(_cells(row))} |" for row in report.board.rows)
+    notes = "\n".join(f"- {note}" for note in _notes(report))
+    return f"# Board\n\n| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}\n{rows}\n\n{notes}\n"
+
+
+def as_csv(report: Report) -> str:
+    """One line for each arm, unrounded; no cell begins as a formula would, for none holds a voter's words."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FIGURES)
+    writer.writerows(_figures(row) for row in report.board.rows)
+    return text.getvalue()
+
+
+def as_document(value: object) -> Any:
+    """Any result as JSON holds it: arms by slug, pairs joined by +, dates in ISO 8601."""
+    if isinstance(value, Mixture):
+        return value.slug
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {"+".join(map(str, key)): as_document(each) for key, each in value.items()}
+    if is_dataclass(value):
+        return {field.name: as_document(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, StrEnum):
+        return str(value)
+    return [as_document(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    tally = row.tally
+    counts = (tally.wins, tally.losses, tally.both_good, tally.both_bad, tally.unsure, tally.votes, row.voters)
+    controlled, raw = _rated(row.controlled), _rated(row.raw)
+    name = f"{row.arm}{' *' if row.provisional else ''}"
+    failures = "-" if row.failures is None else _percent(row.failures)
+    return (name, *controlled, *raw[:2], raw[3], *map(str, counts), failures)
+
+
+def _rated(rating: Rating) -> tuple[str, str, str, str]:
+    best, worst = rating.ranks
+    points = rating.points
+    between = "" if points.low == points.high else f"{points.low:.0f} to {points.high:.0f}"
+    return f"{points.value:.0f}", between, f"{best}-{worst}", rating.standing.replace("_", " ")
+
+
+def _figures(row: Row) -> Iterator[object]:
+    tally, failures = row.tally, row.failures
+    yield from (row.arm.slug, int(row.provisional), tally.wins, tally.losses, tally.both_good, tally.both_bad)
+    yield from (tally.unsure, tally.votes, row.voters)
+    yield from ("", "", "") if failures is None else (failures.value, failures.low, failures.high)
+    for rating in (row.controlled, row.raw):
+        yield from (rating.points.value, rating.points.low, rating.points.high, *rating.ranks, str(rating.standing))
+
+
+def _notes(report: Report) -> Iterator[str]:
+    board, rule = report.board, report.board.rule
+    yield f"As of {board.as_of.isoformat(timespec='seconds')}; {_counted(board)}"
+    yield (
+        f"Points: the base at {rule.reference_points}, 400 for odds of ten to one; intervals are those of the "
+        "difference from it, each for itself. Controlled: with length and markdown held equal. Ties are half wins."
+    )
+    yield (
+        f"Ahead or behind: the interval leaves the base out. Level: it does not, and is within {rule.level_within:.0f} "
+        f"points to each side. Too few: neither, or fewer than {rule.least_votes} votes or {rule.least_voters} voters."
+    )
+    yield (
+        f"*: provisional, fewer than {rule.settled_votes} votes or {rule.settled_voters} voters. Failures: share of an "
+        "arm's duels in which both answers were called bad."
+    )
+    yield from _effects(report)
+
+
+def _counted(board: Board) -> str:
+    asked = [f"{name} {value}" for name, value in vars(board.selection).items() if value is not None]
+    counted = f"{board.comparisons} comparisons of {board.ballots} votes by {board.voters} voters count"
+    aside = f"{board.set_aside.not_blind} given after the reveal and {board.set_aside.suspect} suspect do not"
+    return f"{', '.join(asked) or 'all votes'}: {counted}, {aside}; {board.met} of 28 pairs met."
+
+
+def _effects(report: Report) -> Iterator[str]:
+    left = report.bias.position.left_wins
+    yield f"The left is preferred {_percent(left)} of the time, where nothing else differs."
+    for effect in report.provenances.preference.effects:
+        names = " x ".join(each.name.lower() for each in effect.provenances)
+        estimate = effect.estimate
+        figure = f"{estimate.value:+.2f} logits, 95 % from {estimate.low:+.2f} to {estimate.high:+.2f}"
+        yield f"Effect of {names} on preference, style controlled: {figure}: {CONCLUSIONS[effect.conclusion]}."
+
+
+def _percent(share: Estimate) -> str:
+    return f"{share.value:.0%} ({share.low:.0%}-{share.high:.0%})"
+
+
+def written(report: Report, suffix: str) -> str:
+    """The report in the format of a file's ending: ``.md`` or ``.csv``."""
+    return {".md": as_markdown, ".csv": as_csv}[suffix](report)
+
+
+SUFFIXES: Final[Sequence[str]] = (".md", ".csv")
