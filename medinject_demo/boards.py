@@ -30,8 +30,8 @@ class Reading:
     report: Report
     counts: Counts
     """Of all votes, whatever part of them the report is of."""
-    read: datetime
-    """When the votes were read."""
+    of: int
+    """Which reading of the votes it is of: they are numbered from 1."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class _Votes:
     counts: Counts
     mark: tuple[int, str, int]
     read: datetime
+    number: int
 
 
 class Boards:
@@ -73,13 +74,15 @@ class Boards:
         """
         now = self._now()
         votes = self._current(now)
-        if last is not None and last.read == votes.read:
+        if last is not None and last.of == votes.number:
             board = replace(last.report.board, as_of=now)
             return replace(last, report=replace(last.report, board=board))
-        return Reading(self._report(votes.frame, selection, as_of=now), votes.counts, votes.read)
+        return Reading(self._report(votes.frame, selection, as_of=now), votes.counts, votes.number)
 
     def _current(self, now: datetime) -> _Votes:
         mark = self._store.mark()
-        if self._votes is None or self._votes.mark != mark or now - self._votes.read >= READ_ANEW:
-            self._votes = _Votes(self._store.frame(), self._store.counts(), mark, now)
-        return self._votes
+        last = self._votes
+        if last is None or last.mark != mark or now - last.read >= READ_ANEW:
+            number = last.number + 1 if last else 1
+            self._votes = last = _Votes(self._store.frame(), self._store.counts(), mark, now, number)
+        return last

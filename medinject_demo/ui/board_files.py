@@ -81,7 +81,7 @@ def described(lang: str, key: str, report: Report) -> str:
 
 def _links(lang: str, stem: str, reading: Reading) -> Iterator[str]:
     document = json.dumps(record(reading), ensure_ascii=False, indent=2)
-    yield _link(lang, "table", "csv", stem, "text/csv", table(reading.report.board).encode("utf-8-sig"))
+    yield _link(lang, "table", "csv", stem, "text/csv", table(reading.report).encode("utf-8-sig"))
     yield _link(lang, "table", "json", stem, "application/json", document.encode())
     for key, draw in FIGURES.items():
         figure, title = draw(lang, reading.report), say(lang, f"board.figure_{key}")
