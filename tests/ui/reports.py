@@ -84,7 +84,7 @@ def tally(each: int, forwards: bool) -> Tally:
 
 def row(arm: Mixture, votes: int, half: float) -> Row:
     place = MIXTURES.index(arm)
-    counted = Tally(votes // 9, votes // 10, votes // 40, votes // 50, votes // 80)
+    counted = Tally(-(-votes // 9), votes // 10, votes // 40, votes // 50, votes // 80)
     failures = estimate(0.1, 0.05) if votes else None
     ratings = (rating(strengths, arm, votes, half) for strengths in (RAW, CONTROLLED))
     return Row(arm, *ratings, counted, votes // 7, failures, provisional=votes < 400 or place == 3)
