@@ -23,7 +23,7 @@ from .errors import InvalidValue
 UNIFORM_SHARE: Final = 0.25
 """Share of the draws that ignores the counts: with all eight arms, no pair falls below 0.25 / 28."""
 
-KEENNESS: Final = 8
+KEENNESS: Final = 32
 """The power that makes the widest difference count most: with 1 all 28 would count alike."""
 GREED: Final = 2.0
 """The power by which a gain becomes a probability."""

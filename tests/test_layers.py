@@ -20,7 +20,18 @@ FLOORS = (
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy"},
     {"arena", "assembly", "boards", "duel", "keeper", "relay"},
     {"ui", "evaluation", "training"},
-    {"app", "cli", "doctor", "terminal", "serving", "page_bench", "fleet_bench", "__main__", "readme"},
+    {
+        "app",
+        "cli",
+        "doctor",
+        "terminal",
+        "serving",
+        "page_bench",
+        "fleet_bench",
+        "statistics_bench",
+        "__main__",
+        "readme",
+    },
 )
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 MODULES = [

@@ -17,10 +17,11 @@ from .comparing import compare
 from .examining import doctor
 from .family import FamilyGroup
 from .measuring import BENCH_LINES, bench
+from .measuring_statistics import bench_statistics
 from .serving import serve
 from .training import train
 
-__all__ = ["BENCH_LINES", "bench", "cli", "main"]
+__all__ = ["BENCH_LINES", "bench", "bench_statistics", "cli", "main"]
 
 
 @click.group(cls=FamilyGroup, context_settings={"max_content_width": 100})

@@ -68,7 +68,7 @@ def _bench_engine(ctx: click.Context, *, as_json: bool, output: Path | None, **p
         require_writable(output)
     arms = {mixture: arm.folder for mixture, arm in miniature.arms.items() if arm.installed}
     report = measure(
-        Plan(**plan), Miniature(Path(miniature.base), arms), _typed(ctx), lambda text: click.echo(text, err=True)
+        Plan(**plan), Miniature(Path(miniature.base), arms), typed(ctx), lambda text: click.echo(text, err=True)
     )
     click.echo(report.as_json() if as_json else report.as_text())
     if output is not None:
@@ -97,7 +97,7 @@ def bench_page(ctx: click.Context, /, repeats: int, as_json: bool, output: Path 
     waits = measure(repeats, lambda text: click.echo(text, err=True))
     click.echo(waits.as_json() if as_json else waits.as_text())
     if output is not None:
-        write_whole(output, waits.as_markdown(_typed(ctx)))
+        write_whole(output, waits.as_markdown(typed(ctx)))
 
 
 @bench.command("fleet")
@@ -123,7 +123,7 @@ def bench_fleet(ctx: click.Context, /, rounds: int, deaths: int, as_json: bool, 
     cost = measure(rounds, deaths, lambda text: click.echo(text, err=True))
     click.echo(cost.as_json() if as_json else cost.as_text())
     if output is not None:
-        write_whole(output, cost.as_markdown(_typed(ctx)))
+        write_whole(output, cost.as_markdown(typed(ctx)))
 
 
 @bench.command("recovery")
@@ -155,14 +155,14 @@ def bench_recovery(ctx: click.Context, /, as_json: bool, output: Path | None, **
     if output is not None:
         require_writable(output)
     arms = {mixture: arm.folder for mixture, arm in miniature.arms.items() if arm.installed}
-    command = _typed(ctx, without=("work",))  # a place of this machine
+    command = typed(ctx, without=("work",))  # a place of this machine
     report = measure(Plan(**plan), Path(miniature.base), arms, command, lambda text: click.echo(text, err=True))
     click.echo(report.as_json() if as_json else report.as_markdown())
     if output is not None:
         write_whole(output, report.as_markdown())
 
 
-def _typed(ctx: click.Context, *, without: tuple[str, ...] = ()) -> str:
+def typed(ctx: click.Context, *, without: tuple[str, ...] = ()) -> str:
     """The command as it was typed, so that a document can say what made it, but for options that are of no matter."""
     words = [ctx.command_path]
     for option in ctx.command.params:

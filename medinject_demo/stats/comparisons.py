@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..domain import MIXTURES, Verdict
 from ..errors import InvalidData
 from ..pairing import Pair
-from .logistic import Codes, Floats
+from .logistic import Codes, Floats, renumbered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ class Comparisons:
 
     def kept(self, where: Truths) -> Comparisons:
         """Those where ``where`` is true, their voters counted from 0 again."""
-        voter = np.unique(self.voter[where], return_inverse=True)[1]
+        voter = renumbered(self.voter[where])
         return Comparisons(self.left[where], self.right[where], self.verdict[where], voter)
 
     @property

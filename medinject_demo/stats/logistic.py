@@ -70,6 +70,12 @@ def logistic(design: Floats, share: Floats, weight: Floats, cluster: Codes, prec
     return Logistic(coefficients, inverse @ (middle + precision) @ inverse, clusters, quantile)
 
 
+def renumbered(codes: Codes) -> Codes:
+    """Codes of the same order without gaps, from 0."""
+    used = np.bincount(codes) > 0
+    return (np.cumsum(used) - 1)[codes]
+
+
 def effective(sizes: NDArray[Any]) -> float:
     """How many equal clusters would weigh as these: the square of their sum over the sum of their squares."""
     return float(sizes.sum() ** 2 / (sizes**2).sum()) if sizes.any() else 0.0

@@ -20,7 +20,7 @@ import numpy as np
 from ..domain import MIXTURES, Mixture, Provenance
 from .comparisons import SIDES, Comparisons, Truths, truths
 from .estimate import Estimate
-from .logistic import Codes
+from .logistic import Codes, renumbered
 from .shares import arm_shares
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def _judgements(frame: pd.DataFrame, column: str, voters: Comparisons) -> tuple[
         for arm, (known, yes) in zip((voters.left, voters.right), said, strict=True)
     ]
     arm, yes, voter = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return arm, yes, np.unique(voter, return_inverse=True)[1]
+    return arm, yes, renumbered(voter)
 
 
 def _answers(frame: pd.DataFrame, voters: Comparisons) -> tuple[Codes, Truths, Codes]:

@@ -15,7 +15,7 @@ from scipy.special import expit
 from ..domain import MIXTURES, Mixture
 from .comparisons import ARMS, Truths
 from .estimate import Estimate, interval
-from .logistic import Codes, Floats, logistic
+from .logistic import Codes, Floats, logistic, renumbered
 
 RIDGE: Final = 0.1
 """Precision of the prior on the logit of each share."""
@@ -65,7 +65,7 @@ def arm_shares(arm: Codes, yes: Truths, cluster: Codes) -> ArmShares:
     met = np.flatnonzero(units)
     design = np.zeros((len(met), ARMS))
     design[np.arange(len(met)), met % ARMS] = 1
-    own = np.unique(met // ARMS, return_inverse=True)[1]
+    own = renumbered(met // ARMS)
     fitted = logistic(design, of_yes[met] / units[met], units[met].astype(float), own, RIDGE * np.eye(ARMS))
     counts = tuple(np.bincount(arm, minlength=ARMS).tolist())
     return ArmShares(fitted.coefficients, fitted.covariance, fitted.quantile, counts, fitted.clusters)

@@ -1,0 +1,70 @@
+"""``bench statistics``: what the statistics of the votes do with votes whose truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import InvalidData
+from .measuring import bench, typed
+
+DOCUMENT = Path("docs/statistics.md")
+
+
+@bench.command("statistics")
+@click.option("--runs", type=click.IntRange(2), default=2_000, show_default=True, help="Simulations of each crowd.")
+@click.option("--duels", type=click.IntRange(2), default=60, show_default=True, help="Runs of each way of pairing.")
+@click.option("--repeats", type=click.IntRange(1), default=5, show_default=True, help="Samples of each time.")
+@click.option(
+    "--size", "sizes", type=click.IntRange(10), multiple=True, default=[100_000, 1_000_000], show_default=True,
+    help="Votes of a board that is timed; may be given several times.",
+)  # fmt: skip
+@click.option("--read", type=click.IntRange(10), default=100_000, show_default=True, help="Votes read from SQLite.")
+@click.option(
+    "--example", "examples", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
+    help="Another CSV of evalica's columns left, right, winner to compare with evalica.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print a document with every figure instead of the tables.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"Also write the part 'statistics' of a document, such as {DOCUMENT}.",
+)
+@click.pass_context
+def bench_statistics(
+    ctx: click.Context, /, examples: tuple[Path, ...], as_json: bool, output: Path | None, **plan: Any
+) -> None:
+    """Measure the statistics of the votes.
+
+    Planted truths, evalica and a textbook as oracles, the time of a board, and the votes that the pairing saves.
+    """
+    from ..statistics_bench.run import Plan, measure
+
+    if output is not None:
+        _put(output, "", dry=True)
+    found = measure(Plan(**plan), examples, lambda text: click.echo(text, err=True))
+    tables = found.as_markdown(typed(ctx, without=("examples",)))
+    click.echo(found.as_json() if as_json else tables)
+    if output is not None:
+        _put(output, tables)
+
+
+def _put(output: Path, part: str, *, dry: bool = False) -> None:
+    """Write the part into its document; ``dry`` only finds out, before long work, whether that would do.
+
+    Raises:
+        InvalidData: there is no such document, or it has no markers.
+        OutputError: it cannot be written.
+    """
+    from ..documents import put
+    from ..training.files import require_writable, write_whole
+
+    if not output.is_file():
+        raise InvalidData.of(str(output), expected="a document with the markers of the part 'statistics'", got="none")
+    whole = put(output.read_text(encoding="utf-8"), "statistics", part, where=str(output))
+    if dry:
+        require_writable(output)
+    else:
+        write_whole(output, whole)
