@@ -58,9 +58,9 @@ class Boards:
         self._votes: _Votes | None = None
         self._keeper: Keeper[Selection, Reading] = Keeper(self._reading, pause=pause)
 
-    def look(self, selection: Selection = Selection()) -> Look[Reading]:
-        """What there is of a selection at this moment; never waits."""
-        return self._keeper.look(selection)
+    def look(self, selection: Selection = Selection(), *, begin: bool = True) -> Look[Reading]:
+        """What there is of a selection at this moment; never waits. A newer one is begun where it is due."""
+        return self._keeper.look(selection, begin=begin)
 
     def close(self) -> None:
         """End the computation."""

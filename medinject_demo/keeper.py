@@ -75,12 +75,12 @@ class Keeper(Generic[Key, Value]):
         self._lock = threading.RLock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keeper")
 
-    def look(self, question: Key) -> Look[Value]:
-        """The last result of a question; a newer one is begun where it is due."""
+    def look(self, question: Key, *, begin: bool = True) -> Look[Value]:
+        """The last result of a question; a newer one is begun where it is due, unless ``begin`` says otherwise."""
         with self._lock:
             if question in self._kept:
                 self._kept.move_to_end(question)
-            due = question not in self._waiting and self._clock() >= self._last(question).due
+            due = begin and question not in self._waiting and self._clock() >= self._last(question).due
             full = due and len(self._waiting) >= self._most_waiting
             if due and not full:
                 self._begin(question)

@@ -17,6 +17,7 @@ from typing import Final
 from .adapters.registry import Profile, serving
 from .arena import Arena
 from .assembly import Fleet, load_engine, load_fleet, sampling_for
+from .boards import Boards
 from .doctor.configuration import without_secrets
 from .engine.base import Engine
 from .engine.fleet.fleet import FleetEngine
@@ -84,7 +85,7 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
         store = VoteStore(database, voted=watch.voted)
         store.check()
         engine = _engine(chosen, settings, device, fleet)
-        with closing(engine):
+        with closing(engine), closing(Boards(store)) as boards:
             server, remarks = (engine.name, engine.remarks) if isinstance(engine, RemoteEngine) else ("", ())
             replicas = engine.plan.replicas if isinstance(engine, FleetEngine) else 0
             secret = settings.secret or secrets.token_urlsafe(32)
@@ -100,6 +101,7 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
                 server=server,
                 replicas=replicas,
                 remarks=remarks,
+                boards=boards,
             )
 
 

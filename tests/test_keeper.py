@@ -164,6 +164,14 @@ def test_where_too_many_questions_wait_another_is_not_taken_and_says_so(slow: Sl
         assert settled(keeper, "three").value == "three 3"
 
 
+def test_a_look_may_begin_nothing(slow: Slow) -> None:
+    slow.let_go.set()
+    with keeping(slow) as keeper:
+        assert keeper.look("all", begin=False) == Look()
+        settled(keeper)
+        assert keeper.look("all", begin=False) == Look("all 1")
+
+
 def test_the_result_not_looked_at_for_longest_is_forgotten(slow: Slow) -> None:
     slow.let_go.set()
     with keeping(slow, most_kept=2, clock=Hands()) as keeper:

@@ -7,7 +7,7 @@ Nothing is computed here: ``boards`` does it in a thread of its own, and the pag
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import gradio as gr
@@ -34,15 +34,16 @@ LOOK_AGAIN: Final = 1.0
 class Seen:
     """What a visitor last saw; ``reading`` is None where there was none."""
 
+    selection: Selection = field(default_factory=Selection)
     reading: Reading | None = None
     computing: bool = False
     failed: bool = False
     full: bool = False
 
     @classmethod
-    def of(cls, look: Look[Reading]) -> Seen:
+    def of(cls, selection: Selection, look: Look[Reading]) -> Seen:
         """What there is at a look."""
-        return cls(look.value, look.computing, look.failed, look.full)
+        return cls(selection, look.value, look.computing, look.failed, look.full)
 
     @property
     def waits(self) -> bool:
@@ -62,9 +63,10 @@ def build(frame: Frame) -> None:
         seen: gr.State = gr.State(None)
         files(frame, seen)
     clock = gr.Timer(LOOK_AGAIN, active=False)
-    looks = _looks(boards, miniature)
-    for event in (frame.tab.select, refresh.click, clock.tick, *(each.input for each in filters)):
-        event(looks, [frame.language, seen, *filters], [seen, at, shown, clock], **QUICK)
+    given, outputs = [frame.language, seen, *filters], [seen, at, shown, clock]
+    for event in (frame.tab.select, refresh.click, *(each.input for each in filters)):
+        event(_looks(boards, miniature), given, outputs, **QUICK)
+    clock.tick(_looks_again(boards, miniature), given, outputs, **QUICK)
     wording.redraw(lambda lang, each: drawn(lang, each, miniature=miniature), [seen], [at, shown])
     api(endpoint(boards, frame.behind.prompts), api_name="board", concurrency_limit=None)
 
@@ -103,13 +105,29 @@ def _beside(lang: str, seen: Seen) -> str:
 
 def _looks(boards: Boards, miniature: bool) -> Callable[..., list[Any]]:
     def look(lang: str, before: Seen | None, *filters: str | None) -> list[Any]:
-        """A look, drawn; the board itself is sent again only where it is another."""
-        now = Seen.of(boards.look(chosen(*filters)))
-        at, shown = drawn(lang, now, miniature=miniature)
-        same = before is not None and now.reading is not None and now.reading is before.reading
-        return [now, at, gr.skip() if same else shown, gr.Timer(active=now.waits)]
+        """What there is of the part chosen; a newer result is begun where it is due."""
+        selection = chosen(*filters)
+        return _outputs(lang, before, Seen.of(selection, boards.look(selection)), miniature)
 
     return look
+
+
+def _looks_again(boards: Boards, miniature: bool) -> Callable[..., list[Any]]:
+    def look(lang: str, before: Seen | None, *filters: str | None) -> list[Any]:
+        """What has become of what is awaited. A look that was on its way when the part changed tells nothing."""
+        selection = chosen(*filters)
+        if before is None or before.selection != selection:
+            return [gr.skip()] * 4
+        return _outputs(lang, before, Seen.of(selection, boards.look(selection, begin=before.full)), miniature)
+
+    return look
+
+
+def _outputs(lang: str, before: Seen | None, now: Seen, miniature: bool) -> list[Any]:
+    """A look, drawn; the board itself is sent again only where it is another."""
+    at, shown = drawn(lang, now, miniature=miniature)
+    same = before is not None and now.reading is not None and now.reading is before.reading
+    return [now, at, gr.skip() if same else shown, gr.Timer(active=now.waits)]
 
 
 def _filters(wording: Wording, prompts: Sequence[Prompt]) -> list[gr.Dropdown]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -76,15 +77,15 @@ def test_the_first_result_is_waited_for_with_a_sentence() -> None:
 
 
 def test_the_last_result_is_shown_with_its_time_while_a_newer_one_is_computed(reading: Reading) -> None:
-    at, shown = drawn("fr", Seen(reading, computing=True))
+    at, shown = drawn("fr", Seen(reading=reading, computing=True))
     assert "État au 06/03/2026" in at
     assert "Un classement plus récent se calcule" in at
     assert "Les huit modèles" in shown
-    assert "plus récent" not in drawn("fr", Seen(reading))[0]
+    assert "plus récent" not in drawn("fr", Seen(reading=reading))[0]
 
 
 def test_votes_that_cannot_be_read_leave_the_last_board_with_a_sentence(reading: Reading) -> None:
-    at, shown = drawn("fr", Seen(reading, failed=True))
+    at, shown = drawn("fr", Seen(reading=reading, failed=True))
     assert "Les votes ne peuvent pas être lus à présent\u00a0: voici le dernier classement calculé" in at
     assert 'role="alert"' in at
     assert "État au 06/03/2026" in at
@@ -98,7 +99,7 @@ def test_votes_that_could_never_be_read_are_one_sentence() -> None:
 
 
 def test_what_was_seen_is_drawn_again_in_another_language_without_a_look(reading: Reading) -> None:
-    assert "The eight models" in drawn("en", Seen(reading))[1]
+    assert "The eight models" in drawn("en", Seen(reading=reading))[1]
 
 
 def test_empty_filters_are_any() -> None:
@@ -106,28 +107,47 @@ def test_empty_filters_are_any() -> None:
     assert chosen("oeq", "cardiologie", "physician") == Selection("oeq", "cardiologie", "physician")
 
 
+class Given(Boards):
+    """Boards that say what a test says, and keep how they were looked at."""
+
+    def __init__(self, look: Look[Reading]) -> None:
+        self.said, self.begun = look, list[bool]()
+
+    def look(self, selection: Selection = Selection(), *, begin: bool = True) -> Look[Reading]:
+        self.begun.append(begin)
+        return self.said
+
+
 def test_the_board_is_sent_again_only_where_it_is_another(reading: Reading) -> None:
-    class Same(Boards):
-        def __init__(self) -> None:
-            pass
-
-        def look(self, selection: Selection = Selection()) -> Look[Reading]:
-            return Look(reading, computing=True)
-
-    look = board._looks(Same(), False)
+    look = board._looks(Given(Look(reading, computing=True)), False)
     seen, _, shown, clock = look("fr", None, "", "", "")
     assert "Les huit modèles" in shown
     assert clock.active
     assert look("fr", seen, "", "", "")[2] == gr.skip()
 
 
-def test_the_page_looks_again_only_while_a_result_is_on_its_way() -> None:
-    assert [Seen.of(look).waits for look in (Look(), Look(computing=True), Look(full=True), Look(failed=True))] == [
-        False,
-        True,
-        True,
-        False,
-    ]
+@pytest.mark.parametrize(
+    ("look", "waits"),
+    [(Look(), False), (Look(computing=True), True), (Look(full=True), True), (Look(failed=True), False)],
+)
+def test_the_page_looks_again_only_while_a_result_is_on_its_way(look: Look[Reading], waits: bool) -> None:
+    assert Seen.of(Selection(), look).waits is waits
+    assert board._looks(Given(look), False)("fr", None, "", "", "")[3].active is waits
+
+
+def test_looking_again_begins_nothing_unless_there_was_no_room(reading: Reading) -> None:
+    boards = Given(Look(reading))
+    again = board._looks_again(boards, False)
+    again("fr", Seen(computing=True), "", "", "")
+    again("fr", Seen(full=True), "", "", "")
+    assert boards.begun == [False, True]
+
+
+def test_a_look_that_was_on_its_way_when_the_filters_changed_tells_nothing(reading: Reading) -> None:
+    boards = Given(Look(reading))
+    again = board._looks_again(boards, False)
+    assert again("fr", Seen(Selection("oeq"), computing=True), "", "", "") == [gr.skip()] * 4
+    assert boards.begun == []
 
 
 def test_a_duel_is_voted_on_while_a_board_is_computed(slow: tuple[str, Slow]) -> None:
@@ -149,7 +169,7 @@ def test_two_visitors_share_one_computation(slow: tuple[str, Slow]) -> None:
             each.press("tab-board", "select")
         boards.let_go.set()
         while boards.look().computing:
-            pass
+            time.sleep(0.005)
         for each in (one, two):
             each.press("board-refresh")
             assert "Aucun vote" in each.value("board")
@@ -167,10 +187,10 @@ def test_a_store_that_fails_later_leaves_the_board_on_the_page(tmp_path: Path, m
     with served(tmp_path, boards=boards) as (url, services), closing(Visitor(url, "me")) as visitor:
         assert services.boards is not None
         while services.boards.look().value is None:
-            pass
+            time.sleep(0.005)
         monkeypatch.setattr(services.store, "mark", fail)
         while not services.boards.look().failed:
-            pass
+            time.sleep(0.005)
         visitor.press("tab-board", "select")
         assert "voici le dernier classement calculé" in visitor.value("board-at")
         assert "Les huit modèles" in visitor.value("board")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -108,5 +109,5 @@ def test_votes_that_cannot_be_read_are_one_sentence_and_an_older_board_is_told_a
         called(boards, "mcq")
     assert "hidden" not in str(told.value)
     while not (said := called(boards))["outdated"]:
-        pass
+        time.sleep(0.005)
     assert said["board"]["comparisons"] == 1
