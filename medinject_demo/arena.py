@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import secrets
 import threading
 import time
@@ -22,7 +21,8 @@ from . import pairing
 from .domain import Battle, FinishReason, Prompt, Sampling, Verdict
 from .duel import Duel, Exchange, Refusal, Shown, Side, refused
 from .engine.base import Engine
-from .errors import InvalidValue, StoreError
+from .errors import InvalidValue
+from .matchmaking import Matchmaker
 from .privacy import require_clean
 from .prompts import layout
 from .relay import Event, Live, halt, relay
@@ -33,8 +33,6 @@ MOST_DUELS: Final = 2_000
 """Duels kept in memory; beyond, the one left alone for longest is forgotten, unless a vote stored it."""
 WARMTH: Final = 0.7
 """Temperature at which a greedy answer is given anew: greedy again, it would be the same word for word."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,7 @@ class Arena:
             raise InvalidValue.of("MEDINJECT_SECRET", expected="a secret", got="none", remedy="Set it, or draw one.")
         self._engine, self._store, self._secret = engine, store, secret
         self._generator, self._clock, self._new_id = generator, clock, new_id
+        self._matchmaker = Matchmaker(store, clock)
         self._most_duels = most_duels
         self._duels: OrderedDict[str, Live] = OrderedDict()
         self._lock = threading.Lock()
@@ -89,9 +88,9 @@ class Arena:
             InvalidValue: fewer than two arms can answer.
         """
         require_clean(layout(prompt))
-        voter, battles = self.voter(session), self._battles_by_pair()
+        voter, known = self.voter(session), self._matchmaker.known()
         with self._lock:
-            drawn = pairing.draw(self._engine.mixtures, battles, self._generator)
+            drawn = pairing.draw(self._engine.mixtures, known.battles, self._generator, strong=known.strengths)
             duel = Duel(self._new_id(), voter, prompt, drawn.arms, drawn.propensity, (Exchange("", sampling),))
             self._keep(Live(duel))
         return duel.shown
@@ -222,14 +221,6 @@ class Arena:
         vote = self._store.cast(duel.battle, duel.voter, ballot, equivalent=equivalent, seconds=seconds, blind=blind)
         live.duel = replace(duel, vote=vote)
         return Receipt(vote.ballot.verdict if vote.ballot else None, vote.equivalent, duel.prompt.reference)
-
-    def _battles_by_pair(self) -> dict[pairing.Pair, int]:
-        """Where the counts cannot be read, all pairs are as probable; the probability kept is still the true one."""
-        try:
-            return self._store.battles_by_pair()
-        except StoreError as error:
-            _log.warning("pairs are drawn without their counts: %s", error)
-            return {}
 
     def _find(self, battle: str, session: str) -> Live:
         voter = self.voter(session)

@@ -18,7 +18,7 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 FLOORS = (
     {"__init__", "settings", "domain", "documents", "errors"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy"},
-    {"arena", "assembly", "boards", "duel", "keeper", "relay"},
+    {"arena", "assembly", "boards", "duel", "keeper", "matchmaking", "relay"},
     {"ui", "evaluation", "training"},
     {
         "app",
@@ -44,6 +44,7 @@ MODULES = [
     "privacy",
     "votes.store",
     "arena",
+    "matchmaking",
     "adapters.registry",
     "training.corpus",
     "training.render",

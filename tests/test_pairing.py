@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections import Counter
+from collections.abc import Mapping
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from medinject_demo.domain import BASE, MIXTURES, Mixture
 from medinject_demo.errors import InvalidValue
-from medinject_demo.pairing import UNIFORM_SHARE, Pair, draw, pair_of, pairs, probabilities
+from medinject_demo.pairing import (
+    KEENNESS,
+    PRIOR,
+    UNIFORM_SHARE,
+    Pair,
+    draw,
+    gains,
+    pair_of,
+    pairs,
+    probabilities,
+    strengths,
+)
 
 ARMS = st.lists(st.sampled_from(MIXTURES), min_size=2, unique=True)
 COUNTS = st.dictionaries(st.sampled_from(pairs()), st.integers(0, 100_000))
 SHARES = st.floats(0.01, 1)
+STRENGTHS = st.dictionaries(st.sampled_from(MIXTURES), st.floats(-2, 2))
 
 
 def test_eight_arms_make_28_pairs() -> None:
@@ -41,14 +55,88 @@ def test_no_pair_falls_below_its_uniform_share(arms: list[Mixture], counts: dict
     assert min(probabilities(arms, counts, share).values()) >= share / len(pairs(arms)) > 0
 
 
-@given(ARMS, COUNTS, SHARES)
-def test_a_pair_with_fewer_battles_is_never_less_probable(
-    arms: list[Mixture], counts: dict[Pair, int], share: float
+@given(st.integers(0, 500), st.sampled_from(pairs()), SHARES)
+def test_among_equals_the_pair_that_met_least_is_the_most_probable(count: int, pair: Pair, share: float) -> None:
+    counts = {each: count + 20 * (each != pair) for each in pairs()}
+    chances = probabilities(MIXTURES, counts, share)
+    assert max(chances, key=chances.__getitem__) == pair or share == 1
+
+
+@given(ARMS)
+def test_before_any_battle_every_pair_is_as_probable(arms: list[Mixture]) -> None:
+    chances = probabilities(arms, {})
+    assert list(chances.values()) == pytest.approx([1 / len(chances)] * len(chances))
+
+
+@given(st.permutations(MIXTURES), COUNTS, STRENGTHS)
+def test_calling_the_arms_otherwise_calls_the_probabilities_otherwise(
+    names: list[Mixture], counts: dict[Pair, int], strong: dict[Mixture, float]
 ) -> None:
-    chances = probabilities(arms, counts, share)
-    by_battles = sorted(chances, key=lambda pair: counts.get(pair, 0))
-    for fewer, more in itertools.pairwise(by_battles):
-        assert chances[fewer] >= chances[more]
+    other = dict(zip(MIXTURES, names, strict=True))
+    renamed = {pair_of(other[one], other[two]): count for (one, two), count in counts.items()}
+    plain = probabilities(MIXTURES, counts, strong=strong)
+    turned = probabilities(MIXTURES, renamed, strong={other[arm]: each for arm, each in strong.items()})
+    for (one, two), chance in plain.items():
+        assert turned[pair_of(other[one], other[two])] == pytest.approx(chance, rel=1e-6, abs=1e-9)
+
+
+def test_an_arm_far_from_the_others_is_drawn_more_often_than_they_are() -> None:
+    counts = dict.fromkeys(pairs(), 40)
+    strong = {arm: 3.0 * (arm == BASE) for arm in MIXTURES}
+    chances = probabilities(MIXTURES, counts, strong=strong)
+    of_base = sum(chance for pair, chance in chances.items() if BASE in pair)
+    assert of_base > 0.6 > 7 / 28
+    assert sum(chance for pair, chance in probabilities(MIXTURES, counts).items() if BASE in pair) < 0.3
+
+
+@given(ARMS, COUNTS, STRENGTHS)
+def test_a_gain_is_the_slope_of_what_it_stands_for(
+    arms: list[Mixture], counts: dict[Pair, int], strong: dict[Mixture, float]
+) -> None:
+    """The obvious way: count one duel more of a pair, and see by how much the widest variances shrink."""
+    counts = {pair: count % 200 for pair, count in counts.items()}
+    measured = gains(arms, counts, strong)
+    top = _spread_of(arms, counts, strong)[1]
+    for pair, gain in measured.items():
+        step = 1e-4
+        more = _spread_of(arms, counts | {pair: counts.get(pair, 0) + step}, strong)[0]
+        less = _spread_of(arms, counts | {pair: counts.get(pair, 0) - step}, strong)[0]
+        slope = float(((less / top) ** KEENNESS - (more / top) ** KEENNESS).sum()) * top / KEENNESS / (2 * step)
+        assert gain == pytest.approx(slope, rel=1e-3, abs=1e-7 * top**2)
+
+
+def _spread_of(
+    arms: list[Mixture], counts: Mapping[Pair, float], strong: Mapping[Mixture, float]
+) -> tuple[np.ndarray, float]:
+    """The variances of the differences, and the largest."""
+    everyone = pairs(arms)
+    order = sorted(set(arms), key=MIXTURES.index)
+    rows = np.array([[(arm == one) - (arm == two) for arm in order] for one, two in everyone], dtype=float)
+    chances = 1 / (1 + np.exp(-rows @ np.array([strong.get(arm, 0.0) for arm in order])))
+    mass = np.array([counts.get(pair, 0) for pair in everyone]) * chances * (1 - chances)
+    whole = np.linalg.inv((rows * mass[:, None]).T @ rows + PRIOR * np.eye(len(order)) + 1)
+    variances = np.einsum("ij,jk,ik->i", rows, whole, rows)
+    return variances, float(variances.max())
+
+
+@given(st.dictionaries(st.sampled_from(pairs()), st.tuples(st.integers(0, 90), st.integers(0, 90)), min_size=1))
+def test_strengths_are_finite_and_their_sides_are_as_they_won(scores: dict[Pair, tuple[float, float]]) -> None:
+    found = strengths(scores)
+    assert all(math.isfinite(each) for each in found.values())
+    turned = strengths({pair: (second, first) for pair, (first, second) in scores.items()})
+    for arm, each in found.items():
+        assert turned[arm] == pytest.approx(-each, abs=1e-6)
+
+
+def test_strengths_find_planted_ones() -> None:
+    planted = {arm: place / 3 for place, arm in enumerate(MIXTURES)}
+    scores = {}
+    for one, two in pairs():
+        chance = 1 / (1 + math.exp(planted[two] - planted[one]))
+        scores[one, two] = (1000 * chance, 1000 * (1 - chance))
+    found = strengths(scores)
+    for one, two in pairs():
+        assert found[one] - found[two] == pytest.approx(planted[one] - planted[two], abs=0.01)
 
 
 @given(ARMS, COUNTS, st.integers(0, 2**32))

@@ -45,7 +45,7 @@ def bench_statistics(
     if output is not None:
         _put(output, "", dry=True)
     found = measure(Plan(**plan), examples, lambda text: click.echo(text, err=True))
-    tables = found.as_markdown(typed(ctx, without=("examples",)))
+    tables = found.as_markdown(typed(ctx))
     click.echo(found.as_json() if as_json else tables)
     if output is not None:
         _put(output, tables)

@@ -25,7 +25,6 @@ from .voters import Crowd, named, simulated
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sqlalchemy import Connection
 
 VOTES_OF_A_VOTER: Final = 20
 PROMPTS: Final = 76
@@ -100,7 +99,7 @@ def _samples(repeats: int, work: Callable[[], object]) -> tuple[float, ...]:
 def _filled(folder: Path, size: int) -> Database:
     database = Database(f"sqlite:///{folder}/votes.db")
 
-    def work(connection: Connection) -> None:
+    def work(connection: Any) -> None:
         rows = list(_rows(full(size)))
         for table, place in ((battles, 0), (answers, 1), (votes, 2)):
             connection.execute(table.insert(), [each for row in rows for each in row[place]])

@@ -19,6 +19,8 @@ WIDEST: Final = 800.0
 
 ROOM: Final = 25
 """Per cent of an axis that the figure at an end needs beside that of the line."""
+FINE: Final = 0.02
+"""Half width of a share's interval below which it is written with a decimal."""
 NONE: Final = "–"
 """In the place of a figure that there is not."""
 
@@ -74,9 +76,14 @@ def between(lang: str, estimate: Estimate, digits: int = 0, *, write: Callable[[
     return say(lang, "board.interval", low=low, high=high)
 
 
-def percent(lang: str, estimate: Estimate | None, digits: int = 0) -> str:
+def percent(lang: str, estimate: Estimate | None) -> str:
     """A share with its interval, in per cent; a dash where there is none."""
-    return with_interval(lang, estimate.scaled(100), digits, write=in_percent) if estimate else NONE
+    return with_interval(lang, estimate.scaled(100), fine(estimate), write=in_percent) if estimate else NONE
+
+
+def fine(share: Estimate) -> int:
+    """Decimals of a share in per cent: none where its interval is wider than they would tell."""
+    return int(share.half_width < FINE)
 
 
 def in_percent(lang: str, value: float, digits: int = 0) -> str:
