@@ -9,7 +9,7 @@ from ..stats.bias import Bias, Spread
 from ..stats.board import POINTS
 from ..stats.estimate import Estimate
 from .board_parts import section
-from .measures import NONE, between, figure, in_percent, percent, signed
+from .measures import NONE, between, figure, fine, in_percent, percent, signed
 from .texts import number, say
 
 
@@ -107,13 +107,11 @@ def _equivalence(lang: str, bias: Bias) -> Card:
 
 
 def _value(lang: str, share: Estimate) -> str:
-    return in_percent(lang, 100 * share.value)
+    return in_percent(lang, 100 * share.value, fine(share))
 
 
 def _interval(lang: str, share: Estimate) -> str:
-    return between(
-        lang, share.scaled(100), write=lambda lang, each, _: say(lang, "board.percent", value=figure(lang, each))
-    )
+    return between(lang, share.scaled(100), fine(share), write=in_percent)
 
 
 def _quartiles(lang: str, spread: Spread) -> dict[str, str]:

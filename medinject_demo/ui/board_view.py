@@ -16,7 +16,7 @@ from .board_bias import panel
 from .board_effects import effects
 from .board_pairs import coverage, details, matrix
 from .board_ranking import ranking
-from .measures import NONE, in_percent
+from .measures import NONE, fine, in_percent
 from .texts import name, number, say
 
 
@@ -56,7 +56,7 @@ def figures(lang: str, report: Report) -> str:
         "comparisons": number(lang, shown.comparisons),
         "voters": number(lang, shown.voters),
         "coverage": say(lang, "board.coverage_value", met=shown.met, all=len(pairs())),
-        "failures": in_percent(lang, 100 * failed.value) if failed else NONE,
+        "failures": in_percent(lang, 100 * failed.value, fine(failed)) if failed else NONE,
         "not_blind": number(lang, shown.set_aside.not_blind),
         "suspect": number(lang, shown.set_aside.suspect),
     }

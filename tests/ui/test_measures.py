@@ -80,3 +80,8 @@ def test_a_share_is_in_per_cent_and_none_is_a_dash() -> None:
     assert percent("fr", Estimate(0.5, 0.1, 0.25, 0.75)).startswith("<b>50\u00a0%</b>")
     assert "de 25\u00a0% à 75\u00a0%" in percent("fr", Estimate(0.5, 0.1, 0.25, 0.75))
     assert percent("fr", None) == "–"
+
+
+def test_a_share_that_is_known_well_is_written_with_a_decimal() -> None:
+    assert "de 49,0\u00a0% à 51,0\u00a0%" in percent("fr", Estimate(0.5, 0.005, 0.49, 0.51))
+    assert "de 48\u00a0% à 52\u00a0%" in percent("fr", Estimate(0.5, 0.01, 0.48, 0.52))
