@@ -76,7 +76,7 @@ class Agreement:
 
     alpha: float | None
     """Krippendorff's, ordinal (first preferred, tie, second preferred): 1 is perfect, 0 is chance. None where it cannot
-    be told: no such case has two voters, or all say the same."""
+    be told: no such case has two voters, or all of them say that the two are alike."""
     cases: int
     """Prompts with a pair on which two or more voters voted."""
     votes: int
@@ -140,7 +140,11 @@ def agreement(frame: pd.DataFrame, said: Comparisons) -> Agreement:
 
 
 def _alpha(counts: Counts) -> float | None:
-    """From how often each of three values was given in each case; None where one value alone was."""
+    """From how often each of three values was given in each case; None where all are ties.
+
+    Each case counts in both orders of its arms, so that what chance alone would do depends on no order of theirs.
+    """
+    counts = np.concatenate([counts, counts[:, ::-1]])
     if np.count_nonzero(counts.sum(axis=0)) < 2:
         return None
     import krippendorff

@@ -24,6 +24,8 @@ NEAR: Final = 1e-10
 """A largest step, in logits, after which no other is taken."""
 LONG: Final = 1.0
 """A largest step, in logits, beyond which it is checked that it climbs."""
+LEAST: Final = 0.25
+"""Of the variance for independent rows: what scores vary by at least, for less is hardly anything but luck."""
 MANY: Final = 50_000
 """Rows of the part from which a fit of many more is begun."""
 HEAVY: Final = 0.005
@@ -53,6 +55,8 @@ def logistic(design: Floats, share: Floats, weight: Floats, cluster: Codes, prec
     The covariance is A^-1 (B + precision) A^-1 with A the curvature of the penalised likelihood and B the sum of the
     outer products of the clusters' scores, each as it would be without the cluster's own pull on the fit (the jackknife
     of Bell and McCaffrey, 2002). With one cluster, B is the likelihood's curvature: rows count as independent.
+    Where rows are fitted nearly without error, as where one side always wins, scores hardly vary and B would vanish: in
+    no direction is it less than ``LEAST`` of what it is for independent rows.
     Clusters of different sizes count as fewer: the degrees of freedom are those of as many equal ones.
     """
     coefficients = _newton(design, share, weight, precision)
@@ -64,7 +68,8 @@ def logistic(design: Floats, share: Floats, weight: Floats, cluster: Codes, prec
         middle = curvature - precision
     else:
         scores = _summed(design * (weight * (share - fitted))[:, None], cluster, clusters)
-        middle = _unpulled(scores, design, mass, cluster, curvature)
+        model = _spared(share, weight, mass) * (curvature - precision)
+        middle = _floored(_unpulled(scores, design, mass, cluster, curvature), model)
     inverse = np.linalg.inv(curvature)
     quantile = student(effective(np.bincount(cluster, mass)))
     return Logistic(coefficients, inverse @ (middle + precision) @ inverse, clusters, quantile)
@@ -143,3 +148,22 @@ def _unpulled(scores: Floats, design: Floats, mass: Floats, cluster: Codes, curv
         own = (design[mine] * mass[mine, None]).T @ design[mine]
         scores[each] = curvature @ np.linalg.solve(curvature - own, scores[each])
     return scores.T @ scores * (clusters - 1) / clusters
+
+
+def _spared(share: Floats, weight: Floats, mass: Floats) -> float:
+    """The part of the model's variance that ties leave: a half varies less than a win or a loss."""
+    whole = float(mass.sum())
+    return max(1 - float(weight @ (share * (1 - share))) / whole, 0.0) if whole else 0.0
+
+
+def _floored(middle: Floats, model: Floats) -> Floats:
+    """``middle``, in each direction at least ``LEAST`` of ``model``: both k x k, the eigenvalues of their ratio."""
+    values, vectors = np.linalg.eigh(model)
+    seen = values > values.max() * 1e-12
+    if not seen.any():
+        return middle
+    root = vectors[:, seen] * np.sqrt(values[seen])
+    back = vectors[:, seen] / np.sqrt(values[seen])
+    ratios, turned = np.linalg.eigh(back.T @ middle @ back)
+    lacking: Floats = root @ (turned * np.maximum(LEAST - ratios, 0)) @ turned.T @ root.T
+    return middle + lacking

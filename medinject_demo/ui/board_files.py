@@ -62,7 +62,8 @@ def links(lang: str, reading: Reading | None) -> str:
         return f'<p role="status">{say(lang, "board.files_none")}</p>'
     board = reading.report.board
     moment = board.as_of.astimezone(UTC)
-    when = f'<p role="status">{say(lang, "board.as_of", at=moment)} · {selected(lang, board.selection)}</p>'
+    of = html.escape(selected(lang, board.selection))
+    when = f'<p role="status">{say(lang, "board.as_of", at=moment)} · {of}</p>'
     stem = f"{say(lang, 'board.file')}-{moment:%Y%m%dT%H%M%S}"
     return when + f"<ul>{''.join(_links(lang, stem, reading))}</ul>"
 

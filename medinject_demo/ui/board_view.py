@@ -5,6 +5,7 @@ Knows neither components nor the store. Every number is a text; bars and colours
 
 from __future__ import annotations
 
+import html
 from datetime import UTC
 
 from ..domain import Kind
@@ -35,7 +36,7 @@ def as_of(lang: str, board: Board) -> str:
     moment = board.as_of.astimezone(UTC)
     said = say(lang, "board.as_of", at=moment)
     time = f'<time datetime="{moment.isoformat(timespec="seconds")}">{said}</time>'
-    return f'<p role="status">{time} · {selected(lang, board.selection)}</p>'
+    return f'<p role="status">{time} · {html.escape(selected(lang, board.selection))}</p>'
 
 
 def selected(lang: str, selection: Selection) -> str:

@@ -118,6 +118,11 @@ def test_the_time_is_said_in_utc_with_the_part_of_the_votes(lang: str, said: str
     assert {"fr": "Tous les votes", "en": "All votes"}[lang] in text
 
 
+def test_a_specialty_is_text_whatever_it_holds() -> None:
+    part = Selection(specialty="<b>x</b>")
+    assert "<b>" not in board_view.as_of("fr", replace(report().board, selection=part))
+
+
 def test_the_part_of_the_votes_is_said_in_words() -> None:
     part = Selection("oeq", "cardiologie", Profile.PHYSICIAN)
     said = "Votes retenus\u00a0: Question ouverte, Cardiologie, Médecin"

@@ -1,0 +1,181 @@
+"""Effects of the provenances: planted ones come back, and where the data cannot tell, that is what is said."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medinject_demo.domain import BASE, MIXTURES, Mixture, Provenance
+from medinject_demo.statistics_bench.voters import World
+from medinject_demo.stats.preference import Preference, fit
+from medinject_demo.stats.provenance import MATTERS, Conclusion, Effects, Provenances, provenances, weights
+
+from .votes import SLUGS, votes
+
+NAT, TRAD, SYN = Provenance
+SUBSETS = [each for order in (1, 2, 3) for each in itertools.combinations(Provenance, order)]
+
+
+def of(frame) -> Provenances:  # type: ignore[no-untyped-def]
+    return provenances(frame, fit(frame), fit(frame))
+
+
+def planted(per_pair: int, strength: dict[str, float], **columns):  # type: ignore[no-untyped-def]
+    """Each ordered pair so often, wins in the share that the strengths say."""
+    said = []
+    for left, right in itertools.permutations(SLUGS, 2):
+        chance = 1 / (1 + math.exp(strength[right] - strength[left]))
+        wins = round(per_pair * chance)
+        said += [(left, right, "left")] * wins + [(left, right, "right")] * (per_pair - wins)
+    return votes(said, **columns)
+
+
+def judged(right: dict[str, float], count: int, column: str = "equivalent"):  # type: ignore[no-untyped-def]
+    """Comparisons whose answers reach a share by arm, each by a voter and on a prompt of its own."""
+    said, lefts, rights = [], [], []
+    for left, other in itertools.permutations(SLUGS, 2):
+        for number in range(count):
+            said.append((left, other, "both_good"))
+            lefts.append(number < count * right[left])
+            rights.append(number < count * right[other])
+    return votes(said, **{f"{column}_left": lefts, f"{column}_right": rights})
+
+
+def test_the_weights_of_a_main_effect_are_a_mean_with_less_a_mean_without() -> None:
+    found = weights([NAT])
+    for arm in MIXTURES:
+        assert found[arm] == (0.25 if NAT in arm.provenances else -0.25)
+
+
+def test_the_weights_of_an_interaction_are_a_difference_of_differences() -> None:
+    nat, trad, both, base = (Mixture.of(each) for each in ([NAT], [TRAD], [NAT, TRAD], []))
+    found = weights([NAT, TRAD])
+    assert (found[both], found[nat], found[trad], found[base]) == (0.5, -0.5, -0.5, 0.5)
+    assert weights(list(Provenance))[Mixture.of(Provenance)] == 1
+
+
+@pytest.mark.parametrize(("one", "other"), itertools.combinations(SUBSETS, 2))
+def test_effects_are_contrasts_that_do_not_mix(one: tuple[Provenance, ...], other: tuple[Provenance, ...]) -> None:
+    first, second = weights(one), weights(other)
+    assert sum(first.values()) == 0
+    assert sum(first[arm] * second[arm] for arm in MIXTURES) == 0
+
+
+@given(st.lists(st.floats(-3, 3), min_size=7, max_size=7))
+def test_strengths_made_of_effects_have_these_effects(sizes: list[float]) -> None:
+    made = World(effects=tuple(zip(SUBSETS, sizes, strict=True))).strengths
+    for chosen, size in zip(SUBSETS, sizes, strict=True):
+        row = weights(chosen)
+        assert sum(row[arm] * each for arm, each in zip(MIXTURES, made, strict=True)) == pytest.approx(size, abs=1e-9)
+
+
+def test_an_effect_planted_in_the_votes_comes_back() -> None:
+    strength = {arm.slug: 1.0 * (NAT in arm.provenances) for arm in MIXTURES}
+    found = of(planted(40, strength)).preference
+    assert found.main(NAT).estimate.value == pytest.approx(1, abs=0.05)
+    assert found.main(NAT).conclusion is Conclusion.ADDS
+    assert found.main(TRAD).conclusion is Conclusion.NONE
+    assert found.main(TRAD).estimate.half_width <= MATTERS
+    assert [each.order for each in found.effects] == [1, 1, 1, 2, 2, 2, 3]
+
+
+def test_each_step_is_the_arm_with_less_the_arm_without() -> None:
+    frame = planted(10, {slug: place / 4 for place, slug in enumerate(SLUGS)})
+    model = fit(frame)
+    found = provenances(frame, model, model).preference
+    assert len(found.steps) == 12
+    assert len({(each.added, each.to) for each in found.steps}) == 12
+    for each in found.steps:
+        assert each.added not in each.to.provenances
+        assert each.estimate == model.difference(each.gives, each.to)
+    assert {each.to for each in found.steps} == set(MIXTURES) - {Mixture.of(Provenance)}
+
+
+def test_three_steps_from_the_base_to_all_add_up_whichever_way() -> None:
+    frame = planted(10, {slug: place / 4 for place, slug in enumerate(SLUGS)})
+    found = of(frame).preference
+    steps = {(each.added, each.to): each.estimate.value for each in found.steps}
+    sums = []
+    for way in itertools.permutations(Provenance):
+        at, total = BASE, 0.0
+        for added in way:
+            total += steps[added, at]
+            at = Mixture.of((*at.provenances, added))
+        sums.append(total)
+    assert sums == pytest.approx([sums[0]] * 6)
+
+
+def test_a_share_is_what_was_judged_and_its_effects_are_in_shares() -> None:
+    right = {arm.slug: 0.8 if NAT in arm.provenances else 0.4 for arm in MIXTURES}
+    found = of(judged(right, 20)).equivalence
+    assert found is not None
+    for each in found.shares:
+        assert each.share is not None
+        assert each.share.value == pytest.approx(right[each.arm.slug], abs=0.01)
+        assert each.judged == 2 * 7 * 20
+    assert found.main(NAT).estimate.value == pytest.approx(0.4, abs=0.01)
+    assert found.main(NAT).conclusion is Conclusion.ADDS
+    assert found.main(SYN).estimate.value == pytest.approx(0, abs=0.01)
+    assert (found.units, found.clusters) == (56 * 40, 56 * 20)
+
+
+def test_an_answer_given_again_to_the_same_prompt_is_exact_once() -> None:
+    said = [("nat", "base", "left")] * 50
+    frame = votes(said, prompt=["one", "two"] * 25, exact_left=[True, False] * 25, exact_right=[False] * 50)
+    found = of(frame).exactness
+    assert found is not None
+    assert {each.arm.slug: each.judged for each in found.shares if each.judged} == {"nat": 2, "base": 2}
+    assert (found.units, found.clusters) == (4, 2)
+    assert {each.conclusion for each in found.effects} == {Conclusion.UNKNOWN}
+
+
+def test_an_arm_nobody_judged_leaves_the_effects_untold() -> None:
+    right = dict.fromkeys(SLUGS, 0.5)
+    frame = judged(right, 10)
+    frame = frame[(frame["left"] != "all") & (frame["right"] != "all")]
+    found = of(frame).equivalence
+    assert found is not None
+    assert next(each for each in found.shares if each.arm.slug == "all").share is None
+    assert {each.conclusion for each in found.effects} == {Conclusion.UNKNOWN}
+    steps = {(each.added, each.to.slug): each.conclusion for each in found.steps}
+    assert steps[SYN, "nat-trad"] is Conclusion.UNKNOWN
+
+
+def test_shares_of_all_or_nothing_keep_a_width() -> None:
+    found = of(judged({slug: float(slug == "nat") for slug in SLUGS}, 3)).equivalence
+    assert found is not None
+    for each in found.shares:
+        assert each.share is not None
+        assert 0 < each.share.low < each.share.high < 1
+
+
+def test_effects_of_shares_stay_within_what_is_possible() -> None:
+    frame = judged(dict.fromkeys(SLUGS, 0.5), 1)[:4]
+    found = of(frame).equivalence
+    assert found is not None
+    for each in found.effects:
+        assert -(2.0 ** (each.order - 1)) <= each.estimate.low <= each.estimate.high <= 2.0 ** (each.order - 1)
+    for step in found.steps:
+        assert -1 <= step.estimate.low <= step.estimate.high <= 1
+
+
+def test_two_voters_conclude_nothing() -> None:
+    frame = planted(10, dict.fromkeys(SLUGS, 0.0))
+    names = np.where(np.arange(len(frame)) % 2 == 0, "one", "two")
+    found: Effects = of(frame.assign(cluster=names)).preference
+    assert {each.conclusion for each in found.effects} == {Conclusion.UNKNOWN}
+
+
+def test_both_models_have_their_effects() -> None:
+    frame = planted(5, dict.fromkeys(SLUGS, 0.0))
+    raw: Preference = fit(frame)
+    other = fit(frame, ridge=5)
+    found = provenances(frame, raw, other)
+    assert found.raw_preference.main(NAT).estimate == raw.contrast(weights([NAT]))
+    assert found.preference.main(NAT).estimate == other.contrast(weights([NAT]))
+    assert found.preference.shares == ()
