@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--kind", type=click.Choice(list(Kind)), help="Only votes on prompts of this kind.")
+@click.option("--kind", type=click.Choice([each.value for each in Kind]), help="Only votes on prompts of this kind.")
 @click.option("--specialty", help="Only votes on prompts of this specialty.")
-@click.option("--profile", type=click.Choice(list(Profile)), help="Only votes of voters who declare this profile.")
+@click.option(
+    "--profile",
+    type=click.Choice([each.value for each in Profile]),
+    help="Only votes of voters who declare this profile.",
+)
 @click.option(
     "--weighting",
     type=click.Choice(["equal", "propensity"]),

@@ -8,12 +8,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from ..errors import InvalidData
+from ..errors import InvalidData, MedInjectError
 from ..stats.logistic import Logistic, logistic
 from ..stats.preference import design, precision
 
@@ -97,6 +98,12 @@ def plain(duels: Sequence[Duel]) -> tuple[list[str], Logistic]:
 
 def _sides(duels: Sequence[Duel]) -> tuple[list[str], list[str]]:
     return [left for left, _, _ in duels], [right for _, right, _ in duels]
+
+
+def require_evalica() -> None:
+    """Raises MedInjectError where the oracle is not installed; no user of the board needs it."""
+    if find_spec("evalica") is None:
+        raise MedInjectError("evalica: expected the package, got none. Run: pip install -r requirements-dev.txt")
 
 
 def beside_evalica(name: str, duels: Sequence[Duel]) -> Agreement:

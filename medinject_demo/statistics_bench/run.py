@@ -32,7 +32,13 @@ class Plan:
 
 
 def measure(plan: Plan, examples: Sequence[Path], say: Callable[[str], None]) -> Findings:
-    """Do what the plan says. ``examples`` are more files for evalica; ``say`` hears what is being done."""
+    """Do what the plan says. ``examples`` are more files for evalica; ``say`` hears what is being done.
+
+    Raises:
+        MedInjectError: evalica is not installed.
+        InvalidData: an example has other columns.
+    """
+    oracles.require_evalica()
     agreements = [oracles.beside_evalica("food.csv of its README", oracles.food())]
     agreements += [oracles.beside_evalica(path.name, oracles.read(path)) for path in examples]
     times = timed(plan.repeats, plan.sizes, plan.read, say)

@@ -73,7 +73,8 @@ class Rating:
     points: Estimate
     """The base is at 1000, with an interval of no width."""
     ranks: tuple[int, int]
-    """Best and worst: one more than the arms whose difference is above 0 for sure, and eight less those below."""
+    """Best and worst: one more than the arms that are stronger for sure, and eight less those that are weaker for sure.
+    An arm with too few votes or voters to say something is told from no other."""
     standing: Standing
 
 
@@ -187,7 +188,7 @@ def _rows(said: Comparisons, raw: Preference, controlled: Preference, rule: Rule
     for arm, voters in zip(MIXTURES, said.voters_by_arm, strict=True):
         tally = sum((tallies[arm, other] for other in MIXTURES if other != arm), Tally())
         settled = tally.votes >= rule.settled_votes and voters >= rule.settled_voters
-        plain, twin = (_rating(model, arm, known[arm] and known[BASE], rule) for model in (raw, controlled))
+        plain, twin = (_rating(model, arm, known, rule) for model in (raw, controlled))
         rows.append(Row(arm, plain, twin, tally, voters, failures[arm], not settled))
     return tuple(sorted(rows, key=lambda row: (not row.tally.votes, -round(row.controlled.points.value, 6))))
 
@@ -201,11 +202,13 @@ def _known(said: Comparisons, rule: Rule) -> dict[Mixture, bool]:
     }
 
 
-def _rating(model: Preference, arm: Mixture, known: bool, rule: Rule) -> Rating:
-    signs = [model.difference(arm, other).sign() for other in MIXTURES if other != arm]
+def _rating(model: Preference, arm: Mixture, known: Mapping[Mixture, bool], rule: Rule) -> Rating:
+    """Ranks and standing; an arm of which too little is known is told from no other."""
+    others = [other for other in MIXTURES if other != arm and known[other] and known[arm]]
+    signs = [model.difference(arm, other).sign() for other in others]
     ranks = (1 + signs.count(-1), len(MIXTURES) - signs.count(1))
     difference = model.difference(arm, BASE)
-    standing = Standing.REFERENCE if arm == BASE else _standing(difference, known, rule)
+    standing = Standing.REFERENCE if arm == BASE else _standing(difference, known[arm] and known[BASE], rule)
     return Rating(difference.scaled(POINTS, HOME), ranks, standing)
 
 

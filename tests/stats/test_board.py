@@ -107,6 +107,7 @@ def test_too_few_votes_or_voters_say_nothing_however_one_sided(count: int, voter
     whole = of(one_sided(count, voters, 1.0))
     assert {row.controlled.standing for row in whole.rows} == {Standing.TOO_FEW, Standing.REFERENCE}
     assert {cell.standing for cell in whole.cells.values()} == {Standing.TOO_FEW}
+    assert {row.raw.ranks for row in whole.rows} == {(1, 8)}
 
 
 def test_two_groups_of_arms_that_never_met_are_not_compared() -> None:

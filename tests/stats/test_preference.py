@@ -14,6 +14,7 @@ from medinject_demo.domain import BASE, MIXTURES
 from medinject_demo.statistics_bench import oracles
 from medinject_demo.stats.estimate import NORMAL, Estimate, interval
 from medinject_demo.stats.preference import RIDGE, STYLES, Weighting, fit
+from medinject_demo.votes import frame as votes_frame
 
 from .votes import SLUGS, drawn, renamed, swapped, votes
 
@@ -164,6 +165,10 @@ def test_style_takes_the_part_of_style() -> None:
     assert controlled.difference(MIXTURES[1], MIXTURES[2]).sign() == 0
     (term,) = controlled.styles
     assert (term.name, term.coefficient.sign()) == ("words", 1)
+
+
+def test_the_styles_are_those_of_the_frame() -> None:
+    assert STYLES == votes_frame.STYLES
 
 
 def test_a_style_that_never_differs_is_left_out() -> None:
