@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..domain import Provenance
-from ..stats.board import POINTS
+from ..stats.board import POINTS, Rule
 from ..stats.estimate import Estimate
 from ..stats.provenance import Conclusion, Effect, Effects, Outcome, Provenances, Step
-from .board_parts import Row, section, stacked
+from .board_parts import Row, provisional, section, stacked
 from .board_ranking import legend
 from .measures import Axis, bar, between, figure, scale, signed, track, with_interval
 from .texts import Lang, number, say
@@ -37,11 +37,11 @@ COLUMNS: Final = ("effect", "plot", "size", "said")
 _ORDERS: Final = {1: "main", 2: "pair", 3: "triple"}
 
 
-def effects(lang: str, found: Provenances) -> str:
-    """The effects on preference, then on each outcome that votes or answers tell of."""
-    parts = [_outcome(lang, found.preference, found.raw_preference)]
+def effects(lang: str, found: Provenances, rule: Rule = Rule()) -> str:
+    """The effects on preference, then on each outcome that votes or answers tell of; by the rule, some provisional."""
+    parts = [_outcome(lang, found.preference, rule, found.raw_preference)]
     for outcome, each in ((Outcome.EQUIVALENCE, found.equivalence), (Outcome.EXACTNESS, found.exactness)):
-        parts.append(_outcome(lang, each) if each else f"<p>{say(lang, f'board.no_{outcome}')}</p>")
+        parts.append(_outcome(lang, each, rule) if each else f"<p>{say(lang, f'board.no_{outcome}')}</p>")
     return section(lang, "effects", "".join(parts))
 
 
@@ -78,7 +78,7 @@ def label(lang: str, provenances: Iterable[Provenance]) -> str:
     return _first_upper(" × ".join(say(lang, f"board.effect_{each}") for each in provenances))
 
 
-def _outcome(lang: str, found: Effects, raw: Effects | None = None) -> str:
+def _outcome(lang: str, found: Effects, rule: Rule, raw: Effects | None = None) -> str:
     """One outcome: its effects as a table, and the twelve steps folded; all of it folded where nothing can be told."""
     shown = _estimates(lang, found, raw)
     said = {each.conclusion for each in found.effects} | {each.conclusion for each in found.steps}
@@ -88,7 +88,9 @@ def _outcome(lang: str, found: Effects, raw: Effects | None = None) -> str:
     else:
         steps = "".join(f"<li>{html.escape(step_sentence(lang, each, found.outcome))}</li>" for each in found.steps)
         shown += f"<details><summary>{say(lang, 'board.steps')}</summary><ul>{steps}</ul></details>"
-    return f"<h4>{say(lang, f'board.outcome_{found.outcome}')}</h4>{shown}"
+    few = found.units < rule.settled_votes or found.clusters < rule.settled_voters
+    mark = f" {provisional(lang)}" if few else ""
+    return f"<h4>{say(lang, f'board.outcome_{found.outcome}')}{mark}</h4>{shown}"
 
 
 def _estimates(lang: str, found: Effects, raw: Effects | None) -> str:

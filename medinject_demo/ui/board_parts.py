@@ -92,6 +92,11 @@ def arm_head(lang: str, mixture: Mixture, scope: str) -> str:
     return f'<th scope="{scope}" title="{full}">{shown}</th>'
 
 
+def provisional(lang: str) -> str:
+    """The mark of what rests on few votes or voters."""
+    return f'<span class="tag">{say(lang, "board.provisional")}</span>'
+
+
 def standing(lang: str, said: Standing) -> str:
     """A standing in words."""
     return f'<span class="standing {said}">{say(lang, f"board.standing_{said}")}</span>'

@@ -9,7 +9,7 @@ from typing import Final
 from ..domain import BASE
 from ..stats.board import HOME, Board, Rating, Row, Rule, Standing
 from .board_parts import Row as Stacked
-from .board_parts import section, stacked, standing
+from .board_parts import provisional, section, stacked, standing
 from .measures import NONE, WIDEST, Axis, bar, percent, scale, track, with_interval
 from .texts import name, number, say
 
@@ -70,7 +70,7 @@ def _kind(row: Row) -> str:
 
 def _cells(lang: str, row: Row, axis: Axis) -> Iterator[str]:
     """What is in the cells of an arm, in the order of ``COLUMNS``; of one that met no other, no figure."""
-    mark = f' <span class="tag">{say(lang, "board.provisional")}</span>' if row.provisional else ""
+    mark = f" {provisional(lang)}" if row.provisional else ""
     ratings = {"controlled": row.controlled, "raw": row.raw}
     met = row.tally.votes > 0
     yield ranks(lang, row.controlled) if met else NONE

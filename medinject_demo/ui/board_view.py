@@ -27,7 +27,7 @@ def board(lang: str, report: Report, *, miniature: bool) -> str:
     parts = [figures(lang, report), remarks(lang, shown, miniature=miniature)]
     if shown.comparisons:
         parts += [ranking(lang, shown), matrix(lang, shown), coverage(lang, shown), details(lang, shown)]
-        parts += [effects(lang, report.provenances), panel(lang, report.bias)]
+        parts += [effects(lang, report.provenances, shown.rule), panel(lang, report.bias)]
     return "".join(parts)
 
 

@@ -100,6 +100,13 @@ def test_every_effect_has_its_bars_its_figure_and_its_sentence() -> None:
     assert len(cells.of("span", "bar")) == 2 * 7 + 7  # raw and controlled, then one for equivalence
 
 
+def test_effects_of_few_votes_or_voters_are_provisional() -> None:
+    few = replace(FOUND, preference=replace(FOUND.preference, units=99))
+    alone = replace(FOUND, preference=replace(FOUND.preference, clusters=9))
+    heads = [re.findall(r"<h4>Sur la préférence(.*?)</h4>", effects("fr", each)) for each in (few, alone, FOUND)]
+    assert ["provisoire" in head for (head,) in heads] == [True, True, False]
+
+
 def test_the_twelve_steps_are_listed() -> None:
     text = effects("fr", FOUND)
     for step in FOUND.preference.steps:
