@@ -123,7 +123,7 @@ def test_a_vote_is_stored_while_a_board_is_computed(tmp_path: Path, held: Held) 
 def test_visitors_share_one_computation(tmp_path: Path, held: Held) -> None:
     store = store_at(tmp_path)
     vote(store, "one")
-    with closing(Boards(store, compute=held)) as boards:
+    with closing(Boards(store, pause=600.0, compute=held)) as boards:
         looks = [boards.look() for _ in range(10)]
         held.let_go.set()
         reading = first(boards)

@@ -42,7 +42,7 @@ class Slow(Boards):
 
     def __init__(self, store: VoteStore) -> None:
         self.begun, self.let_go, self.asked = threading.Event(), threading.Event(), 0
-        super().__init__(store, compute=self._held)
+        super().__init__(store, pause=600.0, compute=self._held)
 
     def _held(self, frame: Any, selection: Selection, **named: Any) -> Report:
         self.asked += 1
