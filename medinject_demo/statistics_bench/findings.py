@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -126,15 +127,18 @@ def _text_of_times(findings: Findings) -> str:
             each.what,
             f"{each.votes:,}",
             f"{each.seconds:.2f} s ({min(each.samples):.2f} to {max(each.samples):.2f})",
+            f"{statistics.median(each.processor):.2f} s",
+            f"{each.load:.1f}",
             f"{each.goal:g} s" if each.goal else "none set",
             _met(each.seconds <= each.goal) if each.goal else "",
         )
         for each in findings.times
     ]
-    head = ("what", "votes", "median (least to most)", "goal", "met")
+    head = ("what", "votes", "median (least to most)", "of the processor", "load of the machine", "goal", "met")
     return (
         "All of the board is both models, the cells, the provenance effects on three outcomes, and the biases; twenty "
-        f"votes a voter.\n\n{_table(head, rows)}"
+        "votes a voter. The goals are for the clock, on two cores; a load above two means that other programs were "
+        f"waiting for them too.\n\n{_table(head, rows)}"
     )
 
 

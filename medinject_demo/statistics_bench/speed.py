@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -39,9 +40,13 @@ class Timed:
     what: str
     votes: int
     samples: tuple[float, ...]
-    """Seconds."""
+    """Seconds on the clock."""
+    processor: tuple[float, ...]
+    """Seconds of the processor, over all threads: what other programs take is not in them."""
+    load: float
+    """How many programs wanted a processor meanwhile, on average (of one minute)."""
     goal: float | None = None
-    """Seconds at most."""
+    """Seconds on the clock at most."""
 
     @property
     def seconds(self) -> float:
@@ -55,12 +60,12 @@ def timed(repeats: int, sizes: Sequence[int], read: int, told: Callable[[str], N
     found = []
     for size in sizes:
         told(f"the board of {size:,} votes")
-        samples = _samples(repeats, functools.partial(report, full(size), as_of=datetime.now(UTC)))
-        found.append(Timed("all of the board, from a frame", size, samples, GOALS.get(size)))
+        board = functools.partial(report, full(size), as_of=datetime.now(UTC))
+        found.append(_timed("all of the board, from a frame", size, repeats, board, GOALS.get(size)))
     told(f"{read:,} votes from SQLite")
     with TemporaryDirectory() as folder, closing(VoteStore(_filled(Path(folder), read))) as store:
-        found.append(Timed("the frame, from SQLite", read, _samples(repeats, store.frame)))
-        found.append(Timed("the same votes one by one (`live_votes`)", read, _samples(repeats, store.live_votes)))
+        found.append(_timed("the frame, from SQLite", read, repeats, store.frame))
+        found.append(_timed("the same votes one by one (`live_votes`)", read, repeats, store.live_votes))
     return found
 
 
@@ -87,13 +92,14 @@ def _said(chance: np.random.Generator, size: int) -> Any:
     return pd.arrays.BooleanArray(chance.random(size) < 0.5, chance.random(size) < 0.5)
 
 
-def _samples(repeats: int, work: Callable[[], object]) -> tuple[float, ...]:
-    samples = []
+def _timed(what: str, size: int, repeats: int, work: Callable[[], object], goal: float | None = None) -> Timed:
+    samples, processor = [], []
     for _ in range(repeats):
-        started = time.perf_counter()
+        started, spent = time.perf_counter(), time.process_time()
         work()
         samples.append(time.perf_counter() - started)
-    return tuple(samples)
+        processor.append(time.process_time() - spent)
+    return Timed(what, size, tuple(samples), tuple(processor), os.getloadavg()[0], goal)
 
 
 def _filled(folder: Path, size: int) -> Database:

@@ -7,9 +7,10 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import beta
 from scipy.stats import t as student_t
 
-from medinject_demo.stats.logistic import Floats, effective, logistic, renumbered, student
+from medinject_demo.stats.logistic import LEAST, Floats, _floored, effective, logistic, renumbered, student
 
 NONE = np.zeros((3, 3))
 
@@ -99,6 +100,25 @@ def test_rows_that_are_separated_have_finite_coefficients() -> None:
     assert np.isfinite(found.coefficients).all()
     assert found.coefficients[1] > 2
     assert (np.diag(found.covariance) > 0).all()
+
+
+@pytest.mark.parametrize("wins", [4, 6, 10, 20])
+def test_a_sweep_claims_no_more_than_a_count_of_wins_does(wins: int) -> None:
+    """The lower end beside that of Jeffreys' interval for a share of all."""
+    found = logistic(np.ones((wins, 1)), np.ones(wins), np.ones(wins), np.arange(wins), 0.1 * np.eye(1))
+    low = found.coefficients[0] - found.quantile * found.covariance[0, 0] ** 0.5
+    assert 1 / (1 + np.exp(-low)) < beta.ppf(0.025, wins + 0.5, 0.5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_in_no_direction_is_the_middle_below_a_part_of_the_models(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    scores, rows = chance.standard_normal((2, 4)), chance.standard_normal((50, 4))
+    middle, model = scores.T @ scores, rows.T @ rows
+    held = _floored(middle, model)
+    assert np.linalg.eigvalsh(held - LEAST * model).min() > -1e-9
+    assert np.linalg.eigvalsh(held - middle).min() > -1e-9
+    np.testing.assert_allclose(_floored(model, model), model)
 
 
 def test_rows_cast_again_by_the_same_cluster_say_nothing_more() -> None:
