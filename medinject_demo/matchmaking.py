@@ -19,6 +19,8 @@ from .votes.store import VoteStore
 
 REFRESH: Final = 600.0
 """Seconds after which strengths are learned anew: they move slowly, and all votes are read for them."""
+MANY: Final = 5_000
+"""Battles beyond which nobody waits for that: a visitor's pair is drawn by the strengths that are known."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,21 +50,23 @@ class Matchmaker:
         """
         try:
             battles = self._store.battles_by_pair()
-            self._learn()
         except StoreError as error:
             _log.warning("pairs are drawn without their counts: %s", error)
             return Known(strengths=self._strengths)
+        if self._clock() - self._learned >= REFRESH and self._learning.acquire(blocking=False):
+            if sum(battles.values()) > MANY:
+                threading.Thread(target=self._learn, daemon=True).start()
+            else:
+                self._learn()
         return Known(battles, self._strengths)
 
     def _learn(self) -> None:
-        """Learn the strengths where they are old; a visitor who comes meanwhile takes the old ones."""
-        if not self._learning.acquire(blocking=False):
-            return
+        """Learn the strengths, and give back the lock that the caller took."""
         try:
-            now = self._clock()
-            if now - self._learned >= REFRESH:
-                self._strengths = strengths({pair: _score(count) for pair, count in self._store.counts().pairs.items()})
-                self._learned = now
+            self._strengths = strengths({pair: _score(count) for pair, count in self._store.counts().pairs.items()})
+            self._learned = self._clock()
+        except StoreError as error:
+            _log.warning("pairs are drawn by strengths that are old: %s", error)
         finally:
             self._learning.release()
 

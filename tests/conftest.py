@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import hypothesis
 import pytest
+import torch
+
+if not torch.cuda.is_available():  # kernels are interpreted; Triton reads this when it is first imported
+    os.environ["TRITON_INTERPRET"] = "1"
 
 from medinject_demo.training.corpus import CORPUS, Corpus
 from medinject_demo.training.data import Pools

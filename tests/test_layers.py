@@ -68,7 +68,7 @@ MODULES = [
     "votes.frame",
     "votes.reading",
 ]
-HEAVY = ("ray", "torch", "transformers", "peft", "gradio", "datasets", "pandas", "statsmodels", "matplotlib")
+HEAVY = ("ray", "torch", "triton", "transformers", "peft", "gradio", "datasets", "pandas", "statsmodels", "matplotlib")
 SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
 # The store, its tables and migrations, its connections and their errors: apart, no file is above 300 lines.
 SQL_FILES = {"votes/store.py", "votes/suspects.py", "votes/schema.py", "votes/database.py", "votes/reading.py"}
@@ -166,6 +166,7 @@ def test_each_library_stays_in_its_house(path: Path) -> None:
     used = libraries(path)
     assert "gradio" not in used or part(path) in {"ui", "app"}
     assert "torch" not in used or part(path) in {"engine", "adapters", "training", "evaluation"}
+    assert "triton" not in used or place(path).startswith("engine/fused/")
     assert "ray" not in used or place(path).startswith("engine/fleet/") or place(path) == "assembly.py"
     assert not used & SQL or place(path) in SQL_FILES
 
@@ -179,6 +180,7 @@ def test_the_environment_is_read_at_the_entries_only(path: Path) -> None:
 def test_a_gpu_host_needs_nothing_but_the_tensor_libraries(path: Path) -> None:
     needed = set().union(*(libraries(each) for each in reach(path)))
     beside = HTTP | ({"ray"} if "fleet" in path.parts else set())
+    beside |= {"triton"} if "fused" in path.parts else set()  # which torch brings along where there is a GPU
     assert needed - set(sys.stdlib_module_names) <= TENSORS | beside
 
 

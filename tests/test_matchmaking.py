@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 import pytest
 
+from medinject_demo import matchmaking
 from medinject_demo.domain import MIXTURES, Verdict
 from medinject_demo.matchmaking import REFRESH, Known, Matchmaker
 from medinject_demo.pairing import pair_of
+from medinject_demo.votes.records import Counts
 from medinject_demo.votes.store import VoteStore
 
 from .duels import arena_at, break_store, played, store_at
@@ -50,6 +53,27 @@ def test_battles_are_of_the_moment_and_strengths_of_the_last_ten_minutes(tmp_pat
     assert known.strengths[NAT] == 0
     clock.time = REFRESH
     assert matchmaker.known().strengths[NAT] > 0.5 > -0.5 > matchmaker.known().strengths[BASE]
+
+
+def test_nobody_waits_where_there_are_many_battles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matchmaking, "MANY", 5)
+    store = store_at(tmp_path)
+    won(store, 6)
+    matchmaker, reading, may_end = Matchmaker(store, Hands()), threading.Event(), threading.Event()
+    counts = store.counts
+
+    def slowly() -> Counts:
+        reading.set()
+        assert may_end.wait(10)
+        return counts()
+
+    monkeypatch.setattr(store, "counts", slowly)
+    assert matchmaker.known().strengths == {}
+    assert reading.wait(10)
+    assert matchmaker.known().strengths == {}  # and nobody else begins to read
+    may_end.set()
+    with matchmaker._learning:
+        assert matchmaker.known().strengths[NAT] > 0.5
 
 
 def test_ties_are_half_wins_and_unsure_votes_nothing(tmp_path: Path) -> None:

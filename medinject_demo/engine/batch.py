@@ -16,12 +16,13 @@ from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar
 
 import torch
-from torch import Tensor
 
 from ..domain import FinishReason
 from ..errors import ModelError
 from .decode import next_tokens
 from .lines import Lines
+from .outcome import Outcome
+from .room import Room
 from .rows import Call, Row
 from .steps import Forward
 
@@ -31,8 +32,8 @@ MOST_WAITING: Final = 1024
 """Rows that may wait for a place; beyond, a call is refused."""
 
 T = TypeVar("T")
-Step = Callable[[Sequence[int], Sequence[int], Sequence[int]], Tensor]
-"""Tokens, tokens fed so far and slots of the rows to logits (rows, vocabulary)."""
+Step = Callable[[Sequence[int], Sequence[int], Sequence[int], bool], Outcome]
+"""Tokens, tokens fed so far and slots of the rows, and whether each will be fed its best token next, to an outcome."""
 
 
 class Batcher:
@@ -43,14 +44,14 @@ class Batcher:
         forward: Forward,
         stops: frozenset[int],
         *,
-        most_rows: int,
-        context: int,
+        room: Room,
+        chunk: int = CHUNK,
         step: Step | None = None,
         no_gradients: Callable[[], AbstractContextManager[object]] = torch.inference_mode,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._forward, self._stops, self._clock = forward, stops, clock
-        self._most_rows, self._context = most_rows, context
+        self._most_rows, self._context, self._chunk = room.rows, room.context, chunk
         self._step = forward.step if step is None else step
         self._no_gradients = no_gradients
         # a captured step reads every adapter in any case: there, the order would only cost copies
@@ -197,10 +198,10 @@ class Batcher:
         lines = [line for line, (_, row) in enumerate(self._rows) if row.prefilling]
         if not lines:
             return
-        lines = lines[:CHUNK]
+        lines = lines[: self._chunk]
         rows = [self._rows.row(line) for line in lines]
         room = self._context - max(row.fed for row in rows)  # padding must not pass the end of a line
-        size = min(max(1, CHUNK // len(rows)), max(len(row.prompt) - 1 - row.fed for row in rows), room)
+        size = min(max(1, self._chunk // len(rows)), max(len(row.prompt) - 1 - row.fed for row in rows), room)
         chunks = [list(row.prompt[row.fed : min(row.fed + size, len(row.prompt) - 1)]) for row in rows]
         padded = [chunk + [0] * (size - len(chunk)) for chunk in chunks]
         self._forward.chunk(lines, padded, [row.fed for row in rows], [row.slot for row in rows])
@@ -213,17 +214,17 @@ class Batcher:
         if all(row.prefilling for _, row in pairs):
             return
         rows = [row for _, row in pairs]
-        logits = self._step([row.pending for row in rows], [row.fed for row in rows], [row.slot for row in rows])
+        steady = not self._calls and all(row.draw.plain and not row.prefilling for row in rows)
+        outcome = self._step(
+            [row.pending for row in rows], [row.fed for row in rows], [row.slot for row in rows], steady
+        )
         ready = [place for place, row in enumerate(rows) if not row.prefilling]
-        logits = logits if len(ready) == len(rows) else logits[ready]
-        whole = torch.isfinite(logits).all(-1).tolist()
-        if not all(whole):
-            logits = logits.nan_to_num()
-        drawn = next_tokens(logits, [rows[place].draw for place in ready])
-        for place, token, finite in zip(ready, drawn, whole, strict=True):
+        logits = outcome.logits if len(ready) == len(rows) else outcome.logits[ready]
+        drawn = next_tokens(logits, [outcome.best[place] for place in ready], [rows[place].draw for place in ready])
+        for place, token in zip(ready, drawn, strict=True):
             call, row = pairs[place]
             row.fed += 1
-            if finite:
+            if outcome.finite[place]:
                 self._take(call, row, token)
             else:
                 self._forward.cache.forget(self._rows.line(row))

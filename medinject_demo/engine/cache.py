@@ -43,10 +43,13 @@ class RowCache:
         self._index = torch.empty(0, 1, dtype=torch.long)
         self.generation = 0
         """Grows with every store made anew: addresses from before are then void."""
+        self.touches = 0
+        """Grows with whatever may change what a line holds, but for captured steps."""
 
     def at(self, span: Span) -> RowCache:
         """The cache of one forward over these lines and positions."""
         self._span = span
+        self.touches += 1
         self._index = torch.arange(self._lines, device=span.positions.device)[span.lines][:, None]
         return self
 
@@ -65,14 +68,20 @@ class RowCache:
         """Tokens before this forward's, of its longest row."""
         return 0 if self._span is None else self._span.longest - self._span.positions.shape[1]
 
+    def lines(self, layer: int) -> tuple[Tensor, Tensor]:
+        """A layer's keys and values, (lines, heads, tokens, width) each, as far as they are made."""
+        return self._keys[layer], self._values[layer]
+
     def move(self, source: int, target: int) -> None:
         """Copy a line over another."""
+        self.touches += 1
         for store in (self._keys, self._values):
             for lines in store.values():
                 lines[target].copy_(lines[source])
 
     def forget(self, line: int | None = None) -> None:
         """Zero a line, or all: what is not finite would reach whoever has the line next through the mask."""
+        self.touches += 1
         for store in (self._keys, self._values):
             for lines in store.values():
                 (lines if line is None else lines[line]).zero_()

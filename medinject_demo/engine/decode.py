@@ -31,22 +31,34 @@ class Draw:
     def __post_init__(self) -> None:
         self._generator = torch.Generator().manual_seed(self.sampling.seed)
 
+    @property
+    def plain(self) -> bool:
+        """True where the next token is the one with the highest logit, whatever was said before."""
+        return self.sampling.greedy and self.sampling.repetition_penalty == 1
+
     def uniform(self) -> float:
         """The row's next number between 0 and 1."""
         return torch.rand((), generator=self._generator, dtype=torch.float64).item()
 
 
-def next_tokens(logits: Tensor, rows: Sequence[Draw]) -> list[int]:
-    """One token a row, from logits (rows, vocabulary); a greedy row takes its best, another draws from its own."""
-    scores = penalised(logits.float(), rows)
-    tokens: list[int] = scores.argmax(-1).tolist()
-    drawing = [place for place, row in enumerate(rows) if not row.sampling.greedy]
-    if not drawing:
+def next_tokens(logits: Tensor, best: Sequence[int], rows: Sequence[Draw]) -> list[int]:
+    """One token a row, from logits (rows, vocabulary) and the best of each.
+
+    A greedy row takes its best, once seen tokens are penalised; another draws from its own.
+    """
+    tokens = list(best)
+    free = [place for place, row in enumerate(rows) if not row.plain]
+    if not free:
         return tokens
-    drawn = draw(
-        kept(scores[drawing], [rows[place].sampling for place in drawing]), [rows[p].uniform() for p in drawing]
-    )
-    for place, token in zip(drawing, drawn, strict=True):
+    chosen = [rows[place] for place in free]
+    scores = penalised(logits[free].nan_to_num().float(), chosen)
+    found: list[int] = scores.argmax(-1).tolist()
+    drawing = [place for place, row in enumerate(chosen) if not row.sampling.greedy]
+    if drawing:
+        left = kept(scores[drawing], [chosen[place].sampling for place in drawing])
+        for place, token in zip(drawing, draw(left, [chosen[place].uniform() for place in drawing]), strict=True):
+            found[place] = token
+    for place, token in zip(free, found, strict=True):
         tokens[place] = token
     return tokens
 

@@ -39,12 +39,10 @@ CONCLUSIONS: Final = {
 
 
 def as_text(report: Report) -> str:
-    """Columns in line, and what they mean."""
+    """Columns in line, figures to the right, and what they mean."""
     rows = [HEAD, *map(_cells, report.board.rows)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
-    ]  # figures to the right
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+    table = ["  ".join([row[0].ljust(first), *map(str.rjust, row[1:], others)]).rstrip() for row in rows]
     return "\n".join([*table, "", *_notes(report)])
 
 

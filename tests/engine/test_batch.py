@@ -189,7 +189,7 @@ def test_a_free_place_goes_to_the_call_that_holds_the_fewest(engine: LocalEngine
 def test_rows_in_flight_lie_in_the_order_of_their_slots_whoever_asked_first(engine: LocalEngine) -> None:
     seen: list[list[int]] = []
     plain = engine._batcher._step
-    engine._batcher._step = lambda tokens, fed, slots: seen.append(list(slots)) or plain(tokens, fed, slots)
+    engine._batcher._step = lambda tokens, fed, slots, steady: seen.append(list(slots)) or plain(tokens, fed, slots)
     answers(engine, [asked("Bonjour", mixture, Sampling(max_new_tokens=4)) for mixture in reversed(MIXTURES[:6])])
     assert any(len(slots) == 6 for slots in seen)
     assert all(slots == sorted(slots) for slots in seen)

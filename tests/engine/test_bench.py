@@ -260,7 +260,7 @@ class TestReport:
     def test_markdown_names_its_command_and_what_is_owed(self, report: Report) -> None:
         text = report.as_markdown()
         assert "Written by `python -m medinject_demo bench` on 2026-11-22." in text
-        assert "Figures on a GPU are owed" in text
+        assert "The same on a GPU is one command" in text
         on_gpu = replace(report, environment=replace(report.environment, kind="cuda"))
         assert "owed" not in on_gpu.as_markdown()
 

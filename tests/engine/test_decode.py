@@ -31,6 +31,11 @@ samplings = st.builds(
 )
 
 
+def taken(logits: torch.Tensor, rows: list[Draw]) -> list[int]:
+    """The tokens of rows, from their logits alone."""
+    return next_tokens(logits, logits.argmax(-1).tolist(), rows)
+
+
 def by_transformers(logits: torch.Tensor, seen: list[int], sampling: Sampling) -> torch.Tensor:
     """One row through the processors that generate() would use, in its order."""
     chain = LogitsProcessorList()
@@ -60,8 +65,8 @@ def test_what_may_be_drawn_is_what_transformers_leaves(settings: list[Sampling],
 @given(st.lists(samplings, min_size=2, max_size=4), st.integers(0, 2**32))
 def test_a_row_draws_the_same_token_in_any_company(settings: list[Sampling], seed: int) -> None:
     logits = torch.randn(len(settings), 60, generator=torch.Generator().manual_seed(seed))
-    together = next_tokens(logits, [Draw(sampling) for sampling in settings])
-    alone = [next_tokens(logits[n : n + 1], [Draw(sampling)])[0] for n, sampling in enumerate(settings)]
+    together = taken(logits, [Draw(sampling) for sampling in settings])
+    alone = [taken(logits[n : n + 1], [Draw(sampling)])[0] for n, sampling in enumerate(settings)]
     assert together == alone
 
 
@@ -76,7 +81,13 @@ def test_tokens_are_drawn_as_often_as_they_are_probable() -> None:
 
 def test_a_greedy_row_takes_its_best_token_among_rows_that_draw() -> None:
     logits = torch.tensor([[0.0, 5.0, 1.0], [0.0, 5.0, 1.0]])
-    assert next_tokens(logits, [Draw(Sampling()), Draw(Sampling(temperature=5, seed=3))])[0] == 1
+    assert taken(logits, [Draw(Sampling()), Draw(Sampling(temperature=5, seed=3))])[0] == 1
+
+
+@pytest.mark.parametrize("penalty", [1.0, 3.0])
+def test_a_greedy_row_takes_its_best_token_once_seen_ones_are_penalised(penalty: float) -> None:
+    row = Draw(Sampling(repetition_penalty=penalty), {1})
+    assert (row.plain, taken(torch.tensor([[0.0, 5.0, 4.0]]), [row])) == (penalty == 1, [1 if penalty == 1 else 2])
 
 
 @given(st.text(max_size=40))

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from medinject_demo.domain import ARMS, BASE, FinishReason, Mixture, Sampling
 from medinject_demo.engine.base import ChoiceRequest, Delta, Finished, answers
+from medinject_demo.engine.captured import CapturedSteps, Run
 from medinject_demo.engine.loading import load_base, require_full_attention
 from medinject_demo.engine.local import LocalEngine
-from medinject_demo.engine.steps import CapturedSteps, Run
 from medinject_demo.errors import InvalidValue, ModelError
 from tests.tiny import tiny_adapter, tiny_base
 
@@ -133,7 +133,7 @@ def test_a_step_that_cannot_be_captured_is_run_plainly(engine: LocalEngine) -> N
 
     requests = [asked(question, NAT) for question in QUESTIONS]
     expected = [answer.text for answer in answers(engine, requests)]
-    engine._batcher._step = CapturedSteps(engine._batcher._forward, 3, 200, refusing)
+    engine._batcher._step = CapturedSteps(engine._batcher._forward, 3, 200, lambda: refusing)
     assert [answer.text for answer in answers(engine, requests)] == expected
 
 
@@ -143,12 +143,12 @@ def test_a_prompt_fed_in_chunks_answers_as_whole(
 ) -> None:
     requests = [asked(question, mixture) for question in QUESTIONS for mixture in (BASE, NAT, TRAD)]
     expected = [answer.text for answer in answers(engine, requests)]
-    monkeypatch.setattr("medinject_demo.engine.batch.CHUNK", chunk)
+    monkeypatch.setattr(engine._batcher, "_chunk", chunk)
     assert [answer.text for answer in answers(engine, requests)] == expected
 
 
 def test_a_prompt_being_fed_costs_no_step_of_decoding(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medinject_demo.engine.batch.CHUNK", 5)
+    monkeypatch.setattr(engine._batcher, "_chunk", 5)
     steps, plain = [], engine._batcher._step
     monkeypatch.setattr(engine._batcher, "_step", lambda *given: steps.append(1) or plain(*given))
     (answer,) = answers(engine, [asked(QUESTIONS[2], NAT, Sampling(max_new_tokens=3))])
@@ -161,7 +161,7 @@ def test_a_row_that_joins_has_its_first_token_within_two_steps_of_its_prompt(
     fed: list[list[int]] = []
     plain = engine._batcher._step
     monkeypatch.setattr(
-        engine._batcher, "_step", lambda tokens, at, slots: fed.append(list(at)) or plain(tokens, at, slots)
+        engine._batcher, "_step", lambda tokens, at, *more: fed.append(list(at)) or plain(tokens, at, *more)
     )
     busy = engine.stream([asked(QUESTIONS[0], mixture, Sampling(max_new_tokens=60)) for mixture in (NAT, TRAD)])
     next(busy)

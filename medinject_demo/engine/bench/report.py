@@ -91,8 +91,8 @@ class Report:
         ]
         if self.environment.kind == "cpu":
             parts.append(
-                "Figures on a GPU are owed: no GPU was there, and what the engine does for one (captured steps) never "
-                f"ran there. One command takes them: `{GPU_COMMAND}`."
+                f"The same on a GPU is one command: `{GPU_COMMAND}`. What was measured on one so far is in "
+                "docs/benchmarks-gpu.md."
             )
         return "\n\n".join([*parts, *(_section(table) for table in self.tables)]) + "\n"
 

@@ -48,7 +48,8 @@ def plain_batch(stage: Stage) -> list[Line]:
 def peft_sequential(stage: Stage) -> list[Line]:
     """Eight rows in one batch beside peft's own way: ``set_adapter`` and ``generate``, one after the other."""
     engine, work = stage.engine, stage.work
-    requests = stage.requests(stage.arms(work.rows))
+    tokens = min(work.tokens, work.sequential_tokens)
+    requests = stage.requests(stage.arms(work.rows), tokens=tokens)
     places = itertools.cycle(range(work.rows))
     said: dict[int, str] = {}
 
@@ -63,7 +64,9 @@ def peft_sequential(stage: Stage) -> list[Line]:
     faster = times.ratio("peft", "ours") * work.rows / work.sequential
     what = f"{work.rows} DoRA rows in one batch against peft sequential (DoRA caching on), times faster"
     goal = Goal(30 if stage.device == "cuda" else 4.5, at_most=False)
-    note = "" if work.sequential == work.rows else f"peft: {work.sequential} of the answers a sample, in turn"
+    sampled = "" if work.sequential == work.rows else f"peft: {work.sequential} of the answers a sample, in turn"
+    shorter = "" if tokens == work.tokens else f"{tokens} new tokens on both sides"
+    note = "; ".join(filter(None, (sampled, shorter)))
     ours = [times.last["ours"][place] for place in sorted(said)]
     return [
         Line("peft-sequential", what, faster, "x", goal, note, times.seconds),

@@ -51,6 +51,8 @@ class Work:
     sequential: int = 4
     """Answers in one sample of peft's sequential way, the rest of the batch counted in proportion; which
     ones take turns, so that every answer is compared."""
+    sequential_tokens: int = 64
+    """New tokens, at most, where peft's sequential way is compared: on a GPU one of its answers takes seconds."""
     mixed_tokens: int = 64
     """New tokens, at most, where peft's mixed batch is compared."""
     buffer: int = 2**29

@@ -10,8 +10,8 @@ import torch
 
 from medinject_demo.domain import ARMS, MIXTURES, Mixture, Sampling
 from medinject_demo.engine.base import answers
+from medinject_demo.engine.captured import STRIDE, CapturedSteps, CudaGraphs, Run
 from medinject_demo.engine.local import LocalEngine
-from medinject_demo.engine.steps import STRIDE, CapturedSteps, CudaGraphs, Run
 from tests.tiny import tiny_adapter, tiny_base
 
 from .laws import QUESTIONS, asked
@@ -35,7 +35,12 @@ class Captures:
     """What was captured."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.pools = 0
+
+    def again(self) -> Captures:
+        """A new pool for what is captured."""
+        self.pools += 1
+        return self
 
     def __call__(self, run: Run) -> Run:
         self.count += 1
@@ -44,7 +49,7 @@ class Captures:
 
 def capture(engine: LocalEngine, by: Captures) -> None:
     batcher = engine._batcher
-    batcher._step = CapturedSteps(batcher._forward, 6, 600, by)
+    batcher._step = CapturedSteps(batcher._forward, 6, 600, by.again)
 
 
 def test_answers_of_captured_steps_are_those_of_plain_steps(engine: LocalEngine) -> None:
@@ -72,12 +77,13 @@ def test_swaps_are_captured_anew_for_a_higher_slot_only(
     capture(engine, captures)
     one = asked(QUESTIONS[0], ARMS[0])
     answers(engine, [one])
-    counts = [captures.count]
+    counts, pools = [captures.count], captures.pools
     for _ in range(4):
         engine.swap(ARMS[0], files[1][ARMS[1]])
         swapped = answers(engine, [one])[0].text
         counts.append(captures.count)
     assert counts == [1, 2, 2, 2, 2]  # the first swap takes a slot beyond those of the start, the next one given back
+    assert captures.pools == pools + 1  # what was captured is void with the first swap, and its pool with it
     assert swapped == answers(engine, [asked(QUESTIONS[0], ARMS[1])])[0].text
 
 
@@ -99,6 +105,33 @@ def test_what_is_warm_is_not_captured_at_the_first_token(engine: LocalEngine) ->
     assert (captures.count, engine._batcher._forward.cache.generation) == (warmed, generation)
 
 
+def test_a_step_that_everyone_expects_is_begun_before_it_is_asked(engine: LocalEngine) -> None:
+    requests = [asked(question, mixture, Sampling(max_new_tokens=12)) for mixture in ARMS[:3] for question in QUESTIONS]
+    plain = [answer.text for answer in answers(engine, requests)]
+    capture(engine, Captures())
+    steps, begun = engine._batcher._step, []
+    original = steps._begun
+    steps._begun = lambda asked: begun.append(asked) or original(asked)
+    assert [answer.text for answer in answers(engine, requests[:2])] == plain[:2]
+    assert len(begun) < 6  # of about 24 steps: the others were under way when they were asked for
+    begun.clear()
+    drawn = Sampling(max_new_tokens=8, temperature=1.0, seed=3)
+    answers(engine, [asked(QUESTIONS[0], ARMS[0], drawn)])
+    assert len(begun) >= 8  # nobody knows what is drawn
+
+
+def test_a_step_begun_too_early_is_not_taken_for_another_rows(engine: LocalEngine) -> None:
+    forward = engine._batcher._forward
+    steps = CapturedSteps(forward, 6, 600, Captures().again)
+    with torch.inference_mode():
+        forward.chunk([0], [[5, 6, 7, 8, 9]], [0], [1])
+        best = steps([10], [5], [1], steady=True).best[0]
+        # another row on the same line, as long, whose next token happens to be the one that was expected
+        forward.chunk([0], [[50, 60, 70, 80, 90, 100]], [0], [1])
+        ours = steps([best], [6], [1]).logits.clone()
+        torch.testing.assert_close(ours, forward.step([best], [6], [1]).logits)
+
+
 def test_an_engine_without_arms_has_captured_steps_too(files: tuple[str, dict[Mixture, Path]]) -> None:
     engine = LocalEngine.load(files[0], {}, device="cpu", max_rows=6, max_context=600)
     plain = answers(engine, [asked(QUESTIONS[0])])[0].text
@@ -112,6 +145,20 @@ def test_an_engine_without_arms_has_captured_steps_too(files: tuple[str, dict[Mi
 def test_a_graph_repeats_its_run() -> None:
     source = torch.zeros(4, device="cuda")
     graphs = CudaGraphs()
-    twice, thrice = graphs(lambda: source * 2), graphs(lambda: source * 3)
+    twice, thrice = graphs(lambda: (source * 2, source)), graphs(lambda: (source * 3, source))
     source.fill_(3)
-    assert (twice().tolist(), thrice().tolist()) == ([6] * 4, [9] * 4)
+    assert (twice()[0].tolist(), thrice()[0].tolist()) == ([6] * 4, [9] * 4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_graphs_are_captured_again_once_all_were_let_go(files: tuple[str, dict[Mixture, Path]]) -> None:
+    engine = LocalEngine.load(*files, device="cuda", dtype="fp32", max_rows=6, max_context=600)
+    one = asked(QUESTIONS[0], ARMS[0])
+    before = answers(engine, [one])[0].text
+    captured = engine._captured
+    assert captured is not None
+    engine._batcher.between_steps(captured._forget_runs)
+    assert answers(engine, [one])[0].text == before
+    assert all("replay" in run.__name__ for run in captured._runs.values())
+    engine.close()
