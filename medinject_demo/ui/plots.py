@@ -1,6 +1,6 @@
 """The board's figures for a paper or a slide: SVG whose text is text, or PNG. The page draws its own, in HTML.
 
-With matplotlib's objects alone, never its state: several may be drawn at once.
+With matplotlib's objects alone, never pyplot's state: several may be drawn at once.
 """
 
 from __future__ import annotations
