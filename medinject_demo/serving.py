@@ -20,6 +20,7 @@ from typing import Final
 from .adapters.registry import Profile, serving
 from .arena import Arena
 from .assembly import Fleet, load_engine, load_fleet, sampling_for
+from .boards import Boards
 from .doctor.configuration import without_secrets
 from .engine.base import Engine
 from .engine.fleet.fleet import FleetEngine
@@ -89,7 +90,7 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
     with closing(VoteStore(database, voted=watch.voted)) as store, closing(watch):
         store.check()
         engine = _engine(chosen, settings, device, fleet)
-        with closing(engine), kept(upkeep_of(settings, database)):
+        with closing(engine), kept(upkeep_of(settings, database)), closing(Boards(store)) as boards:
             server, remarks = (engine.name, engine.remarks) if isinstance(engine, RemoteEngine) else ("", ())
             replicas = engine.plan.replicas if isinstance(engine, FleetEngine) else 0
             secret, prompts = settings.secret or secrets.token_urlsafe(32), load_prompts()
@@ -108,6 +109,7 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
                 replicas=replicas,
                 remarks=remarks,
                 gate=Gate(Limiter(limits), secret, settings.proxies),
+                boards=boards,
             )
 
 

@@ -18,7 +18,7 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 FLOORS = (
     {"__init__", "settings", "domain", "documents", "errors", "files"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy", "limiter", "addresses"},
-    {"arena", "assembly", "duel", "matchmaking", "memory", "prepared", "receipts", "relay"},
+    {"arena", "assembly", "boards", "duel", "keeper", "matchmaking", "memory", "prepared", "receipts", "relay"},
     {"ui", "evaluation", "training"},
     {
         "app",

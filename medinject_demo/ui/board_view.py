@@ -1,139 +1,99 @@
-"""The board as HTML: figures, what can be said of them, coverage of the pairs, verdicts by pair. Pure.
+"""The board as HTML: of when and of which votes it is, what it rests on, then its sections. Pure.
 
-Knows neither components nor the store. Every number is a text in a table; colour only repeats it.
+Knows neither components nor the store. Every number is a text; bars and colours only repeat it.
 """
 
 from __future__ import annotations
 
 import html
-import math
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Final
+from datetime import UTC
 
-from ..domain import BASE, MIXTURES, Mixture
-from ..pairing import Pair, pair_of
-from ..votes.records import Counts, PairCount
+from ..domain import Kind
+from ..pairing import pairs
+from ..stats.board import Board, Standing
+from ..stats.report import Report
+from ..stats.selection import Selection
+from .board_bias import panel
+from .board_effects import effects
+from .board_pairs import coverage, details, matrix
+from .board_ranking import ranking
+from .measures import NONE, fine, in_percent
 from .texts import name, number, say
 
-ENOUGH: Final = 10
-"""Decisive votes below which nothing is said of a pair: with fewer, hardly a split differs from a fair coin's."""
-SHADES: Final = 4
-"""Shades of the map above none, in equal steps up to the pair with the most battles."""
 
-
-def board(lang: str, counts: Counts) -> str:
-    """The whole board."""
-    parts = [_figures(lang, counts), _verdict(lang, counts), _map(lang, counts.pairs)]
-    if counts.votes:
-        parts.append(_wins(lang, counts.pairs))
+def board(lang: str, report: Report, *, miniature: bool) -> str:
+    """The whole board; without votes, only what it would rest on."""
+    shown = report.board
+    parts = [figures(lang, report), remarks(lang, shown, miniature=miniature)]
+    if shown.comparisons:
+        parts += [ranking(lang, shown), matrix(lang, shown), coverage(lang, shown), details(lang, shown)]
+        parts += [effects(lang, report.provenances, shown.rule), panel(lang, report.bias)]
     return "".join(parts)
 
 
-def as_of(lang: str, at: datetime) -> str:
-    """When the counts were read; a screen reader says it after a refresh."""
-    moment = at.astimezone(UTC)
+def as_of(lang: str, board: Board) -> str:
+    """When the votes were read and which of them it counts; a screen reader says it after a refresh."""
+    moment = board.as_of.astimezone(UTC)
     said = say(lang, "board.as_of", at=moment)
-    return f'<p role="status"><time datetime="{moment.isoformat(timespec="seconds")}">{said}</time></p>'
+    time = f'<time datetime="{moment.isoformat(timespec="seconds")}">{said}</time>'
+    return f'<p role="status">{time} · {html.escape(selected(lang, board.selection))}</p>'
 
 
-def enough(count: PairCount) -> bool:
-    """True where something can be said of a pair."""
-    return count.decisive >= ENOUGH
+def selected(lang: str, selection: Selection) -> str:
+    """Which part of the votes, in words."""
+    chosen = [
+        say(lang, f"picker.kind_{selection.kind}") if selection.kind else "",
+        (selection.specialty or "").capitalize(),
+        say(lang, f"duel.profile_{selection.profile}") if selection.profile else "",
+    ]
+    parts = ", ".join(filter(None, chosen))
+    return say(lang, "board.selected", parts=parts) if parts else say(lang, "board.selected_all")
 
 
-def shade(battles: int, most: int) -> int:
-    """0 for none, then 1 to ``SHADES`` in equal steps up to ``most``."""
-    return math.ceil(SHADES * battles / most) if battles else 0
-
-
-def _figures(lang: str, counts: Counts) -> str:
-    met = sum(bool(each.battles) for each in counts.pairs.values())
-    figures = (
-        ("battles", number(lang, counts.battles)),
-        ("votes", number(lang, counts.votes)),
-        ("voters", number(lang, counts.voters)),
-        ("after_reveal", number(lang, counts.after_reveal)),
-        ("coverage", say(lang, "board.coverage_value", met=met, all=len(counts.pairs))),
+def figures(lang: str, report: Report) -> str:
+    """How much the board rests on, what both answers fail at, and what is left out."""
+    shown, failed = report.board, report.bias.both_bad
+    tiles = {
+        "comparisons": number(lang, shown.comparisons),
+        "voters": number(lang, shown.voters),
+        "coverage": say(lang, "board.coverage_value", met=shown.met, all=len(pairs())),
+        "failures": in_percent(lang, 100 * failed.value, fine(failed)) if failed else NONE,
+        "not_blind": number(lang, shown.set_aside.not_blind),
+        "suspect": number(lang, shown.set_aside.suspect),
+    }
+    drawn = (
+        f'<div><dt>{say(lang, f"board.tile_{key}")}</dt><dd class="figure">{value}</dd>'
+        f"<dd>{say(lang, f'board.tile_{key}_note')}</dd></div>"
+        for key, value in tiles.items()
     )
-    notes = {key: f"<dd>{say(lang, f'board.{key}_note')}</dd>" for key in ("voters", "after_reveal")}
-    tiles = (
-        f'<div><dt>{say(lang, f"board.{key}")}</dt><dd class="figure">{value}</dd>{notes.get(key, "")}</div>'
-        for key, value in figures
-    )
-    return f'<dl class="figures">{"".join(tiles)}</dl>'
+    return f'<dl class="figures tiles">{"".join(drawn)}</dl>'
 
 
-def _verdict(lang: str, counts: Counts) -> str:
-    """Whether anything can be said, and by which rule."""
-    rule = f"<p>{say(lang, 'board.rule', least=ENOUGH)}</p>"
-    if not counts.votes:
-        return _notice(say(lang, "board.not_enough"), f"<p>{say(lang, 'board.none')}</p>{rule}")
-    ready = sum(map(enough, counts.pairs.values()))
-    if ready == len(counts.pairs):
-        return _notice(say(lang, "board.enough"), f"<p>{say(lang, 'board.enough_text')}</p>{rule}")
-    text = say(lang, "board.not_enough_text", enough=ready, all=len(counts.pairs))
-    return _notice(say(lang, "board.not_enough"), f"<p>{text}</p>{rule}")
+def remarks(lang: str, board: Board, *, miniature: bool) -> str:
+    """What to know before reading it: whether anything can be said, and what it measures on open questions."""
+    parts = [_verdict(lang, board)]
+    if board.comparisons and board.selection.kind in (None, Kind.OEQ):
+        parts.append(_notice(lang, "open", say(lang, f"board.open_{'miniature' if miniature else 'study'}")))
+    return "".join(parts)
 
 
-def _notice(title: str, text: str) -> str:
-    return f'<div class="said"><p><strong>{title}</strong></p>{text}</div>'
+def _verdict(lang: str, board: Board) -> str:
+    """Who is ahead of the base, level with it or behind, the style controlled; or that nothing can be said."""
+    if not board.comparisons:
+        part = board.selection != Selection()
+        return _notice(lang, "none", say(lang, "board.none_selected" if part else "board.none_text"))
+    by_standing: dict[Standing, list[str]] = {}
+    for row in board.rows:
+        by_standing.setdefault(row.controlled.standing, []).append(name(lang, row.arm))
+    said = [
+        say(lang, f"board.verdict_{each}", arms=", ".join(by_standing[each]))
+        for each in (Standing.AHEAD, Standing.LEVEL, Standing.BEHIND, Standing.TOO_FEW)
+        if each in by_standing
+    ]
+    if by_standing.keys() <= {Standing.REFERENCE, Standing.TOO_FEW}:
+        return _notice(lang, "too_few", say(lang, "board.too_few_text"))
+    return _notice(lang, "verdict", " ".join(said))
 
 
-def _map(lang: str, pairs: Mapping[Pair, PairCount]) -> str:
-    """The lower triangle: a row for each arm but the first, a column for each but the last."""
-    most = max((each.battles for each in pairs.values()), default=0)
-    columns = "".join(_arm_head(lang, mixture, "col") for mixture in MIXTURES[:-1])
-    rows = "".join(
-        f"<tr>{_arm_head(lang, mixture, 'row')}{''.join(_cells(lang, mixture, pairs, most))}</tr>"
-        for mixture in MIXTURES[1:]
-    )
-    corner = f'<th scope="col">{say(lang, "board.arm")}</th>'
-    return _section(lang, "map", f"<thead><tr>{corner}{columns}</tr></thead><tbody>{rows}</tbody>")
-
-
-def _cells(lang: str, row: Mixture, pairs: Mapping[Pair, PairCount], most: int) -> Iterator[str]:
-    for column in MIXTURES[:-1]:
-        if MIXTURES.index(column) >= MIXTURES.index(row):
-            yield '<td class="none"></td>'
-        else:
-            count = pairs[pair_of(column, row)].battles
-            yield f'<td class="shade-{shade(count, most)}">{number(lang, count)}</td>'
-
-
-def _arm_head(lang: str, mixture: Mixture, scope: str) -> str:
-    """The head of a row or column: short for the eye, in full for a screen reader and under the pointer."""
-    full = html.escape(name(lang, mixture))
-    short = say(lang, "board.base") if mixture == BASE else "+".join(each[0].upper() for each in mixture.provenances)
-    shown = f'<span aria-hidden="true">{short}</span><span class="unseen">{full}</span>'
-    return f'<th scope="{scope}" title="{full}">{shown}</th>'
-
-
-def _wins(lang: str, pairs: Mapping[Pair, PairCount]) -> str:
-    heads = ("pair", "column_battles", "first_wins", "second_wins", "both_good", "both_bad", "unsure", "said")
-    head = "".join(f'<th scope="col">{say(lang, f"board.{key}")}</th>' for key in heads)
-    met = {pair: count for pair, count in pairs.items() if count.battles}
-    rows = "".join(_row(lang, pair, count) for pair, count in met.items())
-    unmet = len(pairs) - len(met)
-    note = f'<p class="note">{say(lang, "board.unmet", count=unmet)}</p>' if unmet else ""
-    return _section(lang, "wins", f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>") + note
-
-
-def _row(lang: str, pair: Pair, count: PairCount) -> str:
-    first, second = (html.escape(name(lang, each)) for each in pair)
-    numbers = (count.battles, *count.wins, count.both_good, count.both_bad, count.unsure)
-    cells = "".join(f"<td>{number(lang, each)}</td>" for each in numbers)
-    key = "decisive" if enough(count) else "too_few"
-    said = say(lang, f"board.{key}", decisive=number(lang, count.decisive), least=ENOUGH)
-    both = say(lang, "board.pair_of", first=f"<b>{first}</b>", second=f"<b>{second}</b>")
-    return f'<tr><th scope="row">{both}</th>{cells}<td class="{key}">{said}</td></tr>'
-
-
-def _section(lang: str, key: str, table: Iterable[str]) -> str:
-    """A table under its title; where it is wider than the page it scrolls alone, by keyboard too."""
-    return (
-        f"<h3>{say(lang, f'board.{key}_title')}</h3>"
-        f'<p class="note" id="board-{key}-note">{say(lang, f"board.{key}_caption")}</p>'
-        f'<div class="wide" role="region" tabindex="0" aria-label="{html.escape(say(lang, f"board.{key}_region"))}">'
-        f'<table class="{key}" aria-describedby="board-{key}-note">{"".join(table)}</table></div>'
-    )
+def _notice(lang: str, key: str, text: str) -> str:
+    return f'<div class="notice"><p><strong>{say(lang, f"board.{key}")}</strong></p><p>{text}</p></div>'

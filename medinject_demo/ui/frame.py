@@ -12,6 +12,7 @@ import gradio as gr
 
 from ..adapters.registry import MINIATURE
 from ..arena import Arena
+from ..boards import Boards
 from ..domain import Prompt, Sampling
 from ..engine.base import Engine
 from ..errors import InvalidValue, MedInjectError, ModelError, Refused, StoreError
@@ -46,6 +47,8 @@ class Playground:
     """What the person who serves should know of the servers."""
     gate: Gate = field(default_factory=Gate, compare=False)
     """Before whatever asks for answers or stores a word; without limits where none is given."""
+    boards: Boards | None = None
+    """Where boards are computed; the page makes its own over the store where this is None."""
 
     @property
     def miniature(self) -> bool:

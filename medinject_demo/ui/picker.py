@@ -30,14 +30,14 @@ class Picker:
         with folded, gr.Row():
             self.specialty = make(
                 gr.Dropdown,
-                {"label": "picker.specialty", "choices": self._specialties},
+                {"label": "picker.specialty", "choices": lambda lang: specialties(lang, self._prompts)},
                 value="",
                 elem_id=f"{prefix}-specialty",
                 min_width=180,
             )
             self.kind = make(
                 gr.Dropdown,
-                {"label": "picker.kind", "choices": _kinds},
+                {"label": "picker.kind", "choices": kinds},
                 value="",
                 elem_id=f"{prefix}-kind",
                 min_width=180,
@@ -92,10 +92,6 @@ class Picker:
             return self.drawn(specialty, kind, other_than=asked)
         return ""
 
-    def _specialties(self, lang: str) -> list[tuple[str, str]]:
-        known = sorted({each.specialty for each in self._prompts if each.specialty}, key=str.casefold)
-        return [(say(lang, "picker.any_specialty"), ""), *((each.capitalize(), each) for each in known)]
-
     def _listed(self, specialty: str, kind: str) -> list[tuple[str, str]]:
         return [(_short(each), each.id) for each in self.matching(specialty, kind)]
 
@@ -103,7 +99,14 @@ class Picker:
         return next((layout(each) for each in self._prompts if each.id == chosen), gr.skip())
 
 
-def _kinds(lang: str) -> list[tuple[str, str]]:
+def specialties(lang: str, prompts: Sequence[Prompt]) -> list[tuple[str, str]]:
+    """Choices of a list: any, then each specialty that the prompts have."""
+    known = sorted({each.specialty for each in prompts if each.specialty}, key=str.casefold)
+    return [(say(lang, "picker.any_specialty"), ""), *((each.capitalize(), each) for each in known)]
+
+
+def kinds(lang: str) -> list[tuple[str, str]]:
+    """Choices of a list: any, then each kind of question."""
     return [
         (say(lang, "picker.any_kind"), ""),
         *((say(lang, f"picker.kind_{kind}"), kind.value) for kind in (Kind.OEQ, Kind.MCQU, Kind.MCQ)),

@@ -32,7 +32,7 @@ from .rows import (
     rows_of_answers,
     vote_of,
 )
-from .schema import answers, battles, votes
+from .schema import answers, battles, suspicions, votes
 from .suspects import SUSPECT, Suspicions, reasons_by_vote
 
 if TYPE_CHECKING:
@@ -133,6 +133,12 @@ class VoteStore:
         A ranking is a battle of each of its pairs.
         """
         return self._database.read(_battles_by_pair)
+
+    def mark(self) -> tuple[int, str, int]:
+        """Other than before where a vote was stored or doubted since: how many rows there are, and the last's time."""
+        doubted = select(func.count()).select_from(suspicions).scalar_subquery()
+        ((rows, last, doubts),) = self._rows(select(func.count(), func.max(votes.c.at), doubted).select_from(votes))
+        return rows, last or "", doubts
 
     def counts(self) -> Counts:
         """Battles, votes, coverage of the 28 pairs and verdicts by pair, all of one moment."""

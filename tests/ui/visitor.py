@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,28 @@ from typing import Any
 import httpx
 from gradio_client.utils import apply_diff
 
+from medinject_demo.boards import Boards
 from medinject_demo.engine.base import Engine, Request, ScriptedEngine
 from medinject_demo.prompts import load_prompts
 from medinject_demo.ui.frame import Playground
 from medinject_demo.ui.look import look
 from medinject_demo.ui.page import build
+from medinject_demo.votes.store import VoteStore
 from tests.duels import arena_at
 
 
 @contextmanager
-def served(folder: Path, engine: Engine | None = None, seed: int = 1) -> Iterator[tuple[str, Playground]]:
+def served(
+    folder: Path,
+    engine: Engine | None = None,
+    seed: int = 1,
+    boards: Callable[[VoteStore], Boards] = Boards,
+) -> Iterator[tuple[str, Playground]]:
     """The real page on a free port, over a scripted engine and a file of votes in ``folder``: its URL, its services."""
     folder.mkdir(exist_ok=True)
     arena = arena_at(folder, engine=engine or ScriptedEngine(same_words), seed=seed, bundled=load_prompts())
-    services = Playground(arena._engine, arena, arena._store, load_prompts(), "mini", "Miniature")
+    store = arena._store
+    services = Playground(arena._engine, arena, store, load_prompts(), "mini", "Miniature", boards=boards(store))
     page = build(services)
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **look())
     with closing(arena._store):
