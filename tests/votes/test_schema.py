@@ -10,7 +10,8 @@ from sqlalchemy import create_engine, inspect, text
 
 from medinject_demo.errors import StoreError
 from medinject_demo.votes.database import Database
-from medinject_demo.votes.schema import MIGRATIONS, TABLES, Migration
+from medinject_demo.votes.migrations import MIGRATIONS, Migration
+from medinject_demo.votes.schema import TABLES
 from medinject_demo.votes.store import VoteStore
 
 from .samples import BALLOT, battle
