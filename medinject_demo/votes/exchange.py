@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, exists, func, select, update
 
 from ..errors import InvalidData
+from .owed import owe_examination
 from .schema import answers, battles, votes
 from .sheet import FORGOTTEN, Record
 
@@ -58,7 +59,7 @@ def live_records(connection: Connection) -> Iterator[Record]:
 
 
 def merge(connection: Connection, given: Iterable[Record], *, erase: bool = True) -> Merged:
-    """Add what is not here yet, within the caller's transaction.
+    """Add what is not here yet, within the caller's transaction; an examination of who voted is owed after it.
 
     Args:
         erase: erase here what was erased there; else it is counted, and stays.
@@ -90,6 +91,7 @@ def _merge_chunk(connection: Connection, chunk: Sequence[Record], erase: bool) -
         else:
             new[name] = record
     _insert(connection, [record.vote for record in new.values()])
+    owe_examination(connection, (record.vote["voter"] for record in new.values()))
     return known + Merged(new=len(new))
 
 

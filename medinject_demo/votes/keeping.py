@@ -20,6 +20,7 @@ from ..settings import Settings
 from .database import Database
 from .forgetting import Erased, Erasure, forget, prune, tried, voter_named
 from .hub import HubDataset, Outcome, synchronise
+from .owed import Owed
 from .shelf import Shelf
 from .suspects import Suspicions
 
@@ -139,17 +140,17 @@ class Upkeep:
         return erased
 
     def synchronise(self) -> Outcome | None:
-        """Pull and push; None where there is no data set. Who voted elsewhere is examined by the rules of suspicion.
+        """Pull and push; None where there is no data set.
+
+        Who voted elsewhere is examined by the rules of suspicion, also where the push fails after the pull.
 
         Raises:
             StoreError: the Hub or the database does not answer.
         """
-        if self._hub is None:
-            return None
-        outcome = synchronise(Shelf(self._database, self._hub.name), self._hub)
-        if outcome.pulled.new:
-            Suspicions(self._database).sweep()
-        return outcome
+        try:
+            return synchronise(Shelf(self._database, self._hub.name), self._hub) if self._hub else None
+        finally:
+            Owed(self._database).examine(Suspicions(self._database).examine)
 
 
 def sentence_of(erased: Erased) -> str:

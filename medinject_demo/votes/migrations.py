@@ -144,4 +144,17 @@ MIGRATIONS: Final = (
             "CREATE INDEX shared_by_shard ON shared (dataset, shard)",
         ),
     ),
+    Migration(
+        "debts",
+        (
+            """
+            CREATE TABLE owed (                  -- what is to be done after a transaction that is stored
+                debt TEXT NOT NULL,              -- 'examine' a voter, or 'scrub' the files
+                name TEXT NOT NULL,              -- the voter; else empty
+                mark TEXT NOT NULL,              -- of the transaction
+                PRIMARY KEY (debt, name, mark)
+            )
+            """,
+        ),
+    ),
 )

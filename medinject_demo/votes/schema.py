@@ -121,6 +121,14 @@ shared: Final = Table(
     Column("shard", String, primary_key=True),
 )
 
+owed: Final = Table(
+    "owed",
+    TABLES,
+    Column("debt", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("mark", String, primary_key=True),
+)
+
 migrations: Final = Table(
     "migrations",
     TABLES,

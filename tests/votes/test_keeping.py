@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +18,9 @@ from medinject_demo.votes.forgetting import Erased
 from medinject_demo.votes.hub import HubDataset
 from medinject_demo.votes.keeping import Keeper, Upkeep, kept, sentence_of, upkeep_of
 from medinject_demo.votes.records import Ballot
-from medinject_demo.votes.scripted_hub import scripted_hub
+from medinject_demo.votes.scripted_hub import Call, Failure, scripted_hub
 from medinject_demo.votes.store import VoteStore
+from medinject_demo.votes.suspects import Suspicions
 
 from .samples import BALLOT, battle
 
@@ -184,3 +186,60 @@ def test_who_is_forgotten_is_told_of() -> None:
     said = sentence_of(Erased(3, 2, 1, 4))
     assert said.startswith("Erased: the voter of 3 rows; comments: 2; typed questions with their answers: 1; ")
     assert said.endswith(": 4.")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Database]:
+    """Another instance, where a voter was too fast."""
+    database = Database(f"sqlite:///{tmp_path}/elsewhere.db")
+    VoteStore(database).cast(battle("fast"), "fast", BALLOT, seconds=0.01)
+    yield database
+    database.close()
+
+
+def doubted(database: Database) -> list[str]:
+    return [each.voter for each in Suspicions(database).suspects()]
+
+
+def test_votes_pulled_before_a_push_that_fails_are_examined_all_the_same(
+    store: VoteStore, database: Database, elsewhere: Database
+) -> None:
+    store.cast(battle("mine"), "v", BALLOT)
+    with scripted_hub() as hub:
+        remote = HubDataset("group/votes", endpoint=hub.endpoint)
+        upkeep(elsewhere, remote).round()
+        hub.fault = lambda call: Failure.REFUSED if call is Call.COMMIT else None
+        with pytest.raises(StoreError):
+            upkeep(database, remote).round()
+    assert doubted(database) == ["fast"]
+
+
+def test_an_examination_that_fails_is_made_up_for_by_the_next_round(
+    database: Database, elsewhere: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: Suspicions, voter: str) -> int:
+        raise StoreError("la base ne répond pas.")
+
+    with scripted_hub() as hub:
+        remote = HubDataset("group/votes", endpoint=hub.endpoint)
+        upkeep(elsewhere, remote).round()
+        with monkeypatch.context() as patch, pytest.raises(StoreError):
+            patch.setattr(Suspicions, "examine", fails)
+            upkeep(database, remote).round()
+        assert doubted(database) == []
+        upkeep(database, remote).round()
+    assert doubted(database) == ["fast"]
+
+
+def test_a_pull_examines_only_who_voted_in_what_it_took(
+    store: VoteStore, database: Database, elsewhere: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.cast(battle("mine"), "v", BALLOT)
+    seen: list[str] = []
+    monkeypatch.setattr(Suspicions, "examine", lambda self, voter: seen.append(voter) or 0)
+    with scripted_hub() as hub:
+        remote = HubDataset("group/votes", endpoint=hub.endpoint)
+        upkeep(elsewhere, remote).round()
+        for _ in range(2):
+            upkeep(database, remote).round()
+    assert seen == ["fast"]

@@ -47,7 +47,13 @@ def test_the_migrations_leave_the_tables_described(url: str, database: Database)
 
 
 def test_the_migrations_released_do_not_change() -> None:
-    assert [step.name for step in MIGRATIONS] == ["battles, answers, votes", "rankings", "suspicions", "sharing"]
+    assert [step.name for step in MIGRATIONS] == [
+        "battles, answers, votes",
+        "rankings",
+        "suspicions",
+        "sharing",
+        "debts",
+    ]
 
 
 def test_a_new_migration_keeps_the_votes(url: str, store: VoteStore) -> None:
