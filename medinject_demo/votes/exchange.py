@@ -15,7 +15,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, exists, func, select, update
 
 from ..errors import InvalidData
-from .owed import owe_examination
+from .forgetting import call_in, mark_stale
+from .owed import owe_examination, owe_scrub
 from .schema import answers, battles, votes
 from .sheet import FORGOTTEN, Record
 
@@ -102,7 +103,10 @@ def _meet(connection: Connection, ours: Mapping[str, Any], record: Record, erase
     if level(theirs) > level(ours):
         erased = {name: theirs[name] for name in ("voter", "comment", "erased")}
         if erase:
+            mark_stale(connection, votes.c.id == ours["id"])
             connection.execute(update(votes).where(votes.c.id == ours["id"]).values(erased))
+            owe_examination(connection, {theirs["voter"]} - {ours["voter"]})
+            owe_scrub(connection)
         return Merged(known=1, erased=1)
     return Merged(known=1, behind=int(level(theirs) < level(ours)))
 
@@ -133,6 +137,8 @@ def _merge_battles(connection: Connection, chunk: Sequence[Record], erase: bool)
 def _erase_battle(connection: Connection, record: Record) -> None:
     """Take over what another instance left of a battle; an erased text is never put back."""
     name = record.battle["id"]
+    call_in(connection, select(battles.c.id).where(battles.c.id == name))
+    owe_scrub(connection)
     connection.execute(update(battles).where(battles.c.id == name).values(dict(record.battle)))
     for each in record.answers:
         place = (answers.c.battle == name, answers.c.turn == each["turn"], answers.c.place == each["place"])

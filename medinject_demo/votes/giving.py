@@ -92,11 +92,15 @@ def import_from(database: Database, source: str, *, erase: bool = False) -> Merg
     Raises:
         InvalidValue: the source is none.
         InvalidData: a row does not hold together, or disagrees with what is here; the sentence names it.
-        StoreError: nothing was stored; or all was, and who voted is not examined yet.
+        StoreError: nothing was stored; or all was, and who voted is still to be examined, or copies to be removed.
     """
     given = _records_of(source)
     merged = database.write(lambda connection: merge(connection, given, erase=erase))
-    Owed(database).examine(Suspicions(database).examine)
+    due = Owed(database)
+    try:
+        due.examine(Suspicions(database).examine)
+    finally:
+        due.scrub()
     return merged
 
 

@@ -57,6 +57,11 @@ class Owed:
             self._paid([row for row in rows if row["name"] in done])
         return len(done)
 
+    @property
+    def scrubs(self) -> bool:
+        """True where a scrub is owed."""
+        return bool(self._rows(Debt.SCRUB))
+
     def scrub(self) -> bool:
         """Remove the copies of what was written over; False where none was owed."""
         if rows := self._rows(Debt.SCRUB):
