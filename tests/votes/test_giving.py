@@ -279,3 +279,43 @@ def test_a_comment_erased_elsewhere_has_its_shard_written_anew(
     assert Shelf(other, "group/votes").stale() == {"data/one.jsonl"}
     files = b"".join(each.read_bytes() for each in (tmp_path / "elsewhere").glob("votes.db*"))
     assert b"un mot secret" not in files
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
+def test_a_doubt_that_was_taken_back_stays_so_in_every_file(
+    store: VoteStore, database: Database, other: Database, tmp_path: Path, form: str
+) -> None:
+    votes = [store.cast(battle(name), "v", BALLOT, seconds=0.01) for name in ("cleared", "doubted")]
+    place = tmp_path / f"votes.{form}"
+    export(database, form, place)
+    import_from(other, str(place))
+    store.suspicions.sweep()
+    store.suspicions.clear(votes[0].id)
+    export(database, form, place)
+    for _ in range(2):
+        import_from(other, str(place))
+    assert records_of(other) == records_of(database)
+    assert [each.left_out for each in Suspicions(other).suspects()] == [False, True]
+
+
+def test_a_doubt_that_was_taken_back_here_is_not_undone_by_an_older_file(
+    store: VoteStore, database: Database, tmp_path: Path
+) -> None:
+    vote = store.cast(battle("cleared"), "v", BALLOT, seconds=0.01)
+    store.suspicions.sweep()
+    export(database, "jsonl", tmp_path / "votes.jsonl")
+    store.suspicions.clear(vote.id)
+    assert import_from(database, str(tmp_path / "votes.jsonl")) == Merged(known=1, behind=1)
+    assert [each.left_out for each in store.suspicions.suspects()] == [False]
+
+
+def test_a_file_from_before_doubts_were_given_is_taken(
+    store: VoteStore, database: Database, other: Database, tmp_path: Path
+) -> None:
+    store.cast(battle(), "v", BALLOT, seconds=20.0)
+    export(database, "jsonl", tmp_path / "votes.jsonl")
+    (line,) = (tmp_path / "votes.jsonl").read_text(encoding="utf-8").splitlines()
+    row = json.loads(line)
+    del row["doubts"]
+    (tmp_path / "old.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    assert import_from(other, str(tmp_path / "old.jsonl")) == Merged(new=1)
