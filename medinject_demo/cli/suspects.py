@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--examine", is_flag=True, help="First apply the rules to every voter, as after an import.")
+@click.option("--examine", is_flag=True, help="First apply the rules to every voter, as where they have changed.")
 @click.option("--clear", "cleared", multiple=True, metavar="VOTE", help="Take back every doubt of a vote; repeatable.")
 @click.option("--list", "as_list", is_flag=True, help="Also a line for each vote.")
 @click.option("--database", metavar="URL", help="Where the votes are.  [default: MEDINJECT_DATABASE_URL]")

@@ -167,7 +167,7 @@ def _history(connection: Connection, voter: str) -> list[Cast]:
 
 
 def _readings(connection: Connection, voter: str) -> dict[str, tuple[int, float]]:
-    """Words of the last answers of each battle of a voter, and the seconds in which they came; a guest had all at once."""
+    """Words of the last answers of each battle of a voter, and seconds in which they came; to a guest, all at once."""
     mine = select(votes.c.battle).where(votes.c.voter == voter)
     there = or_(answers.c.cached == 1, battles.c.voter != voter)  # kept answers, and those of a link, come at once
     seconds = case((there, 0.0), else_=answers.c.seconds)
