@@ -146,6 +146,17 @@ def test_a_person_is_forgotten_from_a_machine_that_has_not_their_votes(
     assert store.latest("typed", ME) is None
 
 
+def test_an_erasure_that_is_pulled_by_hand_leaves_no_copy_in_the_file(
+    store: VoteStore, hub: ScriptedHub, tmp_path: Path
+) -> None:
+    run("votes", "sync")
+    run("votes", "forget", ME, "--yes", "--database", f"sqlite:///{tmp_path}/elsewhere.db")
+    assert run("votes", "sync").exit_code == 0
+    left = b"".join(each.read_bytes() for each in tmp_path.glob("votes.db*"))
+    assert TYPED.question.encode() not in left
+    assert ME.encode() not in left
+
+
 def test_where_the_hub_is_dead_the_votes_here_are_forgotten_and_the_rest_is_said(
     store: VoteStore, hub: ScriptedHub
 ) -> None:

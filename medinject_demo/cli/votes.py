@@ -136,7 +136,10 @@ def sync(*, database: str | None, as_json: bool) -> None:
     """Pull from the Hub data set of MEDINJECT_VOTES_DATASET and push to it, once and now."""
     _, upkeep, close = _upkeep(database)
     with closing(close):
-        outcome = upkeep.synchronise()
+        try:
+            outcome = upkeep.synchronise()
+        finally:
+            upkeep.scrub()
     if outcome is None:
         remedy = "Set it to a data set such as group/votes."
         raise InvalidValue.of("MEDINJECT_VOTES_DATASET", expected="a data set", got="none", remedy=remedy)

@@ -19,6 +19,7 @@ from medinject_demo.votes.database import Database
 from medinject_demo.votes.failures import SCENES, _stage, failures, ids_in
 from medinject_demo.votes.forgetting import forget
 from medinject_demo.votes.hub import HubDataset, Outcome, synchronise
+from medinject_demo.votes.links import Links
 from medinject_demo.votes.records import Ballot
 from medinject_demo.votes.scripted_hub import Call, Failure, ScriptedHub, scripted_hub
 from medinject_demo.votes.shelf import Shelf
@@ -224,9 +225,11 @@ def test_an_erasure_reaches_the_other_instances(
     store.cast(replace(battle("a", prompt=TYPED), voter="leaving"), "leaving", Ballot(Verdict.LEFT, comment=SECRET))
     synced(database, hub)
     synced(other, hub)
+    Links(other).share("a")
     erased(database, "leaving")
     synced(database, hub)
     synced(other, hub)
+    assert not Links(other).shared("a")
     assert records_of(other) == records_of(database)
     assert SECRET not in repr(records_of(other))
     synced(other, hub)
