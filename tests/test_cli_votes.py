@@ -11,6 +11,7 @@ import pytest
 
 from medinject_demo.cli.votes import FORMS
 from medinject_demo.domain import Kind, Prompt, Verdict
+from medinject_demo.errors import StoreError
 from medinject_demo.votes import giving
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.keeping import HubDataset
@@ -105,6 +106,25 @@ def test_forgetting_is_a_trial_unless_it_is_meant(store: VoteStore) -> None:
     assert store.latest("typed", ME) is None
     assert store.counts().votes == 2
     assert "got one that is not here" in one_line(run("votes", "forget", ME, "--yes"))
+
+
+def test_the_remedy_of_copies_that_are_left_is_to_do_it_again(
+    store: VoteStore, hub: ScriptedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("votes", "sync")
+
+    def busy(self: Database) -> None:
+        raise StoreError("Close the page, and do this again.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "scrub", busy)
+        said = one_line(run("votes", "forget", ME, "--yes"))
+    assert said.startswith("error: Erased: the voter of 1 rows")
+    assert said.endswith("Close the page, and do this again.")
+    assert not hub.mentions(ME)
+    again = run("votes", "forget", ME, "--yes")
+    assert again.exit_code == 0
+    assert "No copy is left in the files of the database." in again.stdout
 
 
 def test_who_is_forgotten_is_out_of_the_data_set_too(store: VoteStore, hub: ScriptedHub) -> None:

@@ -196,9 +196,19 @@ def _tell_erased(erased: Any, settings: Settings, upkeep: Upkeep, *, yes: bool, 
         outcome = upkeep.synchronise() if yes else None
     except StoreError as error:
         raise StoreError(f"{said} In the Hub data set it is not yet: run `votes sync` until it is. {error}") from error
+    finally:
+        if yes:
+            said += _scrubbed(upkeep, said)
     if outcome is not None:
         said += f" {settings.votes_dataset}: {outcome.sentence}"
     _tell(said, asdict(erased) | {"done": yes, "hub": asdict(outcome) if outcome else None}, as_json)
+
+
+def _scrubbed(upkeep: Upkeep, said: str) -> str:
+    try:
+        return " No copy is left in the files of the database." if upkeep.scrub() else ""
+    except StoreError as error:
+        raise StoreError(f"{said} {error}") from error
 
 
 def _tell(sentence: str, said: dict[str, Any], as_json: bool) -> None:

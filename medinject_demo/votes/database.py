@@ -26,7 +26,8 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import InvalidValue, StoreError
-from .schema import MIGRATIONS, Migration, migrate, migrations, require_known, version_of
+from .migrations import MIGRATIONS, Migration
+from .schema import migrate, migrations, require_known, version_of
 
 WAITS: Final = (0.1, 0.5, 2.0)
 """Seconds before each new attempt after a lost connection."""

@@ -8,15 +8,18 @@ of the same voter's votes apart.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, exists, func, select, update
 
 from ..errors import InvalidData
-from .schema import answers, battles, votes
+from .forgetting import call_in, mark_stale
+from .owed import owe_examination, owe_scrub
+from .schema import answers, battles, suspicions, votes
 from .sheet import FORGOTTEN, Record
+from .suspects import CLEARED
 
 CHUNK: Final = 500
 """Votes read or merged with one round of queries."""
@@ -31,7 +34,7 @@ class Merged:
     erased: int = 0
     """Of the known ones: those whose text was erased there and not here, until now."""
     behind: int = 0
-    """Of the known ones: those whose text was erased here, and is whole there."""
+    """Of the known ones: those whose text was erased here, and is whole there, or that were cleared here only."""
 
     def __add__(self, other: Merged) -> Merged:
         return Merged(*(one + two for one, two in zip(vars(self).values(), vars(other).values(), strict=True)))
@@ -58,7 +61,7 @@ def live_records(connection: Connection) -> Iterator[Record]:
 
 
 def merge(connection: Connection, given: Iterable[Record], *, erase: bool = True) -> Merged:
-    """Add what is not here yet, within the caller's transaction.
+    """Add what is not here yet, within the caller's transaction; an examination of who voted is owed after it.
 
     Args:
         erase: erase here what was erased there; else it is counted, and stays.
@@ -90,7 +93,8 @@ def _merge_chunk(connection: Connection, chunk: Sequence[Record], erase: bool) -
         else:
             new[name] = record
     _insert(connection, [record.vote for record in new.values()])
-    return known + Merged(new=len(new))
+    owe_examination(connection, (record.vote["voter"] for record in new.values()))
+    return known + Merged(new=len(new), behind=_merge_doubts(connection, chunk))
 
 
 def _meet(connection: Connection, ours: Mapping[str, Any], record: Record, erase: bool) -> Merged:
@@ -100,9 +104,27 @@ def _meet(connection: Connection, ours: Mapping[str, Any], record: Record, erase
     if level(theirs) > level(ours):
         erased = {name: theirs[name] for name in ("voter", "comment", "erased")}
         if erase:
+            mark_stale(connection, votes.c.id == ours["id"])
             connection.execute(update(votes).where(votes.c.id == ours["id"]).values(erased))
+            owe_examination(connection, {theirs["voter"]} - {ours["voter"]})
+            owe_scrub(connection)
         return Merged(known=1, erased=1)
     return Merged(known=1, behind=int(level(theirs) < level(ours)))
+
+
+def _merge_doubts(connection: Connection, chunk: Sequence[Record]) -> int:
+    """Add the doubts that are not here yet; how many votes were cleared here and not there comes back."""
+    here = _doubts(connection, [record.vote["id"] for record in chunk])
+    cleared = sum(CLEARED in here.get(record.vote["id"], ()) and CLEARED not in record.doubts for record in chunk)
+    theirs = {(record.vote["id"], reason): record.vote["at"] for record in chunk for reason in record.doubts}
+    new = [
+        {"vote": vote, "reason": reason, "at": at}  # when the doubt arose is not told; the vote was there by then
+        for (vote, reason), at in theirs.items()
+        if reason not in here.get(vote, ())
+    ]
+    if new:
+        connection.execute(suspicions.insert(), new)
+    return cleared
 
 
 def _merge_battles(connection: Connection, chunk: Sequence[Record], erase: bool) -> int:
@@ -131,6 +153,8 @@ def _merge_battles(connection: Connection, chunk: Sequence[Record], erase: bool)
 def _erase_battle(connection: Connection, record: Record) -> None:
     """Take over what another instance left of a battle; an erased text is never put back."""
     name = record.battle["id"]
+    call_in(connection, select(battles.c.id).where(battles.c.id == name))
+    owe_scrub(connection)
     connection.execute(update(battles).where(battles.c.id == name).values(dict(record.battle)))
     for each in record.answers:
         place = (answers.c.battle == name, answers.c.turn == each["turn"], answers.c.place == each["place"])
@@ -186,9 +210,19 @@ def _with_battles(connection: Connection, chunk: Sequence[Mapping[str, Any]]) ->
     query = select(answers).where(answers.c.battle.in_(names)).order_by(*answers.primary_key.columns)
     for row in connection.execute(query).mappings():
         given[row["battle"]].append(dict(row))
+    doubts = _doubts(connection, [row["id"] for row in chunk])
     for each in chunk:
         vote = {name: value for name, value in each.items() if name != "latest"}
-        yield Record(vote, heads[each["battle"]], tuple(given[each["battle"]]), latest=bool(each["latest"]))
+        latest, reasons = bool(each["latest"]), tuple(doubts.get(each["id"], ()))
+        yield Record(vote, heads[each["battle"]], tuple(given[each["battle"]]), latest=latest, doubts=reasons)
+
+
+def _doubts(connection: Connection, names: Collection[str]) -> dict[str, list[str]]:
+    """The reasons beside votes, in their order."""
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(select(suspicions).where(suspicions.c.vote.in_(names))):
+        found.setdefault(row.vote, []).append(row.reason)
+    return {vote: sorted(reasons) for vote, reasons in found.items()}
 
 
 def _by_id(connection: Connection, table: Any, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, or_, select, update
 
 from ..errors import InvalidValue
+from .owed import owe_scrub, rename
 from .schema import answers, battles, shards, shared, shared_battles, votes
 from .sheet import FORGOTTEN
 
@@ -76,23 +77,25 @@ def forget(connection: Connection, voter: str, bundled: Collection[str], new_id:
     nobody = FORGOTTEN + new_id()
     comments = _count(connection, votes.c.voter == voter, votes.c.comment != "")
     erased = _erase_battles(connection, battles.c.voter == voter, bundled, new_id, {"voter": nobody, "erased": 1})
-    _mark_stale(connection, votes.c.voter == voter)
+    mark_stale(connection, votes.c.voter == voter)
     gone = connection.execute(
         update(votes).where(votes.c.voter == voter).values(voter=nobody, comment="", erased=1)
     ).rowcount
-    return Erased(gone, comments, *erased)
+    rename(connection, voter, nobody)
+    return _scrubbed(connection, Erased(gone, comments, *erased))
 
 
 def prune(connection: Connection, before: str, bundled: Collection[str], new_id: Callable[[], str]) -> Erased:
     """Erase free text from before a time (ISO 8601 in UTC); voters stay as they are."""
     old = and_(votes.c.at < before, votes.c.comment != "")
     comments = _count(connection, old)
-    _mark_stale(connection, old)
+    mark_stale(connection, old)
     connection.execute(update(votes).where(old).values(comment="", erased=1))
     later = exists().where(answers.c.battle == battles.c.id, answers.c.turn > 0)
     typed = battles.c.prompt.not_in(sorted(bundled))
     whole = and_(battles.c.at < before, battles.c.erased == 0, or_(typed, later))
-    return Erased(0, comments, *_erase_battles(connection, whole, bundled, new_id, {"erased": 1}))
+    erased = _erase_battles(connection, whole, bundled, new_id, {"erased": 1})
+    return _scrubbed(connection, Erased(0, comments, *erased))
 
 
 def tried(connection: Connection, work: Erasure) -> Erased:
@@ -100,6 +103,25 @@ def tried(connection: Connection, work: Erasure) -> Erased:
     with connection.begin_nested() as trial:
         erased = work(connection)
         trial.rollback()
+    return erased
+
+
+def call_in(connection: Connection, erased: Select[Any]) -> None:
+    """Take the links to battles back, whose ids ``erased`` selects, and have the shards that hold them written anew."""
+    connection.execute(delete(shared_battles).where(shared_battles.c.battle.in_(erased)))  # a link would show holes
+    mark_stale(connection, votes.c.battle.in_(erased))
+
+
+def mark_stale(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Have the shards that hold these votes written anew; before the rows change, for ``which`` may name the old."""
+    held = exists().where(shared.c.dataset == shards.c.dataset, shared.c.shard == shards.c.name)
+    held = held.where(shared.c.vote == votes.c.id).where(which)
+    connection.execute(update(shards).where(held).values(stale=1))
+
+
+def _scrubbed(connection: Connection, erased: Erased) -> Erased:
+    if erased.anything:
+        owe_scrub(connection)
     return erased
 
 
@@ -115,8 +137,7 @@ def _erase_battles(
     typed = [row for row in heads if row.prompt not in bundled]
     others = [row.id for row in heads if row.prompt in bundled]
     erased = select(battles.c.id).where(which)
-    connection.execute(delete(shared_battles).where(shared_battles.c.battle.in_(erased)))  # a link would show holes
-    _mark_stale(connection, votes.c.battle.in_(erased))
+    call_in(connection, erased)
     connection.execute(update(battles).where(which).values(values))
     followed = _erase_answers(connection, others, answers.c.turn > 0)
     _erase_answers(connection, [row.id for row in typed], answers.c.turn >= 0)
@@ -135,13 +156,6 @@ def _erase_answers(connection: Connection, names: Sequence[str], turns: ColumnEl
         if connection.execute(update(answers).where(*mine).values(text="", message="")).rowcount:
             touched.add(name)
     return len(touched)
-
-
-def _mark_stale(connection: Connection, which: ColumnElement[bool]) -> None:
-    """Have the shards that hold these votes written anew; before the rows change, for ``which`` may name the old."""
-    held = exists().where(shared.c.dataset == shards.c.dataset, shared.c.shard == shards.c.name)
-    held = held.where(shared.c.vote == votes.c.id).where(which)
-    connection.execute(update(shards).where(held).values(stale=1))
 
 
 def _count(connection: Connection, *which: ColumnElement[bool]) -> int:

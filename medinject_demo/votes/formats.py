@@ -25,7 +25,7 @@ FORMULA: Final = tuple("=+-@\t\r\n'＝＋－＠")
 ROWS: Final = 1_000
 """Rows of a group of a Parquet file."""
 
-_JSON: Final = frozenset({"criteria", "equivalent", "options", "ranking", "arms", "turns"})
+_JSON: Final = frozenset({"criteria", "equivalent", "options", "ranking", "doubts", "arms", "turns"})
 _MAY_BE_NONE: Final = frozenset({"verdict", "ranking", "seconds"})
 
 Writer = Callable[[Path, Iterable[Row]], None]
@@ -201,6 +201,6 @@ def _shape() -> pa.Schema:
     turn = pa.struct([("message", pa.string()), ("sampling", pa.string()), ("answers", pa.list_(answer))])
     kinds = numbers | dict.fromkeys(("blind", "erased", "battle_erased", "live"), pa.bool_())
     kinds |= {"criteria": pa.list_(texts), "equivalent": pa.list_(pa.bool_()), "ranking": pa.list_(pa.int32())}
-    kinds |= {"options": texts, "arms": texts, "turns": pa.list_(turn)}
+    kinds |= {"options": texts, "arms": texts, "doubts": texts, "turns": pa.list_(turn)}
     columns = [name for name in (*FIELDS, "live") if name != "ranking" or "ranking" in votes.c]
     return pa.schema([(name, kinds.get(name, pa.string())) for name in columns])

@@ -14,6 +14,7 @@ from .database import Database
 from .exchange import Merged, live_records, merge, records
 from .forgetting import ERASED_PROMPT
 from .formats import WRITERS, read, write_lines
+from .owed import Owed
 from .preferences import dpo_rows, kto_rows
 from .sheet import Record, Row, record_of, row_of
 from .suspects import Suspicions
@@ -82,7 +83,8 @@ def write_card(place: Path, form: str, rows: int) -> Path:
 def import_from(database: Database, source: str, *, erase: bool = False) -> Merged:
     """Merge votes of a file, a folder or a database: all of them, or none where one does not hold together.
 
-    Who voted is then examined by the rules of suspicion, as after a vote given here.
+    Who voted is then examined by the rules of suspicion, as after a vote given here; where that fails, by the next
+    import or the next round of a page.
 
     Args:
         erase: erase here too what was erased there.
@@ -90,12 +92,15 @@ def import_from(database: Database, source: str, *, erase: bool = False) -> Merg
     Raises:
         InvalidValue: the source is none.
         InvalidData: a row does not hold together, or disagrees with what is here; the sentence names it.
-        StoreError: nothing was stored.
+        StoreError: nothing was stored; or all was, and who voted is still to be examined, or copies to be removed.
     """
     given = _records_of(source)
     merged = database.write(lambda connection: merge(connection, given, erase=erase))
-    if merged.new:
-        Suspicions(database).sweep()
+    due = Owed(database)
+    try:
+        due.examine(Suspicions(database).examine)
+    finally:
+        due.scrub()
     return merged
 
 

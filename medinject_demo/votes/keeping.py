@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from ..errors import MedInjectError
+from ..errors import InvalidValue, MedInjectError
 from ..prompts import load_prompts
 from ..settings import Settings
 from .database import Database
 from .forgetting import Erased, Erasure, forget, prune, tried, voter_named
 from .hub import HubDataset, Outcome, synchronise
+from .owed import Owed
 from .shelf import Shelf
 from .suspects import Suspicions
 
@@ -33,8 +34,8 @@ LAST: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
-class Keeper:
-    """Rounds in a thread, from ``start`` to ``stop``: after one that failed, the next waits twice as long."""
+class Rounds:
+    """Of work, in a thread, from ``start`` to ``stop``: after one that failed, the next waits twice as long."""
 
     def __init__(
         self, work: Callable[[], str], *, every: float = EVERY, most: float = MOST, last: float = LAST
@@ -72,6 +73,10 @@ class Keeper:
             if self.state != before:
                 _log.warning("votes: %s", self.state)
             return False
+        except Exception:  # a fault of ours, which the log must tell and the next round not pay for
+            self.state = "a round failed, as the log tells."
+            _log.exception("votes: a round failed")
+            return False
         return True
 
 
@@ -89,6 +94,7 @@ class Upkeep:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database, self._hub, self._days = database, hub, retention_days
+        self._owed = Owed(database)
         self._bundled, self._new_id, self._now = bundled, new_id, now
 
     @property
@@ -97,7 +103,7 @@ class Upkeep:
         return self._hub is None and not self._days
 
     def round(self) -> str:
-        """Erase what is old, then pull and push; what was done comes back in a sentence.
+        """Erase what is old, pull and push, then remove copies; what was done comes back in a sentence.
 
         Raises:
             MedInjectError: something could not be done, and will be tried again.
@@ -106,14 +112,19 @@ class Upkeep:
         if self._days:
             erased = self.prune(self._days)
             said += [sentence_of(erased)] if erased.anything else []
-        outcome = self.synchronise()
+        try:
+            outcome = self.synchronise()
+        finally:
+            self.scrub()
         return " ".join(said + ([outcome.sentence] if outcome else [])) or "nothing to do."
 
     def prune(self, days: int, *, dry: bool = False) -> Erased:
         """Erase free text from before the day that lies so many days back, so that it changes once a day.
 
+        Copies in the files wait for ``scrub``, and those in the data set for ``synchronise``.
+
         Raises:
-            StoreError: it cannot be erased, or copies are left in a file that is in use.
+            StoreError: it cannot be erased.
         """
         midnight = self._now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         before = (midnight - timedelta(days=days)).isoformat(timespec="microseconds")
@@ -122,34 +133,45 @@ class Upkeep:
     def forget(self, voter: str, *, dry: bool = False) -> Erased:
         """Erase what a voter wrote, and their hash; ``voter`` is that hash, or how it begins.
 
+        Copies wait, as after ``prune``. Where they have waited since an earlier time, and the voter is gone already,
+        nothing is erased, and it is no error: ``scrub`` is what is left to do.
+
         Raises:
             InvalidValue: it is no voter's, or that of several.
-            StoreError: as ``prune``.
+            StoreError: it cannot be erased.
         """
-        return self._erase(
-            lambda connection: forget(connection, voter_named(connection, voter), self._bundled, self._new_id), dry
-        )
+        try:
+            return self._erase(
+                lambda connection: forget(connection, voter_named(connection, voter), self._bundled, self._new_id), dry
+            )
+        except InvalidValue:
+            if dry or not self._owed.scrubs:
+                raise
+            return Erased()
+
+    def scrub(self) -> bool:
+        """Remove the copies of what was erased from the files of the database; False where none was left.
+
+        Raises:
+            StoreError: somebody reads them; it is owed until it is done.
+        """
+        return self._owed.scrub()
 
     def _erase(self, work: Erasure, dry: bool) -> Erased:
-        if dry:
-            return self._database.write(lambda connection: tried(connection, work))
-        erased = self._database.write(work)
-        if erased.anything:
-            self._database.scrub()
-        return erased
+        return self._database.write((lambda connection: tried(connection, work)) if dry else work)
 
     def synchronise(self) -> Outcome | None:
-        """Pull and push; None where there is no data set. Who voted elsewhere is examined by the rules of suspicion.
+        """Pull and push; None where there is no data set.
+
+        Who voted elsewhere is examined by the rules of suspicion, also where the push fails after the pull.
 
         Raises:
             StoreError: the Hub or the database does not answer.
         """
-        if self._hub is None:
-            return None
-        outcome = synchronise(Shelf(self._database, self._hub.name), self._hub)
-        if outcome.pulled.new:
-            Suspicions(self._database).sweep()
-        return outcome
+        try:
+            return synchronise(Shelf(self._database, self._hub.name), self._hub) if self._hub else None
+        finally:
+            self._owed.examine(Suspicions(self._database).examine)
 
 
 def sentence_of(erased: Erased) -> str:
@@ -169,14 +191,14 @@ def upkeep_of(settings: Settings, database: Database) -> Upkeep:
 
 
 @contextmanager
-def kept(upkeep: Upkeep) -> Iterator[Keeper | None]:
+def kept(upkeep: Upkeep) -> Iterator[Rounds | None]:
     """Rounds in the background for as long as the context is open; none where there is nothing to do."""
     if upkeep.idle:
         yield None
         return
-    keeper = Keeper(upkeep.round)
-    keeper.start()
+    rounds = Rounds(upkeep.round)
+    rounds.start()
     try:
-        yield keeper
+        yield rounds
     finally:
-        keeper.stop()
+        rounds.stop()

@@ -81,6 +81,7 @@ class Sheet(BaseModel):
     seconds: _Seconds | None = Field(description="from the end of the answers to the vote")
     blind: bool = Field(description="false where the verdict came after the arms were revealed")
     erased: bool = Field(False, description="true where free text of this vote was erased")
+    doubts: tuple[_Name, ...] = Field((), description="reasons to leave the vote out; `cleared` takes them back")
     owner: str = Field(max_length=100, description="salted hash of whom the battle was made for")
     begun: str = Field(description="when the battle was first voted on, ISO 8601 in UTC")
     battle_erased: bool = Field(False, description="true where free text of the battle was erased")
@@ -169,6 +170,8 @@ class Record:
     """The file and the line that it was read from."""
     latest: bool = True
     """False where the same voter said something else of the battle later."""
+    doubts: tuple[str, ...] = ()
+    """Reasons of the suspicions beside the vote, in their order."""
 
 
 def row_of(record: Record) -> Row:
@@ -181,7 +184,7 @@ def row_of(record: Record) -> Row:
         sampling = json.loads(each["sampling"])
         turn = turns.setdefault(each["turn"], {"message": each["message"], "sampling": sampling, "answers": []})
         turn["answers"].append({name: each[name] for name in SheetAnswer.model_fields if name in each})
-    return row | {"turns": list(turns.values())}
+    return row | {"doubts": list(record.doubts), "turns": list(turns.values())}
 
 
 def record_of(row: Mapping[str, Any], where: str) -> Record:
@@ -200,7 +203,8 @@ def record_of(row: Mapping[str, Any], where: str) -> Record:
     vote = {each.name: _kept(each.name, said[_RENAMED["votes"].get(each.name, each.name)]) for each in votes_table.c}
     names = [each.name for each in battles_table.c]
     battle = {name: _kept(name, said[_RENAMED["battles"].get(name, name)]) for name in names}
-    return Record(vote, battle, tuple(_answer_rows(said)), where)
+    doubts = tuple(sorted(set(map(_clean, said["doubts"]))))
+    return Record(vote, battle, tuple(_answer_rows(said)), where, doubts=doubts)
 
 
 def _answer_rows(said: Row) -> Iterable[Row]:

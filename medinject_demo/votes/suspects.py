@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, Select, case, func, or_, select
 
 from ..domain import Verdict
 from ..errors import InvalidValue
 from .database import Database
+from .forgetting import mark_stale
 from .rankings import comparisons
 from .schema import answers, battles, suspicions, votes
 from .suspicion import Cast, Doubt, doubts
@@ -73,7 +74,7 @@ class Suspicions:
         return new
 
     def clear(self, vote: str) -> None:
-        """Take back every doubt of a vote, by one more row.
+        """Take back every doubt of a vote, by one more row, which also goes to the data set that holds the vote.
 
         Raises:
             InvalidValue: nothing was doubted in a vote of this name.
@@ -83,6 +84,7 @@ class Suspicions:
             reasons = set(connection.execute(select(suspicions.c.reason).where(suspicions.c.vote == vote)).scalars())
             if reasons and CLEARED not in reasons:
                 connection.execute(suspicions.insert(), [self._row(vote, CLEARED)])
+                mark_stale(connection, votes.c.id == vote)
             return bool(reasons)
 
         if not self._database.write(work):
@@ -165,10 +167,12 @@ def _history(connection: Connection, voter: str) -> list[Cast]:
 
 
 def _readings(connection: Connection, voter: str) -> dict[str, tuple[int, float]]:
-    """Words of the last answers of each battle of a voter, and the seconds in which they came."""
+    """Words of the last answers of each battle of a voter, and the seconds in which they came; a guest had all at once."""
     mine = select(votes.c.battle).where(votes.c.voter == voter)
-    seconds = case((answers.c.cached == 1, 0.0), else_=answers.c.seconds)  # what was kept is there at once
+    there = or_(answers.c.cached == 1, battles.c.voter != voter)  # kept answers, and those of a link, come at once
+    seconds = case((there, 0.0), else_=answers.c.seconds)
     query = select(answers.c.battle, answers.c.turn, func.sum(answers.c.words), func.max(seconds))
+    query = query.join_from(answers, battles, answers.c.battle == battles.c.id)
     query = query.where(answers.c.battle.in_(mine)).group_by(answers.c.battle, answers.c.turn).order_by(answers.c.turn)
     return {battle: (int(words), float(seconds)) for battle, _, words, seconds in connection.execute(query)}
 

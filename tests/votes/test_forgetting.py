@@ -15,6 +15,7 @@ from medinject_demo.errors import InvalidValue
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.forgetting import Erased, forget, prune, tried, voter_named
 from medinject_demo.votes.links import Links
+from medinject_demo.votes.owed import owe_examination
 from medinject_demo.votes.records import Ballot
 from medinject_demo.votes.store import VoteStore
 
@@ -54,7 +55,8 @@ def everything(url: str) -> str:
     """Every row of every table, as text."""
     engine = create_engine(url)
     with engine.connect() as connection:
-        rows = [connection.execute(text(f"SELECT * FROM {name}")).all() for name in ("battles", "answers", "votes")]
+        tables = ("battles", "answers", "votes", "owed")
+        rows = [connection.execute(text(f"SELECT * FROM {name}")).all() for name in tables]
     engine.dispose()
     return repr(rows)
 
@@ -65,6 +67,7 @@ def forgotten(database: Database) -> Erased:
 
 def test_nothing_that_a_person_wrote_is_left(filled: VoteStore, database: Database, url: str) -> None:
     assert everything(url).count(SECRET) >= 7
+    database.write(lambda connection: owe_examination(connection, [ME]))
     assert forgotten(database) == Erased(votes=3, comments=2, questions=1, follow_ups=1)
     left = everything(url)
     for gone in (SECRET, ME, TYPED.id):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from medinject_demo.prompts import load_prompts
 from medinject_demo.votes.card import MADE_HERE, fields_of
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.exchange import Merged
-from medinject_demo.votes.failures import cast_some
+from medinject_demo.votes.failures import cast_some, ids_in
+from medinject_demo.votes.forgetting import forget, prune
 from medinject_demo.votes.giving import FORMS, export, import_from, write_card
+from medinject_demo.votes.links import Links
 from medinject_demo.votes.records import Ballot
+from medinject_demo.votes.shelf import Shelf
 from medinject_demo.votes.store import VoteStore
 from medinject_demo.votes.suspects import Suspicions
 
@@ -221,3 +225,97 @@ def test_who_is_imported_is_examined(store: VoteStore, database: Database, other
     export(database, "jsonl", place)
     import_from(other, str(place))
     assert [each.left_out for each in Suspicions(other).suspects()] == [True]
+
+
+def test_who_could_not_be_examined_after_an_import_is_by_the_next(
+    store: VoteStore, database: Database, other: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.cast(battle("fast"), "v", BALLOT, seconds=0.01)
+    export(database, "jsonl", tmp_path / "votes.jsonl")
+
+    def fails(self: Suspicions, voter: str) -> int:
+        raise StoreError("la base ne répond pas.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Suspicions, "examine", fails)
+        with pytest.raises(StoreError):
+            import_from(other, str(tmp_path / "votes.jsonl"))
+    assert Suspicions(other).suspects() == ()
+    assert import_from(other, str(tmp_path / "votes.jsonl")) == Merged(known=1)
+    assert [each.left_out for each in Suspicions(other).suspects()] == [True]
+
+
+def test_an_erasure_that_is_imported_leaves_no_copy_no_link_and_no_shard(
+    database: Database, other: Database, url: str, tmp_path: Path
+) -> None:
+    old = datetime(2020, 1, 1, tzinfo=UTC)
+    VoteStore(database, now=lambda: old).cast(battle("old", prompt=TYPED), "v", ballot(Verdict.LEFT))
+    export(database, "jsonl", tmp_path / "whole.jsonl")
+    import_from(other, str(tmp_path / "whole.jsonl"))
+    Links(other).share("old")
+    Shelf(other, "group/votes").put("data/one.jsonl", ids_in(other), lambda now: True)
+    database.write(lambda connection: prune(connection, "2021", BUNDLED, lambda: "1"))
+    export(database, "jsonl", tmp_path / "erased.jsonl")
+    import_from(other, str(tmp_path / "erased.jsonl"))
+    assert Links(other).shared("old")
+    assert Shelf(other, "group/votes").stale() == set()
+    import_from(other, str(tmp_path / "erased.jsonl"), erase=True)
+    assert not Links(other).shared("old")
+    assert Shelf(other, "group/votes").stale() == {"data/one.jsonl"}
+    files = b"".join(each.read_bytes() for each in (tmp_path / "elsewhere").glob("votes.db*"))
+    assert TYPED.question.encode() not in files
+
+
+def test_a_comment_erased_elsewhere_has_its_shard_written_anew(
+    store: VoteStore, database: Database, other: Database, tmp_path: Path
+) -> None:
+    vote = store.cast(battle(), "v", Ballot(Verdict.LEFT, comment="un mot secret"))
+    export(database, "jsonl", tmp_path / "whole.jsonl")
+    import_from(other, str(tmp_path / "whole.jsonl"))
+    Shelf(other, "group/votes").put("data/one.jsonl", [vote.id], lambda now: True)
+    database.write(lambda connection: forget(connection, "v", BUNDLED, lambda: "1"))
+    export(database, "jsonl", tmp_path / "erased.jsonl")
+    import_from(other, str(tmp_path / "erased.jsonl"), erase=True)
+    assert Shelf(other, "group/votes").stale() == {"data/one.jsonl"}
+    files = b"".join(each.read_bytes() for each in (tmp_path / "elsewhere").glob("votes.db*"))
+    assert b"un mot secret" not in files
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
+def test_a_doubt_that_was_taken_back_stays_so_in_every_file(
+    store: VoteStore, database: Database, other: Database, tmp_path: Path, form: str
+) -> None:
+    votes = [store.cast(battle(name), "v", BALLOT, seconds=0.01) for name in ("cleared", "doubted")]
+    place = tmp_path / f"votes.{form}"
+    export(database, form, place)
+    import_from(other, str(place))
+    store.suspicions.sweep()
+    store.suspicions.clear(votes[0].id)
+    export(database, form, place)
+    for _ in range(2):
+        import_from(other, str(place))
+    assert records_of(other) == records_of(database)
+    assert [each.left_out for each in Suspicions(other).suspects()] == [False, True]
+
+
+def test_a_doubt_that_was_taken_back_here_is_not_undone_by_an_older_file(
+    store: VoteStore, database: Database, tmp_path: Path
+) -> None:
+    vote = store.cast(battle("cleared"), "v", BALLOT, seconds=0.01)
+    store.suspicions.sweep()
+    export(database, "jsonl", tmp_path / "votes.jsonl")
+    store.suspicions.clear(vote.id)
+    assert import_from(database, str(tmp_path / "votes.jsonl")) == Merged(known=1, behind=1)
+    assert [each.left_out for each in store.suspicions.suspects()] == [False]
+
+
+def test_a_file_from_before_doubts_were_given_is_taken(
+    store: VoteStore, database: Database, other: Database, tmp_path: Path
+) -> None:
+    store.cast(battle(), "v", BALLOT, seconds=20.0)
+    export(database, "jsonl", tmp_path / "votes.jsonl")
+    (line,) = (tmp_path / "votes.jsonl").read_text(encoding="utf-8").splitlines()
+    row = json.loads(line)
+    del row["doubts"]
+    (tmp_path / "old.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    assert import_from(other, str(tmp_path / "old.jsonl")) == Merged(new=1)

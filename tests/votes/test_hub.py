@@ -23,6 +23,7 @@ from medinject_demo.votes.records import Ballot
 from medinject_demo.votes.scripted_hub import Call, Failure, ScriptedHub, scripted_hub
 from medinject_demo.votes.shelf import Shelf
 from medinject_demo.votes.store import VoteStore
+from medinject_demo.votes.suspects import Suspicions
 
 from .samples import BALLOT, ballot, battle
 from .test_sheet import records_of
@@ -350,3 +351,21 @@ def test_a_token_that_may_not_write_is_one_sentence(store: VoteStore, database: 
     with pytest.raises(StoreError, match=r"data set group/votes: expected an answer of the Hub, got .*403"):
         synced(database, hub)
     assert Shelf(database, NAME).how_many_wait() == 1
+
+
+def test_a_doubt_that_is_taken_back_after_the_push_reaches_the_other_instances(
+    store: VoteStore, database: Database, other: Database, hub: ScriptedHub
+) -> None:
+    vote = store.cast(battle(), "v", BALLOT, seconds=0.01)
+    store.suspicions.sweep()
+    for one in (database, other):
+        synced(one, hub)
+    store.suspicions.clear(vote.id)
+    assert synced(database, hub).rewritten == 1
+    synced(other, hub)
+    assert [(each.cleared, each.left_out) for each in Suspicions(other).suspects()] == [(True, False)]
+    commits = len(hub.commits)
+    for one in (database, other):
+        synced(one, hub)
+    assert len(hub.commits) == commits
+    assert ids(hub) == [vote.id]

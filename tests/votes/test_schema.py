@@ -10,7 +10,8 @@ from sqlalchemy import create_engine, inspect, text
 
 from medinject_demo.errors import StoreError
 from medinject_demo.votes.database import Database
-from medinject_demo.votes.schema import MIGRATIONS, TABLES, Migration
+from medinject_demo.votes.migrations import MIGRATIONS, Migration
+from medinject_demo.votes.schema import TABLES
 from medinject_demo.votes.store import VoteStore
 
 from .samples import BALLOT, battle
@@ -46,7 +47,13 @@ def test_the_migrations_leave_the_tables_described(url: str, database: Database)
 
 
 def test_the_migrations_released_do_not_change() -> None:
-    assert [step.name for step in MIGRATIONS] == ["battles, answers, votes", "rankings", "suspicions", "sharing"]
+    assert [step.name for step in MIGRATIONS] == [
+        "battles, answers, votes",
+        "rankings",
+        "suspicions",
+        "sharing",
+        "debts",
+    ]
 
 
 def test_a_new_migration_keeps_the_votes(url: str, store: VoteStore) -> None:

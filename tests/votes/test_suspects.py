@@ -90,12 +90,19 @@ def test_a_vote_that_was_changed_or_withdrawn_is_not_counted_as_left_out(store: 
 
 def test_the_words_are_those_of_the_last_answers_and_can_be_read_as_they_came(store: VoteStore) -> None:
     """Seven words in a quarter of a second: twelve could be read, so that a reaction is time enough."""
-    voted(store, "a", seconds=0.41)
+    store.cast(replace(battle("a"), voter="v"), "v", ballot(Verdict.LEFT), seconds=0.41)
     assert store.suspicions.examine("v") == 0
 
 
+def test_a_guest_of_a_link_has_the_whole_text_at_once_and_less_time_is_too_fast(store: VoteStore) -> None:
+    store.cast(replace(battle("a"), voter="host"), "host", ballot(Verdict.LEFT), seconds=0.41)
+    voted(store, "a", voter="guest", seconds=0.41)
+    assert store.suspicions.sweep() == 1
+    assert [each.voter for each in store.suspicions.suspects()] == ["guest"]
+
+
 def test_answers_that_were_kept_could_not_be_read_as_they_came(store: VoteStore) -> None:
-    kept = replace(battle("kept"), answers=tuple(replace(each, cached=True) for each in battle().answers))
+    kept = replace(battle("kept"), voter="v", answers=tuple(replace(each, cached=True) for each in battle().answers))
     store.cast(kept, "v", ballot(Verdict.LEFT), seconds=0.41)
     assert store.suspicions.examine("v") == 1
     assert store.cast(replace(kept, id="later"), "v", ballot(Verdict.LEFT), seconds=0.6)
