@@ -125,6 +125,7 @@ class Comparison:
         answers = []
         for card in cards:
             answer = asdict(card.answer()) | {"mixture": card.mixture.slug}
+            del answer["cached"]  # here every answer is given anew
             answers.append(answer | ({"error": card.fault} if card.failed else {}))
         sampling = asdict(self.sampling)
         return {"question": self.question.strip(), "model": self.model, "sampling": sampling, "answers": answers}
