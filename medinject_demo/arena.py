@@ -60,7 +60,7 @@ class Arena:
             raise InvalidValue.of("MEDINJECT_SECRET", expected="a secret", got="none", remedy="Set it, or draw one.")
         self._engine, self._store, self._secret = engine, store, secret
         self._generator, self._clock, self._new_id = generator, clock, new_id
-        self._duels = Memory(store, most_duels, clock)
+        self._duels = Memory(store, most_duels)
         self._prepared = prepared or Prepared(engine, store.kept_answers(), ())
         self._matchmaker = Matchmaker(store, clock)
         self._lock = threading.Lock()
@@ -131,7 +131,8 @@ class Arena:
 
     def standing(self, battle: str, session: str) -> Standing:
         """A duel and how far its voter, who comes back or is a guest, is with it."""
-        return Standing.of(self._find(battle, session).duel)
+        live, now = self._find(battle, session), self._clock()
+        return Standing.of(live.change(lambda duel: duel.arrived(now)))
 
     def stream(self, battle: str, session: str) -> Iterator[Event]:
         """All arms answer the last turn together. Closing this stops them; they can still be voted on.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 
 from .duel import Duel, Refusal, refused
 from .prompts import layout
@@ -18,8 +17,8 @@ from .votes.store import VoteStore
 class Memory:
     """At most so many duels; beyond, the one left alone for longest is forgotten, unless a vote stored it."""
 
-    def __init__(self, store: VoteStore, most: int, clock: Callable[[], float]) -> None:
-        self._store, self._most, self._clock = store, most, clock
+    def __init__(self, store: VoteStore, most: int) -> None:
+        self._store, self._most = store, most
         self._duels: OrderedDict[tuple[str, str], Live] = OrderedDict()
         self._makers: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -66,4 +65,4 @@ class Memory:
             return self.keep(Duel.restored(stored, vote))
         if not layout(stored.prompt) or not self._store.links.shared(battle):  # what was erased has no question
             raise refused(Refusal.FOREIGN)
-        return self.keep(Duel.visited(stored, voter, vote, self._clock()))
+        return self.keep(Duel.visited(stored, voter, vote))

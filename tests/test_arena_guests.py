@@ -18,7 +18,7 @@ from medinject_demo.duel import Refusal, Side, Stage
 from medinject_demo.errors import StoreError
 from medinject_demo.votes.records import Ballot
 
-from .duels import ME, OPEN, OTHER, WITH_REFERENCE, arena_at, break_store, codes, events_of, parrot, played
+from .duels import ME, OPEN, OTHER, WITH_REFERENCE, Clock, arena_at, break_store, codes, events_of, parrot, played
 
 LEFT, RIGHT = Ballot(Verdict.LEFT), Ballot(Verdict.RIGHT)
 THIRD = "a third session"
@@ -74,6 +74,7 @@ def test_before_their_own_vote_a_guest_is_told_no_arm_reference_time_or_maker(tm
 def test_a_guests_vote_is_their_own_row_and_then_the_arms_are_revealed(tmp_path: Path) -> None:
     arena = arena_at(tmp_path)
     duel = shared(arena)
+    arena.standing(duel, OTHER)
     arena.vote(duel, OTHER, RIGHT)
     assert arena.reveal(duel, OTHER) == arena.reveal(duel, ME)
     votes = {live.vote.voter: live for live in arena._store.live_votes()}
@@ -136,6 +137,41 @@ def test_after_a_restart_guests_are_where_they_were(tmp_path: Path) -> None:
     assert (voted.receipt.verdict, voted.battle is not None) == (Verdict.RIGHT, True)
     assert (fresh.receipt, fresh.battle) == (None, None)
     assert restarted.standing(duel, ME).guest is False
+
+
+def seconds_of(arena: Arena, duel: str, session: str) -> float | None:
+    vote = arena._store.latest(duel, arena.voter(session))
+    assert vote is not None
+    return vote.seconds
+
+
+def test_a_guest_reads_from_when_they_first_arrive(tmp_path: Path) -> None:
+    clock = Clock()
+    arena = arena_at(tmp_path, clock=clock)
+    duel = shared(arena)
+    arena.standing(duel, OTHER)
+    clock.time += 30
+    arena.standing(duel, OTHER)
+    arena.vote(duel, OTHER, RIGHT)
+    assert seconds_of(arena, duel, OTHER) == pytest.approx(30, abs=1)
+
+
+def test_how_long_a_guest_read_is_not_known_where_the_program_began_anew_in_between(tmp_path: Path) -> None:
+    arena = arena_at(tmp_path)
+    duel = shared(arena)
+    arena.standing(duel, OTHER)
+    restarted = arena_at(tmp_path)
+    restarted.vote(duel, OTHER, RIGHT)
+    assert seconds_of(restarted, duel, OTHER) is None
+
+
+def test_how_long_a_guest_read_is_not_known_where_their_state_was_forgotten_in_between(tmp_path: Path) -> None:
+    arena = arena_at(tmp_path, most_duels=2)
+    duel = shared(arena)
+    for session in (OTHER, *(f"guest {number}" for number in range(3))):
+        arena.standing(duel, session)
+    arena.vote(duel, OTHER, RIGHT)
+    assert seconds_of(arena, duel, OTHER) is None
 
 
 def test_a_guest_does_not_push_a_makers_duel_aside_nor_answer_for_it(tmp_path: Path) -> None:
