@@ -193,8 +193,8 @@ class Arena:
             before = duel.vote
             if before is None or before.ballot is None:
                 return self._cast(live, ballot, unsaid(len(duel.arms)), blind=not duel.revealed)
-            unchanged = before.ballot.comparisons == ballot.comparisons
-            return self._cast(live, ballot, before.equivalent, blind=before.blind if unchanged else not duel.revealed)
+            blind = before.blind if duel.says_again(ballot) else not duel.revealed
+            return self._cast(live, ballot, before.equivalent, blind=blind)
 
     def judge(self, battle: str, session: str, equivalent: Sequence[bool | None]) -> Receipt:
         """Say of each answer, in display order, whether it is equivalent to the reference.
@@ -262,8 +262,7 @@ class Arena:
 
     def _cast(self, live: Live, ballot: Ballot | None, equivalent: Equivalence, *, blind: bool) -> Receipt:
         duel = live.duel
-        ended = duel.last.ended
-        seconds = None if ended is None else self._clock() - ended
+        seconds = duel.seconds_to(ballot, self._clock())
         vote = self._store.cast(duel.battle, duel.voter, ballot, equivalent=equivalent, seconds=seconds, blind=blind)
         live.duel = replace(duel, vote=vote)
         return Receipt.of(vote, duel.prompt)

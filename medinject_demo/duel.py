@@ -13,7 +13,7 @@ from typing import Final
 
 from .domain import Answer, Battle, FinishReason, Mixture, Prompt, Sampling, Turn
 from .errors import Refused
-from .votes.records import Vote
+from .votes.records import Ballot, Vote
 
 MOST_TURNS: Final = 8
 """Turns of one conversation, the first included."""
@@ -268,6 +268,17 @@ class Duel:
             raise refused(Refusal.FAILED)
         if self.stage is not Stage.ANSWERED:
             raise refused(Refusal.NOT_ANSWERED)
+
+    def says_again(self, ballot: Ballot | None) -> bool:
+        """True where the vote that is stored compares the answers alike."""
+        before = self.vote.ballot if self.vote else None
+        return before is not None and ballot is not None and before.comparisons == ballot.comparisons
+
+    def seconds_to(self, ballot: Ballot | None, now: float) -> float | None:
+        """From the end of the answers to a verdict; one that stands keeps its own, whatever is said beside it."""
+        if self.vote is not None and self.says_again(ballot):
+            return self.vote.seconds
+        return None if self.last.ended is None else now - self.last.ended
 
     def require_own(self) -> None:
         """Raises Refused where the voter is a guest: a guest reads and votes."""

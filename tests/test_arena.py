@@ -187,6 +187,21 @@ def test_the_seconds_to_vote_are_from_the_end_of_the_answers(tmp_path: Path) -> 
     assert vote.seconds == pytest.approx(30, abs=1)
 
 
+def test_what_is_said_beside_a_verdict_that_stands_leaves_its_seconds(tmp_path: Path) -> None:
+    clock = Clock()
+    arena = arena_at(tmp_path, clock=clock)
+    duel = played(arena, WITH_REFERENCE)
+    arena.vote(duel, ME, LEFT)
+    clock.time += 60
+    arena.judge(duel, ME, (True, False))
+    arena.vote(duel, ME, Ballot(Verdict.LEFT, comment="Plus clair."))
+    arena.vote(duel, ME, RIGHT)
+    first, *beside, changed = [vote.seconds for vote in arena._store.history(duel, arena.voter(ME))]
+    assert first == pytest.approx(0, abs=1)
+    assert beside == [first, first]
+    assert changed == pytest.approx(60, abs=1)
+
+
 def test_a_vote_that_is_not_stored_is_not_acknowledged_and_can_be_cast_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
