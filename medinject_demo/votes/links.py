@@ -36,10 +36,13 @@ class Links:
         return self._database.read(lambda connection: _is_shared(connection, battle))
 
     def erased(self, battle: str, voter: str, vote: str = "") -> bool:
-        """True where the text of a battle was erased, or a vote is this voter's no longer: they were forgotten."""
+        """True where the text of a battle was erased, or a vote is this voter's no longer: they were forgotten.
+
+        Nobody waits for a store that does not answer.
+        """
         gone = select(battles.c.id).where(battles.c.id == battle, battles.c.erased == 1).exists()
         lost = select(votes.c.id).where(votes.c.id == vote, votes.c.voter != voter).exists()
-        return bool(self._database.read(lambda connection: connection.scalar(select(or_(gone, lost)))))
+        return bool(self._database.read(lambda connection: connection.scalar(select(or_(gone, lost))), patient=False))
 
 
 def _is_shared(connection: Connection, battle: str) -> bool:
