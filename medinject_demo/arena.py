@@ -193,7 +193,7 @@ class Arena:
             before = duel.vote
             if before is None or before.ballot is None:
                 return self._cast(live, ballot, unsaid(len(duel.arms)), blind=not duel.revealed)
-            blind = before.blind if duel.says_again(ballot) else not duel.revealed
+            blind = before.blind if before.says_again(ballot) else not duel.revealed
             return self._cast(live, ballot, before.equivalent, blind=blind)
 
     def judge(self, battle: str, session: str, equivalent: Sequence[bool | None]) -> Receipt:
@@ -262,7 +262,11 @@ class Arena:
 
     def _cast(self, live: Live, ballot: Ballot | None, equivalent: Equivalence, *, blind: bool) -> Receipt:
         duel = live.duel
-        seconds = duel.seconds_to(ballot, self._clock())
+        ended, seconds = duel.last.ended, None
+        if duel.vote is not None and duel.vote.says_again(ballot):  # what is said beside a verdict takes its own time
+            seconds = duel.vote.seconds
+        elif ended is not None:
+            seconds = self._clock() - ended
         vote = self._store.cast(duel.battle, duel.voter, ballot, equivalent=equivalent, seconds=seconds, blind=blind)
         live.duel = replace(duel, vote=vote)
         return Receipt.of(vote, duel.prompt)

@@ -13,7 +13,7 @@ from typing import Final
 
 from .domain import Answer, Battle, FinishReason, Mixture, Prompt, Sampling, Turn
 from .errors import Refused
-from .votes.records import Ballot, Vote
+from .votes.records import Vote
 
 MOST_TURNS: Final = 8
 """Turns of one conversation, the first included."""
@@ -152,9 +152,8 @@ class Duel:
     @classmethod
     def restored(cls, battle: Battle, vote: Vote | None) -> Duel:
         """A duel read back from the store: whether it was revealed is not kept, so it counts as revealed."""
-        turns = tuple(_exchange(turn) for turn in battle.turns)
-        arms, propensity = battle.arms, battle.propensity
-        return cls(battle.id, battle.voter, battle.prompt, arms, propensity, turns, vote=vote, revealed=True)
+        whose = (battle.id, battle.voter, battle.prompt, battle.arms, battle.propensity)
+        return cls(*whose, tuple(map(_exchange, battle.turns)), vote=vote, revealed=True)
 
     @classmethod
     def visited(cls, battle: Battle, guest: str, vote: Vote | None) -> Duel:
@@ -258,9 +257,8 @@ class Duel:
 
     def arrived(self, now: float) -> Duel:
         """Its voter sits down: a guest reads the answers from now on, unless that began before."""
-        if not self.maker or self.vote is not None or self.last.ended is not None:
-            return self
-        return self._with(replace(self.last, ended=now))
+        begins = self.maker and self.vote is None and self.last.ended is None
+        return self._with(replace(self.last, ended=now)) if begins else self
 
     def require_answered(self) -> None:
         """Raises Refused where the last turn has an answer that failed or has not ended."""
@@ -268,17 +266,6 @@ class Duel:
             raise refused(Refusal.FAILED)
         if self.stage is not Stage.ANSWERED:
             raise refused(Refusal.NOT_ANSWERED)
-
-    def says_again(self, ballot: Ballot | None) -> bool:
-        """True where the vote that is stored compares the answers alike."""
-        before = self.vote.ballot if self.vote else None
-        return before is not None and ballot is not None and before.comparisons == ballot.comparisons
-
-    def seconds_to(self, ballot: Ballot | None, now: float) -> float | None:
-        """From the end of the answers to a verdict; one that stands keeps its own, whatever is said beside it."""
-        if self.vote is not None and self.says_again(ballot):
-            return self.vote.seconds
-        return None if self.last.ended is None else now - self.last.ended
 
     def require_own(self) -> None:
         """Raises Refused where the voter is a guest: a guest reads and votes."""
