@@ -18,8 +18,11 @@ from medinject_demo.duel import Refusal, Side, Stage
 from medinject_demo.engine.base import Request, ScriptedEngine
 from medinject_demo.errors import InvalidValue, StoreError
 from medinject_demo.pairing import pair_of, probabilities
+from medinject_demo.prepared import Prepared
 from medinject_demo.privacy import Reason
+from medinject_demo.votes.database import WAITS, Database
 from medinject_demo.votes.records import UNSAID, Ballot, Criterion
+from medinject_demo.votes.store import VoteStore
 
 from .duels import (
     ME,
@@ -66,6 +69,20 @@ def test_a_store_that_cannot_be_read_leaves_duels_possible_and_their_propensity_
     duel = played(arena)
     assert arena._duels[duel].duel.propensity == pytest.approx(1 / 28)
     assert arena.shown(duel, ME).stage is Stage.ANSWERED
+
+
+def test_a_duel_waits_for_no_database_that_is_lost() -> None:
+    waited: list[float] = []
+    store = VoteStore(Database("postgresql://someone@127.0.0.1:1/votes", sleep=waited.append))
+    engine = ScriptedEngine(parrot)
+    prepared = Prepared(engine, store.kept_answers(), {OPEN.id})
+    arena = Arena(engine, store, secret="sel", generator=Random(1), prepared=prepared)
+    duel = played(arena)
+    assert arena.shown(duel, ME).stage is Stage.ANSWERED
+    assert waited == []
+    with pytest.raises(StoreError):
+        arena.vote(duel, ME, LEFT)
+    assert waited == list(WAITS)
 
 
 @pytest.mark.parametrize(
