@@ -60,7 +60,7 @@ class Arena:
             raise InvalidValue.of("MEDINJECT_SECRET", expected="a secret", got="none", remedy="Set it, or draw one.")
         self._engine, self._store, self._secret = engine, store, secret
         self._generator, self._clock, self._new_id = generator, clock, new_id
-        self._duels = Memory(store, most_duels, clock)
+        self._duels = Memory(store, most_duels)
         self._prepared = prepared or Prepared(engine, store.kept_answers(), ())
         self._matchmaker = Matchmaker(store, clock)
         self._lock = threading.Lock()
@@ -131,7 +131,8 @@ class Arena:
 
     def standing(self, battle: str, session: str) -> Standing:
         """A duel and how far its voter, who comes back or is a guest, is with it."""
-        return Standing.of(self._find(battle, session).duel)
+        live, now = self._find(battle, session), self._clock()
+        return Standing.of(live.change(lambda duel: duel.arrived(now)))
 
     def stream(self, battle: str, session: str) -> Iterator[Event]:
         """All arms answer the last turn together. Closing this stops them; they can still be voted on.
@@ -192,8 +193,8 @@ class Arena:
             before = duel.vote
             if before is None or before.ballot is None:
                 return self._cast(live, ballot, unsaid(len(duel.arms)), blind=not duel.revealed)
-            unchanged = before.ballot.comparisons == ballot.comparisons
-            return self._cast(live, ballot, before.equivalent, blind=before.blind if unchanged else not duel.revealed)
+            blind = before.blind if before.says_again(ballot) else not duel.revealed
+            return self._cast(live, ballot, before.equivalent, blind=blind)
 
     def judge(self, battle: str, session: str, equivalent: Sequence[bool | None]) -> Receipt:
         """Say of each answer, in display order, whether it is equivalent to the reference.
@@ -261,8 +262,11 @@ class Arena:
 
     def _cast(self, live: Live, ballot: Ballot | None, equivalent: Equivalence, *, blind: bool) -> Receipt:
         duel = live.duel
-        ended = duel.last.ended
-        seconds = None if ended is None else self._clock() - ended
+        ended, seconds = duel.last.ended, None
+        if duel.vote is not None and duel.vote.says_again(ballot):  # what is said beside a verdict takes its own time
+            seconds = duel.vote.seconds
+        elif ended is not None:
+            seconds = self._clock() - ended
         vote = self._store.cast(duel.battle, duel.voter, ballot, equivalent=equivalent, seconds=seconds, blind=blind)
         live.duel = replace(duel, vote=vote)
         return Receipt.of(vote, duel.prompt)

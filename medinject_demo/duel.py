@@ -102,7 +102,7 @@ class Exchange:
     begun: float | None = None
     """When the answers began, on the caller's clock; None while they have not."""
     ended: float | None = None
-    """When all had ended; None before, and where it is not known."""
+    """When all had ended, or for a guest when they were first shown; None before, and where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -152,15 +152,13 @@ class Duel:
     @classmethod
     def restored(cls, battle: Battle, vote: Vote | None) -> Duel:
         """A duel read back from the store: whether it was revealed is not kept, so it counts as revealed."""
-        turns = tuple(_exchange(turn) for turn in battle.turns)
-        arms, propensity = battle.arms, battle.propensity
-        return cls(battle.id, battle.voter, battle.prompt, arms, propensity, turns, vote=vote, revealed=True)
+        whose = (battle.id, battle.voter, battle.prompt, battle.arms, battle.propensity)
+        return cls(*whose, tuple(map(_exchange, battle.turns)), vote=vote, revealed=True)
 
     @classmethod
-    def visited(cls, battle: Battle, guest: str, vote: Vote | None, now: float) -> Duel:
-        """The same for a guest, who reads its answers now and has a vote of their own; blind until it is given."""
-        duel = replace(cls.restored(battle, vote), voter=guest, maker=battle.voter, revealed=vote is not None)
-        return duel._with(replace(duel.last, ended=now))
+    def visited(cls, battle: Battle, guest: str, vote: Vote | None) -> Duel:
+        """The same for a guest, who has a vote of their own; blind until it is given."""
+        return replace(cls.restored(battle, vote), voter=guest, maker=battle.voter, revealed=vote is not None)
 
     @property
     def last(self) -> Exchange:
@@ -256,6 +254,11 @@ class Duel:
     def postponed(self) -> Duel:
         """The last turn was not taken: ready to be put again."""
         return self._with(_blank(self.last.message, self.last.sampling, len(self.arms)))
+
+    def arrived(self, now: float) -> Duel:
+        """Its voter sits down: a guest reads the answers from now on, unless that began before."""
+        begins = self.maker and self.vote is None and self.last.ended is None
+        return self._with(replace(self.last, ended=now)) if begins else self
 
     def require_answered(self) -> None:
         """Raises Refused where the last turn has an answer that failed or has not ended."""

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class Act(StrEnum):
-    """What is counted: answers that are asked for (a duel, a comparison, one more turn), and words on a duel."""
+    """What is counted: what is asked for (a duel, a comparison, one more turn, a link's duel, the board), and votes."""
 
     ASK = "ask"
     VOTE = "vote"

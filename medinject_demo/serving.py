@@ -94,7 +94,7 @@ def playground(settings: Settings, *, device: str = "auto", fleet: Fleet | None 
             server, remarks = (engine.name, engine.remarks) if isinstance(engine, RemoteEngine) else ("", ())
             replicas = engine.plan.replicas if isinstance(engine, FleetEngine) else 0
             secret, prompts = settings.secret or secrets.token_urlsafe(32), load_prompts()
-            answers = store.kept_answers(f"{device}, {settings.quantization}")
+            answers = store.kept_answers(f"{engine.precision}, {settings.quantization}")
             prepared = Prepared(engine, answers, {prompt.id for prompt in prompts})
             arena = Arena(engine, store, secret=secret, generator=random.Random(), prepared=prepared)
             yield Playground(

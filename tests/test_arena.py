@@ -18,8 +18,11 @@ from medinject_demo.duel import Refusal, Side, Stage
 from medinject_demo.engine.base import Request, ScriptedEngine
 from medinject_demo.errors import InvalidValue, StoreError
 from medinject_demo.pairing import pair_of, probabilities
+from medinject_demo.prepared import Prepared
 from medinject_demo.privacy import Reason
+from medinject_demo.votes.database import WAITS, Database
 from medinject_demo.votes.records import UNSAID, Ballot, Criterion
+from medinject_demo.votes.store import VoteStore
 
 from .duels import (
     ME,
@@ -66,6 +69,20 @@ def test_a_store_that_cannot_be_read_leaves_duels_possible_and_their_propensity_
     duel = played(arena)
     assert arena._duels[duel].duel.propensity == pytest.approx(1 / 28)
     assert arena.shown(duel, ME).stage is Stage.ANSWERED
+
+
+def test_a_duel_waits_for_no_database_that_is_lost() -> None:
+    waited: list[float] = []
+    store = VoteStore(Database("postgresql://someone@127.0.0.1:1/votes", sleep=waited.append))
+    engine = ScriptedEngine(parrot)
+    prepared = Prepared(engine, store.kept_answers(), {OPEN.id})
+    arena = Arena(engine, store, secret="sel", generator=Random(1), prepared=prepared)
+    duel = played(arena)
+    assert arena.shown(duel, ME).stage is Stage.ANSWERED
+    assert waited == []
+    with pytest.raises(StoreError):
+        arena.vote(duel, ME, LEFT)
+    assert waited == list(WAITS)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +204,21 @@ def test_the_seconds_to_vote_are_from_the_end_of_the_answers(tmp_path: Path) -> 
     assert vote.seconds == pytest.approx(30, abs=1)
 
 
+def test_what_is_said_beside_a_verdict_that_stands_leaves_its_seconds(tmp_path: Path) -> None:
+    clock = Clock()
+    arena = arena_at(tmp_path, clock=clock)
+    duel = played(arena, WITH_REFERENCE)
+    arena.vote(duel, ME, LEFT)
+    clock.time += 60
+    arena.judge(duel, ME, (True, False))
+    arena.vote(duel, ME, Ballot(Verdict.LEFT, comment="Plus clair."))
+    arena.vote(duel, ME, RIGHT)
+    first, *beside, changed = [vote.seconds for vote in arena._store.history(duel, arena.voter(ME))]
+    assert first == pytest.approx(0, abs=1)
+    assert beside == [first, first]
+    assert changed == pytest.approx(60, abs=1)
+
+
 def test_a_vote_that_is_not_stored_is_not_acknowledged_and_can_be_cast_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,7 +315,7 @@ def test_forged_early_and_foreign_orders_are_refused(tmp_path: Path) -> None:
         ]
 
     for order in orders(duel, OTHER):
-        assert codes(order) == (Refusal.FOREIGN,)
+        assert codes(order) == (Refusal.UNKNOWN,)
     for name in ("unknown", "", "\0", "a" * 10_000, "\ud800", "duel 0'; DROP TABLE votes; --"):
         for order in orders(name, ME):
             assert codes(order) == (Refusal.UNKNOWN,)
@@ -292,13 +324,13 @@ def test_forged_early_and_foreign_orders_are_refused(tmp_path: Path) -> None:
     assert arena._store.counts().votes == 0
 
 
-def test_another_voters_stored_battle_is_refused_after_a_restart_too(tmp_path: Path) -> None:
+def test_another_voters_battle_is_refused_as_one_that_there_is_not_after_a_restart_too(tmp_path: Path) -> None:
     arena = arena_at(tmp_path)
     duel = played(arena)
     arena.vote(duel, ME, LEFT)
     restarted = arena_at(tmp_path)
-    assert codes(lambda: restarted.vote(duel, OTHER, RIGHT)) == (Refusal.FOREIGN,)
-    assert codes(lambda: restarted.reveal(duel, OTHER)) == (Refusal.FOREIGN,)
+    assert codes(lambda: restarted.vote(duel, OTHER, RIGHT)) == (Refusal.UNKNOWN,)
+    assert codes(lambda: restarted.reveal(duel, OTHER)) == (Refusal.UNKNOWN,)
 
 
 @pytest.mark.parametrize("session", ["", "  "])

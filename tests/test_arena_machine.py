@@ -85,10 +85,8 @@ class Duels(RuleBasedStateMachine):
     def order(self, duel: str, session: str, order: Callable[[], object], refusal: Refusal | None) -> bool:
         """Give an order; it is refused exactly where the model says so, and the refusal is the model's."""
         model = self.models[duel]
-        if model.forgotten:
+        if model.forgotten or (model.owner != session and not model.shared):
             refusal = Refusal.UNKNOWN
-        elif model.owner != session and not model.shared:
-            refusal = Refusal.FOREIGN
         if refusal is None:
             order()
             return True

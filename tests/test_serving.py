@@ -155,6 +155,21 @@ def test_no_page_is_served_where_no_server_is(tmp_path: Path) -> None:
         pass
 
 
+def test_two_pages_on_one_database_share_kept_answers_where_they_run_in_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = [ScriptedEngine(lambda request: "Repos.") for _ in range(3)]
+    for engine, precision in zip(engines, ("cpu float32", "cuda bfloat16", "cpu float32"), strict=True):
+        engine.precision = precision
+    left, shared = iter(engines), list[bool]()
+    monkeypatch.setattr(serving, "_engine", lambda *_given: next(left))
+    for _ in engines:
+        with playground(Settings(model="mini", database_url=f"sqlite:///{tmp_path}/votes.db", secret="sel")) as page:
+            shared.append(page.arena._prepared._answers(page.prompts[0], page.sampling) is not None)
+            page.arena.warm(page.prompts[:1], page.sampling, lambda prompt: None)
+    assert shared == [False, False, True]
+
+
 class Opened(Exception):
     """The page would be built now."""
 

@@ -69,6 +69,10 @@ class Engine(Protocol):
     def mixtures(self) -> tuple[Mixture, ...]:
         """The arms that can answer."""
 
+    @property
+    def precision(self) -> str:
+        """What else than weights decides an answer: where they run, and in which numbers."""
+
     def fingerprint(self, mixture: Mixture) -> str:
         """Hash of what answers for an arm: its adapter's tensors and the base's."""
 
@@ -178,7 +182,7 @@ class ScriptedEngine:
         weigh: Callable[[ChoiceRequest], Sequence[float]] = lambda request: [1.0] * len(request.letters),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.mixtures = tuple(mixtures)
+        self.mixtures, self.precision = tuple(mixtures), "scripted"
         self._answer, self._weigh, self._clock = answer, weigh, clock
 
     def fingerprint(self, mixture: Mixture) -> str:

@@ -115,6 +115,11 @@ class LocalEngine:
         """The arms that can answer, the base first."""
         return self._tenancy.mixtures
 
+    @property
+    def precision(self) -> str:
+        """The kind of device and the numbers it computes in, such as ``cuda bfloat16``."""
+        return f"{self._model.device.type} {self._model.dtype}".replace("torch.", "")
+
     def fingerprint(self, mixture: Mixture) -> str:
         """Hash of the adapter's tensors and the base's, 16 hexadecimal digits."""
         return self._tenancy.fingerprint(mixture)

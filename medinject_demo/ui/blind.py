@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import gradio as gr
 
+from ..duel import Refusal
 from ..errors import MedInjectError, Refused
+from ..limiter import Act
 from ..votes.rankings import FEWEST
 from . import duel_api, duel_view, ranking_api
 from .duel import Duels
@@ -64,14 +66,15 @@ def _follow_links(frame: Frame, tables: list[Table], choice: gr.Radio, columns: 
         if not link:
             return {said: gr.skip()}
         try:
+            frame.behind.gate.admit(Act.ASK, request, session)
             seat = followed(frame.behind.arena, session, link)
             places = len(frame.behind.arena.shown(link, session).turns[-1].texts)
             (table,) = [each for each in tables if each.takes(places)]
             drawn = table.arrive(Visit(lang, session, seat, plain), seat)
-        except Refused:
-            return {said: duel_view.status(say(lang, "duel.said_lost"), alert=True)}
         except MedInjectError as error:
-            return {said: duel_view.status(explained(lang, error), alert=True)}
+            lost = isinstance(error, Refused) and Refusal.UNKNOWN in error.codes
+            told = say(lang, "duel.said_lost") if lost else explained(lang, error)
+            return {said: duel_view.status(told, alert=True)}
         return drawn | _seen(columns, table.name) | {choice: table.name}
 
     outputs: list[Any] = [part for table in tables for part in table.outputs]

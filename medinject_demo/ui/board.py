@@ -68,7 +68,7 @@ def build(frame: Frame) -> None:
         event(_looks(boards, miniature), given, outputs, **QUICK)
     clock.tick(_looks_again(boards, miniature), given, outputs, **QUICK)
     wording.redraw(lambda lang, each: drawn(lang, each, miniature=miniature), [seen], [at, shown])
-    api(endpoint(boards, frame.behind.prompts), api_name="board", concurrency_limit=None)
+    api(endpoint(boards, frame.behind.prompts, frame.behind.gate), api_name="board", concurrency_limit=None)
 
 
 def _top(wording: Wording) -> gr.Button:

@@ -11,10 +11,12 @@ import gradio as gr
 from ..boards import Boards, Reading
 from ..domain import Kind, Prompt
 from ..errors import InvalidValue
+from ..limiter import Act
 from ..stats.selection import Selection
 from ..votes.records import Profile, known
 from .board_documents import record
 from .frame import told_to_programs
+from .gate import Gate
 from .texts import Lang, say
 
 PATIENCE: Final = 60.0
@@ -23,12 +25,12 @@ LOOK_AGAIN: Final = 0.1
 
 
 def endpoint(
-    boards: Boards, prompts: Sequence[Prompt], *, patience: float = PATIENCE
+    boards: Boards, prompts: Sequence[Prompt], gate: Gate, *, patience: float = PATIENCE
 ) -> Callable[..., Awaitable[dict[str, Any]]]:
     """The function behind ``/board``."""
     specialties = {each.specialty for each in prompts if each.specialty}
 
-    async def board(kind: str = "", specialty: str = "", profile: str = "") -> dict[str, Any]:
+    async def board(sent: gr.Request, kind: str = "", specialty: str = "", profile: str = "") -> dict[str, Any]:
         """What the votes say of the eight arms, in whole or of a part of the votes (empty is any).
 
         Battles, votes, voters and the verdicts of the 28 pairs, of all votes (``wins`` in the order of ``arms``); then,
@@ -38,6 +40,7 @@ def endpoint(
         """
         with told_to_programs():
             selection = asked(kind, specialty, profile, specialties)
+            gate.admit(Act.ASK, sent)
         return await _waited(boards, selection, patience)
 
     return board

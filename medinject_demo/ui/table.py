@@ -276,7 +276,7 @@ class Table(abc.ABC):
     def _warning(self, lang: str) -> str:
         """A sentence where votes could not be stored at this moment; empty where they could."""
         try:
-            self.behind.store.check()
+            self.behind.store.check(patient=False)
         except StoreError:
             return say(lang, "duel.said_not_stored")
         return ""

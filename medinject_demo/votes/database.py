@@ -27,6 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import InvalidValue, StoreError
 from .migrations import MIGRATIONS, Migration
+from .outage import Outage
 from .schema import migrate, migrations, require_known, version_of
 
 WAITS: Final = (0.1, 0.5, 2.0)
@@ -54,26 +55,30 @@ class Database:
         steps: Sequence[Migration] = MIGRATIONS,
         busy: int = BUSY,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url, self._steps, self._sleep = _parsed(url), steps, sleep
         self._shown = self._url.render_as_string(hide_password=True)
         self._engine = _engine(self._url, busy)
         self._lock = threading.Lock()
         self._writing = threading.Lock()
+        self._outage = Outage(clock)
         self._version = -1
         self._reading: dict[str, Any] = {"reads": True}
         if self._file is None:
             self._reading["isolation_level"] = "REPEATABLE READ"
 
-    def read(self, work: Callable[[Connection], T]) -> T:
+    def read(self, work: Callable[[Connection], T], *, patient: bool = True) -> T:
         """Run queries in one transaction that sees one state.
+
+        Who can do without is not ``patient``: one attempt, and none for a while after a connection was lost.
 
         Raises:
             StoreError: the database cannot be read.
         """
-        return self._run(work, reads=True)
+        return self._run(work, reads=True, patient=patient)
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T], *, patient: bool = True) -> T:
         """Run statements in one transaction; when this returns, they are stored for good.
 
         ``work`` may run more than once, where a connection was lost: it looks first at what is there.
@@ -81,15 +86,15 @@ class Database:
         Raises:
             StoreError: nothing was stored, or (connection lost at the last moment) it cannot be known.
         """
-        return self._run(work, reads=False)
+        return self._run(work, reads=False, patient=patient)
 
-    def check(self) -> None:
+    def check(self, *, patient: bool = True) -> None:
         """Do nothing where a write would work at this moment.
 
         Raises:
             StoreError: the database cannot be written, or the disk of its file is full.
         """
-        self.write(_try)
+        self.write(_try, patient=patient)
         if (file := self._file) is not None and shutil.disk_usage(file.parent).free < LEAST_ROOM:
             raise self._error("room on the disk", "a full disk", "Make room.")
 
@@ -131,14 +136,18 @@ class Database:
             return None
         return Path((self._url.database or "").removeprefix("file:"))
 
-    def _run(self, work: Callable[[Connection], T], *, reads: bool) -> T:
-        for wait in (*WAITS, None):
+    def _run(self, work: Callable[[Connection], T], *, reads: bool, patient: bool) -> T:
+        if not patient:
+            self._outage.require_over()
+        for wait in (*(WAITS if patient else ()), None):
             try:
                 self._prepare()
-                return self._once(work, reads)
+                done = self._once(work, reads)
+                self._outage.end()
+                return done
             except SQLAlchemyError as error:
                 if wait is None or not _passes(error):
-                    raise self._sentence(error, reads) from error
+                    raise self._failed(error, reads) from error
                 self._sleep(wait)
             except OSError as error:
                 raise self._error("a folder that can be made", error.strerror or str(error), _ELSEWHERE) from error
@@ -166,6 +175,12 @@ class Database:
             if self._version != len(self._steps):
                 self._once(lambda connection: migrate(connection, self._steps), False)
                 self._version = len(self._steps)
+
+    def _failed(self, error: SQLAlchemyError, reads: bool) -> StoreError:
+        said = self._sentence(error, reads)
+        if _passes(error):
+            self._outage.begin(said)
+        return said
 
     def _sentence(self, error: SQLAlchemyError, reads: bool) -> StoreError:
         lines = str(getattr(error, "orig", None) or error).strip().splitlines()

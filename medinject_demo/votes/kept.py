@@ -20,7 +20,7 @@ MOST: Final = 5_000
 
 
 class KeptAnswers:
-    """The table of kept answers; every method may raise StoreError.
+    """The table of kept answers; every method may raise StoreError, and none waits for a store that does not answer.
 
     ``setting`` is what else decides an answer: the precision that the weights are run in, which no fingerprint has.
     """
@@ -39,7 +39,9 @@ class KeptAnswers:
         """The kept answers to a prompt of those arms that have one under their fingerprint."""
         asked = (kept.c.prompt == prompt, kept.c.sampling == self._key(sampling))
         query = select(kept).where(*asked, kept.c.fingerprint.in_(set(prints.values())))
-        rows = self._database.read(lambda connection: {row.fingerprint: row for row in connection.execute(query)})
+        rows = self._database.read(
+            lambda connection: {row.fingerprint: row for row in connection.execute(query)}, patient=False
+        )
         return {mixture: _answer(mixture, rows[each]) for mixture, each in prints.items() if each in rows}
 
     def keep(self, prompt: str, sampling: Sampling, answers: Sequence[Answer]) -> None:
@@ -55,7 +57,7 @@ class KeptAnswers:
                 connection.execute(kept.insert(), new)
                 self._forget_the_oldest(connection)
 
-        self._database.write(work)
+        self._database.write(work, patient=False)
 
     def _forget_the_oldest(self, connection: Connection) -> None:
         newest = select(kept.c.at).order_by(kept.c.at.desc())

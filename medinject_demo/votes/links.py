@@ -1,13 +1,17 @@
-"""Which battles their makers have shared by a link. Knows neither what a battle holds nor how a link is written."""
+"""Which battles may be opened: those that their makers have shared by a link, and none that was erased since.
+
+Knows neither what a battle holds nor how a link is written.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from .database import Database
+from .schema import battles, votes
 from .schema import shared_battles as shared
 
 
@@ -30,6 +34,15 @@ class Links:
     def shared(self, battle: str) -> bool:
         """True where its maker has shared it."""
         return self._database.read(lambda connection: _is_shared(connection, battle))
+
+    def erased(self, battle: str, voter: str, vote: str = "") -> bool:
+        """True where the text of a battle was erased, or a vote is this voter's no longer: they were forgotten.
+
+        Nobody waits for a store that does not answer.
+        """
+        gone = select(battles.c.id).where(battles.c.id == battle, battles.c.erased == 1).exists()
+        lost = select(votes.c.id).where(votes.c.id == vote, votes.c.voter != voter).exists()
+        return bool(self._database.read(lambda connection: connection.scalar(select(or_(gone, lost))), patient=False))
 
 
 def _is_shared(connection: Connection, battle: str) -> bool:

@@ -148,6 +148,10 @@ class Vote:
     blind: bool = True
     """False where this verdict was given after the arms were revealed."""
 
+    def says_again(self, ballot: Ballot | None) -> bool:
+        """True where a ballot compares the answers as this vote does, whatever is said beside."""
+        return self.ballot is not None and ballot is not None and self.ballot.comparisons == ballot.comparisons
+
 
 @dataclass(frozen=True)
 class Style:

@@ -62,13 +62,13 @@ class VoteStore:
         """The answers kept beside the votes, of weights run in this precision."""
         return KeptAnswers(self._database, setting=setting, now=self._now)
 
-    def check(self) -> None:
+    def check(self, *, patient: bool = True) -> None:
         """Do nothing where a vote would be stored at this moment.
 
         Raises:
             StoreError: it would not be, and why.
         """
-        self._database.check()
+        self._database.check(patient=patient)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -130,9 +130,9 @@ class VoteStore:
     def battles_by_pair(self) -> dict[Pair, int]:
         """How many battles each pair had, whichever side each arm was on; pairs without battles are left out.
 
-        A ranking is a battle of each of its pairs.
+        A ranking is a battle of each of its pairs. Nobody waits for a store that does not answer.
         """
-        return self._database.read(_battles_by_pair)
+        return self._database.read(_battles_by_pair, patient=False)
 
     def mark(self) -> tuple[int, str, int]:
         """Other than before where a vote was stored or doubted since: how many rows there are, and the last's time."""

@@ -113,6 +113,10 @@ def test_the_letters_are_weighed_as_by_the_local_engine(fleet: FleetEngine, loca
         assert there == pytest.approx(here, abs=1e-5)
 
 
+def test_what_the_replicas_run_in_is_told(fleet: FleetEngine, local: LocalEngine) -> None:
+    assert fleet.precision == local.precision
+
+
 def test_every_replica_answers(fleet: FleetEngine) -> None:
     streams = [fleet.stream([asked("Bonjour", NAT, LONG)]) for _ in range(8)]
     busy = [state.rows_in_use for state in fleet.states()]

@@ -125,7 +125,7 @@ def test_a_replica_holds_no_more_calls_than_its_engine_lets_wait() -> None:
         ChoiceRequest(({"role": "user", "content": "été"},), NAT, "AB"),
         (Delta(1, "œdème 💪"), Finished(1, FinishReason.ERROR, 3, 0.5, "panne")),
         Accepted(("a", "b")),
-        State("r", 1, 0, {BASE: "b"}, 2),
+        State("r", 1, 0, {BASE: "b"}, 2, "cpu float32"),
         Prepared("r", "f"),
         PLAN,
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,12 @@ NAT, TRAD, SYN = ARMS[:3]
 
 class TestLocalEngine(EngineLaws):
     pass
+
+
+def test_what_it_runs_in_is_told_as_it_was_resolved(engine: LocalEngine, base: str) -> None:
+    assert engine.precision == "cpu float32"
+    with closing(LocalEngine.load(base, {}, device="cpu", dtype="bf16")) as halved:
+        assert halved.precision == "cpu bfloat16"
 
 
 def test_all_eight_arms_in_one_batch_are_token_identical_to_peft_one_by_one(

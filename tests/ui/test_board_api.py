@@ -17,6 +17,7 @@ from medinject_demo.errors import InvalidValue, StoreError
 from medinject_demo.stats.report import Report, report
 from medinject_demo.stats.selection import Selection
 from medinject_demo.ui.board_api import asked, endpoint
+from medinject_demo.ui.gate import Gate
 from medinject_demo.votes.store import VoteStore
 from tests.duels import store_at
 from tests.votes.samples import PROMPT, ballot, battle
@@ -38,7 +39,7 @@ def boards(store: VoteStore) -> Iterator[Boards]:
 
 
 def called(boards: Boards, *given: str, patience: float = PATIENCE) -> dict[str, Any]:
-    return asyncio.run(endpoint(boards, [PROMPT], patience=patience)(*given))
+    return asyncio.run(endpoint(boards, [PROMPT], Gate(), patience=patience)(None, *given))
 
 
 def test_a_program_waits_for_the_first_result(boards: Boards) -> None:
@@ -77,7 +78,7 @@ def test_a_wait_holds_no_thread(store: VoteStore) -> None:
             let_go.set()
             return "done meanwhile"
 
-        return await asyncio.gather(endpoint(boards, [])(), other())
+        return await asyncio.gather(endpoint(boards, [], Gate())(None), other())
 
     with closing(Boards(store, compute=held)) as boards:
         said, meanwhile = asyncio.run(both(boards))

@@ -85,7 +85,7 @@ def test_the_same_vote_twice_is_one_vote(place: tuple[Client, Playground]) -> No
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"session": "somebody else"}, "another voter"),
+        ({"session": "somebody else"}, "got an unknown one"),
         ({"battle": "forged"}, "unknown"),
         ({"verdict": "base"}, "expected one of left, right"),
         ({"reasons_left": ["beautiful"]}, "criterion"),

@@ -144,6 +144,23 @@ def test_a_program_that_compares_is_counted_by_its_address(tmp_path: Path) -> No
             client.predict("Quoi ?", ["base", "all"], api_name="/compare")
 
 
+def test_the_board_is_a_question_too(tmp_path: Path) -> None:
+    with guarded(tmp_path, asks_per_address="1/minute") as (url, _), closing(Client(url, verbose=False)) as client:
+        assert client.predict(api_name="/board")["votes"] == 0
+        with pytest.raises(AppError, match="questions of this address"):
+            client.predict(api_name="/board")
+
+
+def test_a_link_that_is_followed_is_a_question_and_a_page_without_one_is_none(tmp_path: Path) -> None:
+    with guarded(tmp_path, asks_per_voter="1/minute") as (url, _), closing(Visitor(url, "follows")) as visitor:
+        for _ in range(2):
+            visitor.arrive("")
+        visitor.arrive("unknown")
+        assert "ne mène à aucun duel partagé" in visitor.value("duel-status")
+        visitor.arrive("unknown")
+        assert "plus vite que le site ne le permet" in visitor.value("duel-status")
+
+
 def test_a_fresh_token_does_not_get_past_the_limit_of_the_address(tmp_path: Path) -> None:
     with guarded(tmp_path, asks_per_address="2/minute") as (url, _), closing(Client(url, verbose=False)) as client:
         assert [answered(client, f"token {number}") for number in range(4)] == [True, True, False, False]

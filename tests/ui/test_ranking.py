@@ -215,7 +215,7 @@ def test_a_program_ranks_and_learns_who_was_who(client: Client, services: Playgr
         ({"ranks": [1, 2]}, "ranking: expected a whole number"),
         ({"ranks": [1, 2, 3, 4]}, "expected a ranking of 3 answers, got a ranking of 4"),
         ({"ranks": [1, 2, 0]}, "ranking: expected a whole number"),
-        ({"session": "somebody else"}, "another voter"),
+        ({"session": "somebody else"}, "got an unknown one"),
         ({"battle": "forged"}, "unknown"),
         ({"comment": "marie@exemple.fr"}, "comment"),
     ],

@@ -30,6 +30,12 @@ def test_every_text_is_there_in_both_languages_with_the_same_fields(key: str, sa
     assert fields(said[Lang.FR]) == fields(said[Lang.EN])
 
 
+@pytest.mark.parametrize(("key", "said"), [each for each in TEXTS if each[0].startswith("refused.")])
+def test_who_ranks_is_refused_in_words_that_are_true_of_rankings(key: str, said: dict[Lang, str]) -> None:
+    for text in said.values():
+        assert not re.search(r"\bduels?\b|\bvote[drz]?\b|\bvoté|\bvoting\b", text, re.IGNORECASE)
+
+
 @pytest.mark.parametrize(("key", "said"), TEXTS, ids=[key for key, _ in TEXTS])
 def test_french_is_set_as_french_is_printed(key: str, said: dict[Lang, str]) -> None:
     text = said[Lang.FR]

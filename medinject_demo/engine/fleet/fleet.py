@@ -54,6 +54,15 @@ class FleetEngine:
         arms = self._committed().arms
         return tuple(mixture for mixture in MIXTURES if mixture in arms)
 
+    @property
+    def precision(self) -> str:
+        """That of the replicas.
+
+        Raises:
+            ModelError: as ``states``.
+        """
+        return ", ".join(sorted({state.precision for state in self.states()}))
+
     def fingerprint(self, mixture: Mixture) -> str:
         """Hash of the adapter's tensors and the base's, the same on every replica."""
         arms = self._committed().arms

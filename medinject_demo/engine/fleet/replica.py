@@ -100,7 +100,8 @@ class Replica:
         except MedInjectError as error:
             return Refused.of(error)
         prints = {mixture: self._engine.fingerprint(mixture) for mixture in self._engine.mixtures}
-        return State(self._name, os.getpid(), self._committed.number, prints, self._engine.rows_in_use)
+        at, engine = self._committed.number, self._engine
+        return State(self._name, os.getpid(), at, prints, engine.rows_in_use, engine.precision)
 
     async def plan(self) -> Plan:
         """What this replica was loaded by, for whoever joins the fleet."""

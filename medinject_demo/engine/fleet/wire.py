@@ -55,6 +55,7 @@ class State:
     """Of the swaps that it has carried out."""
     fingerprints: Mapping[Mixture, str]
     rows_in_use: int
+    precision: str
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,11 @@ class RemoteEngine:
         """The arms that can answer, the base first."""
         return tuple(mixture for mixture in MIXTURES if mixture in self._arms)
 
+    @property
+    def precision(self) -> str:
+        """The servers' name: what they run in they do not say."""
+        return f"served by {self.name}"
+
     def fingerprint(self, mixture: Mixture) -> str:
         """``remote-`` and a hash of what the server told of the model at the start: not of weights."""
         require_arm(mixture, self.mixtures)
