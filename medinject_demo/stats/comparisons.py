@@ -62,6 +62,8 @@ class Comparisons:
     """Places in ``Verdict``."""
     voter: Codes
     """From 0, one for each cluster."""
+    battle: Codes
+    """From 0, one for each battle: its votes are on the same texts."""
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Comparisons:
@@ -74,12 +76,13 @@ class Comparisons:
 
         left, right = (_coded(frame, side, _SLUGS) for side in ("left", "right"))
         verdict = _coded(frame, "verdict", tuple(map(str, VERDICTS)))
-        return cls(left, right, verdict, pd.factorize(frame["cluster"])[0])
+        voter, battle = (pd.factorize(frame[column])[0] for column in ("cluster", "battle"))
+        return cls(left, right, verdict, voter, battle)
 
     def kept(self, where: Truths) -> Comparisons:
-        """Those where ``where`` is true, their voters counted from 0 again."""
-        voter = renumbered(self.voter[where])
-        return Comparisons(self.left[where], self.right[where], self.verdict[where], voter)
+        """Those where ``where`` is true, their voters and battles counted from 0 again."""
+        voter, battle = (renumbered(codes[where]) for codes in (self.voter, self.battle))
+        return Comparisons(self.left[where], self.right[where], self.verdict[where], voter, battle)
 
     @property
     def voters(self) -> int:
@@ -119,18 +122,21 @@ class Comparisons:
         }
 
     @property
-    def votes_by_arm(self) -> list[int]:
-        """Comparisons in which each arm stood, unsure ones included."""
-        votes: list[int] = np.bincount(np.concatenate([self.left, self.right]), minlength=ARMS).tolist()
-        return votes
+    def battles_by_arm(self) -> list[int]:
+        """Battles in which each arm stood: a ranking is one, and so is a duel whatever the number of its votes."""
+        return self._by_arm(self.battle)
 
     @property
     def voters_by_arm(self) -> list[int]:
         """Who voted on each arm."""
-        seen = np.zeros((self.voters, ARMS), bool)
-        seen[self.voter, self.left] = seen[self.voter, self.right] = True
-        voters: list[int] = seen.sum(axis=0).tolist()
-        return voters
+        return self._by_arm(self.voter)
+
+    def _by_arm(self, of: Codes) -> list[int]:
+        """Distinct codes with a comparison of each arm."""
+        seen = np.zeros((int(of.max()) + 1 if len(of) else 0, ARMS), bool)
+        seen[of, self.left] = seen[of, self.right] = True
+        counts: list[int] = seen.sum(axis=0).tolist()
+        return counts
 
 
 def truths(frame: pd.DataFrame, column: str) -> tuple[Truths, Truths]:

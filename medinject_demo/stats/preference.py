@@ -6,8 +6,8 @@
                               coefficient * (style[left] - style[right]) / their root mean square
 
 A tie, good or bad, is half a win of each side; an unsure vote says nothing. A weak Gaussian prior of mean 0 on every
-coefficient keeps an arm that never won finite. The covariance is robust to what the votes of one voter have in common.
-Knows no board and no scale for display: everything is in logits.
+coefficient keeps an arm that never won finite. The covariance is robust to what the votes of one voter
+have in common, and the votes on one battle. Knows no board and no scale for display: everything is in logits.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Preference:
     """Those that say something of preference: unsure votes are not among them."""
     voters: int
     quantile: float
-    """Of Student's t with one degree of freedom less than ``effective`` voters: from error to half an interval."""
+    """Of Student's t with one degree of freedom less than ``effective`` voters, or battles where those are fewer: from
+    error to half an interval."""
     ridge: float
 
     def contrast(self, weights: Mapping[Mixture, float]) -> Estimate:
@@ -109,6 +110,7 @@ def fit(
         _weights(frame, weighting),
         kept.voter,
         precision(ridge, ARMS, 1 + len(scales)),
+        kept.battle,
     )
     return _preference(fitted, scales, len(frame), ridge)
 
@@ -146,8 +148,8 @@ def _styles(frame: pd.DataFrame, names: tuple[str, ...]) -> tuple[Floats, dict[s
 def _weights(frame: pd.DataFrame, weighting: Weighting) -> Floats:
     weights = frame["weight"].to_numpy(np.float64)
     if weighting is Weighting.PROPENSITY and len(frame):
-        weights = weights / frame["propensity"].to_numpy(np.float64)
-        weights = weights / weights.mean()
+        drawn = weights / frame["propensity"].to_numpy(np.float64)
+        weights = drawn * (weights.sum() / drawn.sum())
     return weights
 
 

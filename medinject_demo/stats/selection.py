@@ -1,4 +1,7 @@
-"""Which votes a board counts: a part of them, and never those that are not blind or are suspect."""
+"""Which votes a board counts: a part of them, and never those that are not blind or are suspect.
+
+The votes of one battle weigh together as one: many guests of a shared duel judge the same two texts again and again.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +37,20 @@ class SetAside:
 
 
 def select(frame: pd.DataFrame, selection: Selection = Selection()) -> tuple[pd.DataFrame, SetAside]:
-    """The comparisons that count, as a frame of the same columns, and how many do not."""
+    """The comparisons that count, as a frame of the same columns, each by its battle's weight; and how many do not."""
     chosen = frame[_matches(frame, selection)]
     blind = chosen["blind"].to_numpy(bool)
     suspect = chosen["suspect"].to_numpy(bool)
-    return chosen[blind & ~suspect], SetAside(int((~blind).sum()), int((blind & suspect).sum()))
+    return _shared(chosen[blind & ~suspect]), SetAside(int((~blind).sum()), int((blind & suspect).sum()))
+
+
+def _shared(counted: pd.DataFrame) -> pd.DataFrame:
+    """Each weight divided by how many votes there are of its battle."""
+    import pandas as pd
+
+    battle = pd.factorize(counted["battle"])[0]
+    first = ~counted["ballot"].duplicated().to_numpy(bool)
+    return counted.assign(weight=counted["weight"].to_numpy(np.float64) / np.bincount(battle[first])[battle])
 
 
 def _matches(frame: pd.DataFrame, selection: Selection) -> NDArray[np.bool_]:

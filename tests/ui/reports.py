@@ -87,7 +87,7 @@ def row(arm: Mixture, votes: int, half: float) -> Row:
     counted = Tally(-(-votes // 9), votes // 10, votes // 40, votes // 50, votes // 80)
     failures = estimate(0.1, 0.05) if votes else None
     ratings = (rating(strengths, arm, votes, half) for strengths in (RAW, CONTROLLED))
-    return Row(arm, *ratings, counted, votes // 7, failures, provisional=votes < 400 or place == 3)
+    return Row(arm, *ratings, counted, counted.votes, votes // 7, failures, provisional=votes < 400 or place == 3)
 
 
 def rating(strengths: tuple[float, ...], arm: Mixture, votes: int, half: float) -> Rating:
