@@ -92,7 +92,8 @@ class Row:
     voters: int
     """Who voted on a comparison of this arm."""
     failures: Estimate | None
-    """Share of this arm's comparisons in which both answers were called bad: an absolute rate. None without votes."""
+    """Share of this arm's duels in which both answers were called bad: an absolute rate. None without duels.
+    Rankings are no part of it: they cannot say it."""
     provisional: bool
 
 
@@ -224,6 +225,7 @@ def _standing(difference: Estimate, known: bool, rule: Rule) -> Standing:
 
 
 def _failures(said: Comparisons) -> dict[Mixture, Estimate | None]:
+    said = said.kept(~said.ranked)
     bad = said.verdict == VERDICTS.index(Verdict.BOTH_BAD)
     return arm_shares(
         np.concatenate([said.left, said.right]), np.concatenate([bad, bad]), np.concatenate([said.voter, said.voter])

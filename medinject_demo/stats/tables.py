@@ -18,10 +18,10 @@ from .report import Report
 
 HEAD: Final = (
     *("arm", "controlled", "95 %", "ranks", "standing", "raw", "95 %", "standing"),
-    *("won", "lost", "both good", "both bad", "unsure", "votes", "voters", "failures"),
+    *("won", "lost", "both good", "both bad", "tied in rankings", "unsure", "votes", "voters", "failures"),
 )
 FIGURES: Final = (
-    *("arm", "provisional", "wins", "losses", "both_good", "both_bad", "unsure", "votes", "battles", "voters"),
+    *("arm", "provisional", "wins", "losses", "both_good", "both_bad", "unsure", "alike", "votes", "battles", "voters"),
     *("failures", "failures_low", "failures_high"),
     *(
         f"{model}_{name}"
@@ -79,7 +79,8 @@ def as_document(value: object) -> Any:
 
 def _cells(row: Row) -> tuple[str, ...]:
     tally = row.tally
-    counts = (tally.wins, tally.losses, tally.both_good, tally.both_bad, tally.unsure, tally.votes, row.voters)
+    counts = (tally.wins, tally.losses, tally.both_good, tally.both_bad, tally.alike)
+    counts += (tally.unsure, tally.votes, row.voters)
     controlled, raw = _rated(row.controlled), _rated(row.raw)
     name = f"{row.arm}{' *' if row.provisional else ''}"
     failures = "-" if row.failures is None else _percent(row.failures)
@@ -96,7 +97,7 @@ def _rated(rating: Rating) -> tuple[str, str, str, str]:
 def _figures(row: Row) -> Iterator[object]:
     tally, failures = row.tally, row.failures
     yield from (row.arm.slug, int(row.provisional), tally.wins, tally.losses, tally.both_good, tally.both_bad)
-    yield from (tally.unsure, tally.votes, row.battles, row.voters)
+    yield from (tally.unsure, tally.alike, tally.votes, row.battles, row.voters)
     yield from ("", "", "") if failures is None else (failures.value, failures.low, failures.high)
     for rating in (row.controlled, row.raw):
         yield from (rating.points.value, rating.points.low, rating.points.high, *rating.ranks, str(rating.standing))

@@ -227,3 +227,13 @@ def test_a_ranking_is_one_battle_of_each_of_its_arms() -> None:
     assert {row.raw.ranks for row in of(ranked(19)).rows} == {(1, 8)}
     assert Standing.AHEAD in {row.controlled.standing for row in of(ranked(20)).rows}
     assert all(row.provisional for row in of(ranked(99)).rows)
+
+
+def test_rankings_say_nothing_of_failures_and_their_ties_have_a_name_of_their_own() -> None:
+    duels = votes([("nat", "trad", "both_bad")] * 30 + [("nat", "trad", "both_good")] * 10)
+    ranking = votes([("nat", "trad", "both_good"), ("nat", "syn", "left"), ("trad", "syn", "left")])
+    rankings = [ranking.assign(ballot=f"r{one}", battle=f"r{one}") for one in range(50)]
+    one, both = of(duels).row(NAT), of(pd.concat([duels, *rankings], ignore_index=True)).row(NAT)
+    assert both.failures == one.failures
+    assert (both.tally.both_good, both.tally.both_bad, both.tally.alike, both.tally.ties) == (10, 30, 50, 90)
+    assert of(pd.concat(rankings, ignore_index=True)).row(NAT).failures is None
