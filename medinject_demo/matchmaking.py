@@ -73,6 +73,6 @@ class Matchmaker:
 
 def _score(count: PairCount) -> tuple[float, float]:
     """What each of the two has won, ties being half wins."""
-    half = (count.both_good + count.both_bad) / 2
+    half = (count.both_good + count.both_bad + count.alike) / 2
     first, second = count.wins
     return first + half, second + half

@@ -28,12 +28,12 @@ class Selection:
 
 @dataclass(frozen=True)
 class SetAside:
-    """Comparisons of the part asked for that do not count, and why. None is deleted."""
+    """Votes of the part asked for that do not count, and why, each for one reason. None is deleted."""
 
     not_blind: int = 0
-    """Given or changed after the arms were revealed."""
+    """Given or changed after the arms were revealed, and not suspect."""
     suspect: int = 0
-    """Blind, but with a stored reason of suspicion."""
+    """With a stored reason of suspicion, blind or not."""
 
 
 def select(frame: pd.DataFrame, selection: Selection = Selection()) -> tuple[pd.DataFrame, SetAside]:
@@ -41,7 +41,8 @@ def select(frame: pd.DataFrame, selection: Selection = Selection()) -> tuple[pd.
     chosen = frame[_matches(frame, selection)]
     blind = chosen["blind"].to_numpy(bool)
     suspect = chosen["suspect"].to_numpy(bool)
-    return _shared(chosen[blind & ~suspect]), SetAside(int((~blind).sum()), int((blind & suspect).sum()))
+    aside = (chosen["ballot"][where].nunique() for where in (~blind & ~suspect, suspect))
+    return _shared(chosen[blind & ~suspect]), SetAside(*aside)
 
 
 def _shared(counted: pd.DataFrame) -> pd.DataFrame:
