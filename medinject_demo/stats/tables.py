@@ -80,11 +80,11 @@ def as_document(value: object) -> Any:
 def _cells(row: Row) -> tuple[str, ...]:
     tally = row.tally
     counts = (tally.wins, tally.losses, tally.both_good, tally.both_bad, tally.alike)
-    counts += (tally.unsure, tally.votes, row.voters)
+    rest = (tally.unsure, tally.votes, row.voters)
     controlled, raw = _rated(row.controlled), _rated(row.raw)
     name = f"{row.arm}{' *' if row.provisional else ''}"
     failures = "-" if row.failures is None else _percent(row.failures)
-    return (name, *controlled, *raw[:2], raw[3], *map(str, counts), failures)
+    return (name, *controlled, *raw[:2], raw[3], *map(str, (*counts, *rest)), failures)
 
 
 def _rated(rating: Rating) -> tuple[str, str, str, str]:
