@@ -65,6 +65,8 @@ class Preference:
     """Empty for the raw model; a style that never differs is left out."""
     comparisons: int
     """Those that say something of preference: unsure votes are not among them."""
+    battles: int
+    """Of those comparisons: a ranking is one, and so is a duel whatever the number of its votes."""
     voters: int
     quantile: float
     """Of Student's t with one degree of freedom less than ``effective`` voters, or battles where those are fewer: from
@@ -112,7 +114,7 @@ def fit(
         precision(ridge, ARMS, 1 + len(scales)),
         kept.battle,
     )
-    return _preference(fitted, scales, len(frame), ridge)
+    return _preference(fitted, scales, len(frame), len(np.unique(kept.battle)), ridge)
 
 
 def design(left: Codes, right: Codes, styles: Floats, arms: int = ARMS) -> Floats:
@@ -153,7 +155,9 @@ def _weights(frame: pd.DataFrame, weighting: Weighting) -> Floats:
     return weights
 
 
-def _preference(fitted: Logistic, scales: Mapping[str, float], comparisons: int, ridge: float) -> Preference:
+def _preference(
+    fitted: Logistic, scales: Mapping[str, float], comparisons: int, battles: int, ridge: float
+) -> Preference:
     values, covariance = fitted.coefficients, fitted.covariance
     others = [
         interval(float(values[place]), float(covariance[place, place]), fitted.quantile, 1 / ridge if ridge else None)
@@ -165,6 +169,7 @@ def _preference(fitted: Logistic, scales: Mapping[str, float], comparisons: int,
         position=others[0],
         styles=tuple(Term(name, term, scales[name]) for name, term in zip(scales, others[1:], strict=True)),
         comparisons=comparisons,
+        battles=battles,
         voters=fitted.clusters,
         quantile=fitted.quantile,
         ridge=ridge,

@@ -120,7 +120,7 @@ class Effects:
     shares: tuple[Share, ...]
     """By arm; empty for preference."""
     units: int
-    """Comparisons, judgements or answers that these rest on."""
+    """Battles, judgements or answers that these rest on."""
     clusters: int
     """Voters (preference, equivalence) or prompts (exactness)."""
     matters: float
@@ -161,9 +161,7 @@ def weights(chosen: Sequence[Provenance]) -> dict[Mixture, float]:
 
 
 def _of_preference(model: Preference) -> Effects:
-    return _effects(
-        Outcome.PREFERENCE, lambda row, _: model.contrast(row), (), model.comparisons, model.voters, MATTERS
-    )
+    return _effects(Outcome.PREFERENCE, lambda row, _: model.contrast(row), (), model.battles, model.voters, MATTERS)
 
 
 def _of_shares(outcome: Outcome, arm: Codes, yes: Truths, cluster: Codes) -> Effects | None:

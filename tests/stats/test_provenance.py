@@ -198,9 +198,10 @@ def test_an_answer_of_a_ranking_is_judged_once(column: str) -> None:
 
 
 def test_a_ranking_outweighs_no_duel_in_what_is_exact() -> None:
-    """One ranking judged the arm's answer exact; two later duels on the prompt, with another answer, did not."""
+    """One ranking of four has the arm's answer exact; two later duels on the prompt have another, that is not."""
+    pairs = list(itertools.combinations(("nat", "trad", "syn", "all"), 2))
     ranking = votes(
-        [("nat", "trad", "left"), ("nat", "syn", "left"), ("trad", "syn", "left")], exact_left=[True, True, None]
+        [(*pair, "left") for pair in pairs], exact_left=[True if pair[0] == "nat" else None for pair in pairs]
     )
     duels = votes([("nat", "trad", "left")] * 2, exact_left=[False, False])
     frame = pd.concat([ranking.assign(ballot="one", battle="one"), duels], ignore_index=True).assign(prompt="one")
@@ -209,3 +210,10 @@ def test_a_ranking_outweighs_no_duel_in_what_is_exact() -> None:
     share = next(each.share for each in exactness.shares if each.arm == MIXTURES[1])
     assert share is not None
     assert share.value < 0.5
+
+
+def test_what_preferences_rest_on_is_battles_and_not_comparisons_or_guests() -> None:
+    pairs = list(itertools.combinations(SLUGS, 2))
+    ranking = votes([(*pair, "left") for pair in pairs]).assign(ballot="one", battle="one")
+    guests = votes([("nat", "base", "left")] * 40).assign(battle="shared")
+    assert of(pd.concat([ranking, guests], ignore_index=True)).preference.units == 2
