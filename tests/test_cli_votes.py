@@ -197,3 +197,14 @@ def test_the_state_of_the_collection_is_counted(store: VoteStore, hub: ScriptedH
     assert (said["battles"], said["votes"], said["voters"], said["waiting"]) == (2, 2, 2, 2)
     run("votes", "sync")
     assert run("votes", "stats").stdout.endswith("0 rows wait for group/votes.\n")
+
+
+def test_votes_that_do_not_count_are_not_told_among_those_that_do(store: VoteStore) -> None:
+    store.cast(battle("fast"), "c" * 32, BALLOT, seconds=0.01)
+    store.cast(battle("late"), "d" * 32, BALLOT, blind=False)
+    store.suspicions.examine("c" * 32)
+    said = document("stats")
+    assert (said["votes"], said["suspect"], said["after_reveal"]) == (4, 1, 1)
+    told = run("votes", "stats").stdout
+    assert "4 battles, 2 votes that count, 4 voters" in told
+    assert "1 votes given after the reveal and 1 suspect do not count." in told

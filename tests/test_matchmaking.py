@@ -109,3 +109,26 @@ def test_a_duel_is_drawn_and_answered_where_votes_were_cast_before(tmp_path: Pat
     arena = arena_at(tmp_path)
     won(arena._store, 3)
     assert played(arena) == "duel 0"
+
+
+def test_a_battle_whose_votes_do_not_count_steers_no_pairing(tmp_path: Path) -> None:
+    store, pair = store_at(tmp_path), pair_of(BASE, NAT)
+    won(store, 2)
+    store.cast(battle("withdrawn", NAT, BASE), "voter", ballot(Verdict.LEFT))
+    store.cast(battle("withdrawn", NAT, BASE), "voter", None)
+    store.cast(battle("late", NAT, BASE), "voter", ballot(Verdict.LEFT), blind=False)
+    store.cast(battle("fast", NAT, BASE), "robot", ballot(Verdict.LEFT), seconds=0.01)
+    store.cast(battle("duel 0", NAT, BASE), "guest", None)
+    assert store.suspicions.examine("robot") == 1
+    assert store.battles_by_pair() == {pair: 5}
+    assert Matchmaker(store, Hands()).known().battles == {pair: 2}
+
+
+def test_a_battle_that_tells_again_is_counted_again(tmp_path: Path) -> None:
+    store, clock = store_at(tmp_path), Hands()
+    matchmaker = Matchmaker(store, clock)
+    store.cast(battle("late", NAT, BASE), "voter", ballot(Verdict.LEFT), blind=False)
+    assert set(matchmaker.known().battles.values()) == {0}
+    store.cast(battle("late", NAT, BASE), "guest", ballot(Verdict.LEFT))
+    clock.time = REFRESH
+    assert matchmaker.known().battles == {pair_of(BASE, NAT): 1}

@@ -149,7 +149,7 @@ def sync(*, database: str | None, as_json: bool) -> None:
 @votes.command()
 @_common
 def stats(*, database: str | None, as_json: bool) -> None:
-    """Count battles, votes and voters, and the votes that wait for the Hub."""
+    """Count battles, votes and voters, the votes that do not count, and those that wait for the Hub."""
     from ..votes.database import Database
     from ..votes.shelf import Shelf
     from ..votes.store import VoteStore
@@ -159,10 +159,11 @@ def stats(*, database: str | None, as_json: bool) -> None:
         counts = VoteStore(opened).counts()
         waiting = Shelf(opened, settings.votes_dataset).how_many_wait() if settings.votes_dataset else None
     said: dict[str, Any] = {"battles": counts.battles, "votes": counts.votes, "voters": counts.voters}
-    said |= {"after_reveal": counts.after_reveal, "coverage": round(counts.coverage, 4)}
+    said |= {"after_reveal": counts.after_reveal, "suspect": counts.suspect, "coverage": round(counts.coverage, 4)}
     sentence = (
-        f"{counts.battles} battles, {counts.votes} votes that count, {counts.voters} voters, "
-        f"{counts.coverage:.0%} of the pairs."
+        f"{counts.battles} battles, {counts.votes - counts.after_reveal - counts.suspect} votes that count, "
+        f"{counts.voters} voters, {counts.coverage:.0%} of the pairs; "
+        f"{counts.after_reveal} votes given after the reveal and {counts.suspect} suspect do not count."
     )
     if waiting is not None:
         sentence += f" {waiting} rows wait for {settings.votes_dataset}."

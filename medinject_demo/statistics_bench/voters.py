@@ -109,14 +109,15 @@ def simulated(crowd: Crowd, generator: np.random.Generator) -> pd.DataFrame:
         "verdict": named(_verdicts(world, expit(logit), draw, generator), list(Verdict)),
         "cluster": voter,
         "voter": voter,
-        "ballot": np.arange(count),
         "weight": np.ones(count),
         "propensity": np.full(count, 1 / 28),
         "blind": np.ones(count, bool),
         "suspect": np.zeros(count, bool),
         **styles,
     }
-    return pd.DataFrame({name: np.repeat(each, crowd.copies) for name, each in columns.items()})
+    names = np.arange(count * crowd.copies)
+    made = pd.DataFrame({name: np.repeat(each, crowd.copies) for name, each in columns.items()})
+    return made.assign(ballot=names, battle=names)
 
 
 def named(codes: Any, names: Sequence[str]) -> Any:

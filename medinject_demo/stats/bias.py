@@ -95,7 +95,7 @@ class Bias:
     seconds: Spread | None
     """From the end of the answers to the vote."""
     ties: Estimate | None
-    """Share of the comparisons that are ties, good or bad; None without votes, as the two below."""
+    """Share of the duels that are ties, good or bad; None without duels, as the two below. Rankings say neither."""
     both_bad: Estimate | None
     unsure: Estimate | None
     voters: Voters
@@ -114,7 +114,7 @@ def bias(frame: pd.DataFrame, controlled: Preference) -> Bias:
         position=_position(said, controlled),
         styles=controlled.styles,
         length=_length(frame, said),
-        seconds=_spread(frame["seconds"].dropna().to_numpy(np.float64)),
+        seconds=_spread(frame.loc[~frame["ballot"].duplicated(), "seconds"].dropna().to_numpy(np.float64)),
         ties=_given(said, Verdict.BOTH_GOOD, Verdict.BOTH_BAD),
         both_bad=_given(said, Verdict.BOTH_BAD),
         unsure=_given(said, Verdict.UNSURE),
@@ -165,6 +165,7 @@ def _length(frame: pd.DataFrame, said: Comparisons) -> Length:
 
 
 def _given(said: Comparisons, *verdicts: Verdict) -> Estimate | None:
+    said = said.kept(~said.ranked)
     return share(np.isin(said.verdict, [VERDICTS.index(each) for each in verdicts]), said.voter)
 
 

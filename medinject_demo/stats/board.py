@@ -48,10 +48,11 @@ class Standing(StrEnum):
 class Rule:
     """When a standing is said, as numbers. The texts of a page quote them.
 
-    ``TOO_FEW``: the arm or the one beside it has fewer than ``least_votes`` comparisons or ``least_voters`` voters.
+    ``TOO_FEW``: the arm or the one beside it has fewer than ``least_votes`` battles or ``least_voters`` voters. A
+    battle counts once: a ranking, whatever its comparisons, and a duel that was shared, whatever its guests.
     Else ``AHEAD`` or ``BEHIND`` where the interval of the difference leaves 0 out; else ``LEVEL`` where its half width
     is at most ``level_within`` points; else, the interval being too wide to tell, ``TOO_FEW`` again.
-    A row is provisional below ``settled_votes`` comparisons or ``settled_voters`` voters.
+    A row is provisional below ``settled_votes`` battles or ``settled_voters`` voters.
     """
 
     confidence: float = CONFIDENCE
@@ -86,10 +87,13 @@ class Row:
     raw: Rating
     controlled: Rating
     tally: Tally
+    battles: int
+    """That this arm stood in and that were voted on: what the rule counts."""
     voters: int
     """Who voted on a comparison of this arm."""
     failures: Estimate | None
-    """Share of this arm's comparisons in which both answers were called bad: an absolute rate. None without votes."""
+    """Share of this arm's duels in which both answers were called bad: an absolute rate. None without duels.
+    Rankings are no part of it: they cannot say it."""
     provisional: bool
 
 
@@ -185,20 +189,19 @@ def _cells(said: Comparisons, raw: Preference, controlled: Preference, rule: Rul
 def _rows(said: Comparisons, raw: Preference, controlled: Preference, rule: Rule) -> tuple[Row, ...]:
     tallies, known, failures = said.tallies, _known(said, rule), _failures(said)
     rows = []
-    for arm, voters in zip(MIXTURES, said.voters_by_arm, strict=True):
+    for arm, battles, voters in zip(MIXTURES, said.battles_by_arm, said.voters_by_arm, strict=True):
         tally = sum((tallies[arm, other] for other in MIXTURES if other != arm), Tally())
-        settled = tally.votes >= rule.settled_votes and voters >= rule.settled_voters
+        settled = battles >= rule.settled_votes and voters >= rule.settled_voters
         plain, twin = (_rating(model, arm, known, rule) for model in (raw, controlled))
-        rows.append(Row(arm, plain, twin, tally, voters, failures[arm], not settled))
+        rows.append(Row(arm, plain, twin, tally, battles, voters, failures[arm], not settled))
     return tuple(sorted(rows, key=lambda row: (not row.tally.votes, -round(row.controlled.points.value, 6))))
 
 
 def _known(said: Comparisons, rule: Rule) -> dict[Mixture, bool]:
     """Whether there is enough of an arm to say something."""
-    votes = said.votes_by_arm
     return {
-        arm: count >= rule.least_votes and voters >= rule.least_voters
-        for arm, count, voters in zip(MIXTURES, votes, said.voters_by_arm, strict=True)
+        arm: battles >= rule.least_votes and voters >= rule.least_voters
+        for arm, battles, voters in zip(MIXTURES, said.battles_by_arm, said.voters_by_arm, strict=True)
     }
 
 
@@ -222,6 +225,7 @@ def _standing(difference: Estimate, known: bool, rule: Rule) -> Standing:
 
 
 def _failures(said: Comparisons) -> dict[Mixture, Estimate | None]:
+    said = said.kept(~said.ranked)
     bad = said.verdict == VERDICTS.index(Verdict.BOTH_BAD)
     return arm_shares(
         np.concatenate([said.left, said.right]), np.concatenate([bad, bad]), np.concatenate([said.voter, said.voter])

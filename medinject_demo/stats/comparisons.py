@@ -23,7 +23,9 @@ Truths = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 SIDES: Final = ("left", "right")
 _SLUGS: Final = tuple(mixture.slug for mixture in MIXTURES)
-_TURNED: Final = [VERDICTS.index(verdict) for verdict in (Verdict.RIGHT, Verdict.LEFT, *VERDICTS[2:])]
+ALIKE: Final = len(VERDICTS)
+"""Beside the verdicts: a tie of a ranking."""
+_TURNED: Final = [*(VERDICTS.index(verdict) for verdict in (Verdict.RIGHT, Verdict.LEFT, *VERDICTS[2:])), ALIKE]
 _SHARES: Final = {Verdict.LEFT: 1.0, Verdict.RIGHT: 0.0, Verdict.BOTH_GOOD: 0.5, Verdict.BOTH_BAD: 0.5}
 
 
@@ -36,11 +38,13 @@ class Tally:
     both_good: int = 0
     both_bad: int = 0
     unsure: int = 0
+    alike: int = 0
+    """Tied in a ranking, which is not asked whether both are good or bad."""
 
     @property
     def ties(self) -> int:
-        """Good and bad ties."""
-        return self.both_good + self.both_bad
+        """Good and bad ties, and those of rankings."""
+        return self.both_good + self.both_bad + self.alike
 
     @property
     def votes(self) -> int:
@@ -62,6 +66,10 @@ class Comparisons:
     """Places in ``Verdict``."""
     voter: Codes
     """From 0, one for each cluster."""
+    battle: Codes
+    """From 0, one for each battle: its votes are on the same texts."""
+    ranked: Truths
+    """Where it is one of several of a ranking."""
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Comparisons:
@@ -74,12 +82,13 @@ class Comparisons:
 
         left, right = (_coded(frame, side, _SLUGS) for side in ("left", "right"))
         verdict = _coded(frame, "verdict", tuple(map(str, VERDICTS)))
-        return cls(left, right, verdict, pd.factorize(frame["cluster"])[0])
+        voter, battle = (pd.factorize(frame[column])[0] for column in ("cluster", "battle"))
+        return cls(left, right, verdict, voter, battle, frame["ballot"].duplicated(keep=False).to_numpy(bool))
 
     def kept(self, where: Truths) -> Comparisons:
-        """Those where ``where`` is true, their voters counted from 0 again."""
-        voter = renumbered(self.voter[where])
-        return Comparisons(self.left[where], self.right[where], self.verdict[where], voter)
+        """Those where ``where`` is true, their voters and battles counted from 0 again."""
+        voter, battle = (renumbered(codes[where]) for codes in (self.voter, self.battle))
+        return Comparisons(self.left[where], self.right[where], self.verdict[where], voter, battle, self.ranked[where])
 
     @property
     def voters(self) -> int:
@@ -103,9 +112,10 @@ class Comparisons:
 
     @property
     def table(self) -> Counts:
-        """How often each verdict was given: arms on the left x arms on the right x verdicts."""
-        place = (self.left.astype(np.int64) * ARMS + self.right) * len(VERDICTS) + self.verdict
-        return np.bincount(place, minlength=ARMS * ARMS * len(VERDICTS)).reshape(ARMS, ARMS, len(VERDICTS))
+        """How often each was said: arms on the left x arms on the right x the verdicts and ``ALIKE``."""
+        tied = self.ranked & np.equal(self.verdict, VERDICTS.index(Verdict.BOTH_GOOD))
+        place = (self.left.astype(np.int64) * ARMS + self.right) * (ALIKE + 1) + np.where(tied, ALIKE, self.verdict)
+        return np.bincount(place, minlength=ARMS * ARMS * (ALIKE + 1)).reshape(ARMS, ARMS, ALIKE + 1)
 
     @property
     def tallies(self) -> dict[Pair, Tally]:
@@ -119,18 +129,21 @@ class Comparisons:
         }
 
     @property
-    def votes_by_arm(self) -> list[int]:
-        """Comparisons in which each arm stood, unsure ones included."""
-        votes: list[int] = np.bincount(np.concatenate([self.left, self.right]), minlength=ARMS).tolist()
-        return votes
+    def battles_by_arm(self) -> list[int]:
+        """Battles in which each arm stood: a ranking is one, and so is a duel whatever the number of its votes."""
+        return self._by_arm(self.battle)
 
     @property
     def voters_by_arm(self) -> list[int]:
         """Who voted on each arm."""
-        seen = np.zeros((self.voters, ARMS), bool)
-        seen[self.voter, self.left] = seen[self.voter, self.right] = True
-        voters: list[int] = seen.sum(axis=0).tolist()
-        return voters
+        return self._by_arm(self.voter)
+
+    def _by_arm(self, of: Codes) -> list[int]:
+        """Distinct codes with a comparison of each arm."""
+        seen = np.zeros((int(of.max()) + 1 if len(of) else 0, ARMS), bool)
+        seen[of, self.left] = seen[of, self.right] = True
+        counts: list[int] = seen.sum(axis=0).tolist()
+        return counts
 
 
 def truths(frame: pd.DataFrame, column: str) -> tuple[Truths, Truths]:

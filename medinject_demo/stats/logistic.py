@@ -42,7 +42,9 @@ class Logistic:
     quantile: float
 
 
-def logistic(design: Floats, share: Floats, weight: Floats, cluster: Codes, precision: Floats) -> Logistic:
+def logistic(
+    design: Floats, share: Floats, weight: Floats, cluster: Codes, precision: Floats, group: Codes | None = None
+) -> Logistic:
     """Fit P(share) = expit(design @ coefficients).
 
     Args:
@@ -51,6 +53,7 @@ def logistic(design: Floats, share: Floats, weight: Floats, cluster: Codes, prec
         weight: n numbers above 0.
         cluster: n codes from 0; rows of one code may depend on each other in any way.
         precision: k x k, of the Gaussian prior of mean 0. Where it is 0, ``design`` must have full rank.
+        group: n codes from 0 of a second sort of clusters, crossed with the first; none where it is not given.
 
     The covariance is A^-1 (B + precision) A^-1 with A the curvature of the penalised likelihood and B the sum of the
     outer products of the clusters' scores, each as it would be without the cluster's own pull on the fit (the jackknife
@@ -58,6 +61,8 @@ def logistic(design: Floats, share: Floats, weight: Floats, cluster: Codes, prec
     Where rows are fitted nearly without error, as where one side always wins, scores hardly vary and B would vanish: in
     no direction is it less than ``LEAST`` of what it is for independent rows.
     Clusters of different sizes count as fewer: the degrees of freedom are those of as many equal ones.
+    With groups, B also has what the rows of a group have in common over clusters (the two-way covariance of Cameron,
+    Gelbach and Miller, 2011), and the degrees of freedom are those of whichever are fewer.
     """
     coefficients = _newton(design, share, weight, precision)
     fitted = expit(design @ coefficients)
@@ -67,11 +72,13 @@ def logistic(design: Floats, share: Floats, weight: Floats, cluster: Codes, prec
     if clusters < 2:
         middle = curvature - precision
     else:
-        scores = _summed(design * (weight * (share - fitted))[:, None], cluster, clusters)
+        rows = design * (weight * (share - fitted))[:, None]
         model = _spared(share, weight, mass) * (curvature - precision)
-        middle = _floored(_unpulled(scores, design, mass, cluster, curvature), model)
+        middle = _unpulled(_summed(rows, cluster, clusters), design, mass, cluster, curvature)
+        middle = _floored(middle if group is None else middle + _crossed(rows, cluster, group), model)
     inverse = np.linalg.inv(curvature)
-    quantile = student(effective(np.bincount(cluster, mass)))
+    many = min(effective(np.bincount(each, mass)) for each in (cluster, group) if each is not None)
+    quantile = student(many)
     return Logistic(coefficients, inverse @ (middle + precision) @ inverse, clusters, quantile)
 
 
@@ -148,6 +155,18 @@ def _unpulled(scores: Floats, design: Floats, mass: Floats, cluster: Codes, curv
         own = (design[mine] * mass[mine, None]).T @ design[mine]
         scores[each] = curvature @ np.linalg.solve(curvature - own, scores[each])
     return scores.T @ scores * (clusters - 1) / clusters
+
+
+def _crossed(rows: Floats, cluster: Codes, group: Codes) -> Floats:
+    """The outer products of the groups' scores, less those of each cluster's part of a group, which clusters hold."""
+    code = cluster.astype(np.int64) * (int(group.max()) + 1) + group
+    _, first, cell = np.unique(code, return_index=True, return_inverse=True)
+    several = np.bincount(group[first])[group] > 1
+    if not several.any():
+        return np.zeros((rows.shape[1],) * 2)
+    own, whole = renumbered(cell[several]), renumbered(group[several])
+    parts, sums = (_summed(rows[several], each, int(each.max()) + 1) for each in (own, whole))
+    return sums.T @ sums - parts.T @ parts
 
 
 def _spared(share: Floats, weight: Floats, mass: Floats) -> float:

@@ -6,8 +6,8 @@
                               coefficient * (style[left] - style[right]) / their root mean square
 
 A tie, good or bad, is half a win of each side; an unsure vote says nothing. A weak Gaussian prior of mean 0 on every
-coefficient keeps an arm that never won finite. The covariance is robust to what the votes of one voter have in common.
-Knows no board and no scale for display: everything is in logits.
+coefficient keeps an arm that never won finite. The covariance is robust to what the votes of one voter
+have in common, and the votes on one battle. Knows no board and no scale for display: everything is in logits.
 """
 
 from __future__ import annotations
@@ -65,9 +65,12 @@ class Preference:
     """Empty for the raw model; a style that never differs is left out."""
     comparisons: int
     """Those that say something of preference: unsure votes are not among them."""
+    battles: int
+    """Of those comparisons: a ranking is one, and so is a duel whatever the number of its votes."""
     voters: int
     quantile: float
-    """Of Student's t with one degree of freedom less than ``effective`` voters: from error to half an interval."""
+    """Of Student's t with one degree of freedom less than ``effective`` voters, or battles where those are fewer: from
+    error to half an interval."""
     ridge: float
 
     def contrast(self, weights: Mapping[Mixture, float]) -> Estimate:
@@ -109,8 +112,9 @@ def fit(
         _weights(frame, weighting),
         kept.voter,
         precision(ridge, ARMS, 1 + len(scales)),
+        kept.battle,
     )
-    return _preference(fitted, scales, len(frame), ridge)
+    return _preference(fitted, scales, len(frame), len(np.unique(kept.battle)), ridge)
 
 
 def design(left: Codes, right: Codes, styles: Floats, arms: int = ARMS) -> Floats:
@@ -146,12 +150,14 @@ def _styles(frame: pd.DataFrame, names: tuple[str, ...]) -> tuple[Floats, dict[s
 def _weights(frame: pd.DataFrame, weighting: Weighting) -> Floats:
     weights = frame["weight"].to_numpy(np.float64)
     if weighting is Weighting.PROPENSITY and len(frame):
-        weights = weights / frame["propensity"].to_numpy(np.float64)
-        weights = weights / weights.mean()
+        drawn = weights / frame["propensity"].to_numpy(np.float64)
+        weights = drawn * (weights.sum() / drawn.sum())
     return weights
 
 
-def _preference(fitted: Logistic, scales: Mapping[str, float], comparisons: int, ridge: float) -> Preference:
+def _preference(
+    fitted: Logistic, scales: Mapping[str, float], comparisons: int, battles: int, ridge: float
+) -> Preference:
     values, covariance = fitted.coefficients, fitted.covariance
     others = [
         interval(float(values[place]), float(covariance[place, place]), fitted.quantile, 1 / ridge if ridge else None)
@@ -163,6 +169,7 @@ def _preference(fitted: Logistic, scales: Mapping[str, float], comparisons: int,
         position=others[0],
         styles=tuple(Term(name, term, scales[name]) for name, term in zip(scales, others[1:], strict=True)),
         comparisons=comparisons,
+        battles=battles,
         voters=fitted.clusters,
         quantile=fitted.quantile,
         ridge=ridge,

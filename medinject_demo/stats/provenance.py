@@ -120,7 +120,7 @@ class Effects:
     shares: tuple[Share, ...]
     """By arm; empty for preference."""
     units: int
-    """Comparisons, judgements or answers that these rest on."""
+    """Battles, judgements or answers that these rest on."""
     clusters: int
     """Voters (preference, equivalence) or prompts (exactness)."""
     matters: float
@@ -161,9 +161,7 @@ def weights(chosen: Sequence[Provenance]) -> dict[Mixture, float]:
 
 
 def _of_preference(model: Preference) -> Effects:
-    return _effects(
-        Outcome.PREFERENCE, lambda row, _: model.contrast(row), (), model.comparisons, model.voters, MATTERS
-    )
+    return _effects(Outcome.PREFERENCE, lambda row, _: model.contrast(row), (), model.battles, model.voters, MATTERS)
 
 
 def _of_shares(outcome: Outcome, arm: Codes, yes: Truths, cluster: Codes) -> Effects | None:
@@ -218,14 +216,18 @@ def _conclusion(estimate: Estimate, clusters: int, matters: float) -> Conclusion
 
 
 def _judgements(frame: pd.DataFrame, column: str, voters: Comparisons) -> tuple[Codes, Truths, Codes]:
-    """Each answer of each comparison of which something was said: its arm, what was said, the voter."""
+    """Each answer of each vote of which something was said, once: its arm, what was said, the voter."""
+    import pandas as pd
+
+    ballots = pd.factorize(frame["ballot"])[0]
     said = [truths(frame, f"{column}_{side}") for side in SIDES]
     parts = [
-        (arm[known], yes[known], voters.voter[known])
+        (arm[known], yes[known], voters.voter[known], ballots[known])
         for arm, (known, yes) in zip((voters.left, voters.right), said, strict=True)
     ]
-    arm, yes, voter = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return arm, yes, renumbered(voter)
+    arm, yes, voter, ballot = (np.concatenate(each) for each in zip(*parts, strict=True))
+    once = ~pd.Series(ballot * len(MIXTURES) + arm).duplicated().to_numpy(bool)
+    return arm[once], yes[once], renumbered(voter[once])
 
 
 def _answers(frame: pd.DataFrame, voters: Comparisons) -> tuple[Codes, Truths, Codes]:

@@ -1,4 +1,7 @@
-"""Which votes a board counts: a part of them, and never those that are not blind or are suspect."""
+"""Which votes a board counts: a part of them, and never those that are not blind or are suspect.
+
+The votes of one battle weigh together as one: many guests of a shared duel judge the same two texts again and again.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +28,30 @@ class Selection:
 
 @dataclass(frozen=True)
 class SetAside:
-    """Comparisons of the part asked for that do not count, and why. None is deleted."""
+    """Votes of the part asked for that do not count, and why, each for one reason. None is deleted."""
 
     not_blind: int = 0
-    """Given or changed after the arms were revealed."""
+    """Given or changed after the arms were revealed, and not suspect."""
     suspect: int = 0
-    """Blind, but with a stored reason of suspicion."""
+    """With a stored reason of suspicion, blind or not."""
 
 
 def select(frame: pd.DataFrame, selection: Selection = Selection()) -> tuple[pd.DataFrame, SetAside]:
-    """The comparisons that count, as a frame of the same columns, and how many do not."""
+    """The comparisons that count, as a frame of the same columns, each by its battle's weight; and how many do not."""
     chosen = frame[_matches(frame, selection)]
     blind = chosen["blind"].to_numpy(bool)
     suspect = chosen["suspect"].to_numpy(bool)
-    return chosen[blind & ~suspect], SetAside(int((~blind).sum()), int((blind & suspect).sum()))
+    aside = (chosen["ballot"][where].nunique() for where in (~blind & ~suspect, suspect))
+    return _shared(chosen[blind & ~suspect]), SetAside(*aside)
+
+
+def _shared(counted: pd.DataFrame) -> pd.DataFrame:
+    """Each weight divided by how many votes there are of its battle."""
+    import pandas as pd
+
+    battle = pd.factorize(counted["battle"])[0]
+    first = ~counted["ballot"].duplicated().to_numpy(bool)
+    return counted.assign(weight=counted["weight"].to_numpy(np.float64) / np.bincount(battle[first])[battle])
 
 
 def _matches(frame: pd.DataFrame, selection: Selection) -> NDArray[np.bool_]:

@@ -18,10 +18,10 @@ from .report import Report
 
 HEAD: Final = (
     *("arm", "controlled", "95 %", "ranks", "standing", "raw", "95 %", "standing"),
-    *("won", "lost", "both good", "both bad", "unsure", "votes", "voters", "failures"),
+    *("won", "lost", "both good", "both bad", "tied in rankings", "unsure", "votes", "voters", "failures"),
 )
 FIGURES: Final = (
-    *("arm", "provisional", "wins", "losses", "both_good", "both_bad", "unsure", "votes", "voters"),
+    *("arm", "provisional", "wins", "losses", "both_good", "both_bad", "unsure", "alike", "votes", "battles", "voters"),
     *("failures", "failures_low", "failures_high"),
     *(
         f"{model}_{name}"
@@ -79,11 +79,12 @@ def as_document(value: object) -> Any:
 
 def _cells(row: Row) -> tuple[str, ...]:
     tally = row.tally
-    counts = (tally.wins, tally.losses, tally.both_good, tally.both_bad, tally.unsure, tally.votes, row.voters)
+    counts = (tally.wins, tally.losses, tally.both_good, tally.both_bad, tally.alike)
+    rest = (tally.unsure, tally.votes, row.voters)
     controlled, raw = _rated(row.controlled), _rated(row.raw)
     name = f"{row.arm}{' *' if row.provisional else ''}"
     failures = "-" if row.failures is None else _percent(row.failures)
-    return (name, *controlled, *raw[:2], raw[3], *map(str, counts), failures)
+    return (name, *controlled, *raw[:2], raw[3], *map(str, (*counts, *rest)), failures)
 
 
 def _rated(rating: Rating) -> tuple[str, str, str, str]:
@@ -96,7 +97,7 @@ def _rated(rating: Rating) -> tuple[str, str, str, str]:
 def _figures(row: Row) -> Iterator[object]:
     tally, failures = row.tally, row.failures
     yield from (row.arm.slug, int(row.provisional), tally.wins, tally.losses, tally.both_good, tally.both_bad)
-    yield from (tally.unsure, tally.votes, row.voters)
+    yield from (tally.unsure, tally.alike, tally.votes, row.battles, row.voters)
     yield from ("", "", "") if failures is None else (failures.value, failures.low, failures.high)
     for rating in (row.controlled, row.raw):
         yield from (rating.points.value, rating.points.low, rating.points.high, *rating.ranks, str(rating.standing))
@@ -111,11 +112,12 @@ def _notes(report: Report) -> Iterator[str]:
     )
     yield (
         f"Ahead or behind: the interval leaves the base out. Level: it does not, and is within {rule.level_within:.0f} "
-        f"points to each side. Too few: neither, or fewer than {rule.least_votes} votes or {rule.least_voters} voters."
+        f"points to each side. Too few: neither, or fewer than {rule.least_votes} battles or {rule.least_voters} "
+        "voters (a ranking is one battle, and a duel is one however many vote on it)."
     )
     yield (
-        f"*: provisional, fewer than {rule.settled_votes} votes or {rule.settled_voters} voters. Failures: share of an "
-        "arm's duels in which both answers were called bad."
+        f"*: provisional, fewer than {rule.settled_votes} battles or {rule.settled_voters} voters. Failures: share of "
+        "an arm's duels in which both answers were called bad."
     )
     yield from _effects(report)
 

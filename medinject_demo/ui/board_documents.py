@@ -5,21 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from ..boards import Reading
-from ..stats.board import Board
+from ..stats.board import Board, Rule
 from ..stats.report import Report
 from ..stats.tables import as_csv, as_document
 from ..votes.records import Counts, PairCount
 
-DECISIVE: Final = 10
-"""Decisive votes from which ``enough`` is true of a pair's counts; the board's own rule is in ``board.rule``."""
-
 
 def record(reading: Reading) -> dict[str, Any]:
     """Everything, as JSON takes it: the counts of all votes, then the report of the part asked for."""
-    return {**counted(reading.counts), **as_document(reading.report)}
+    return {**counted(reading.counts, reading.report.board.rule), **as_document(reading.report)}
 
 
 def table(report: Report) -> str:
@@ -33,8 +30,8 @@ def table(report: Report) -> str:
     return text.getvalue()
 
 
-def counted(counts: Counts) -> dict[str, Any]:
-    """The counts of the collection. ``pairs`` holds the verdicts that count."""
+def counted(counts: Counts, rule: Rule) -> dict[str, Any]:
+    """The counts of the collection. ``pairs`` holds the verdicts that count, ``enough`` of them by the board's rule."""
     return {
         "battles": counts.battles,
         "votes": counts.votes,
@@ -42,8 +39,8 @@ def counted(counts: Counts) -> dict[str, Any]:
         "after_reveal": counts.after_reveal,
         "suspect": counts.suspect,
         "coverage": counts.coverage,
-        "least_decisive": DECISIVE,
-        "pairs": [_pair(count, [arm.slug for arm in pair]) for pair, count in counts.pairs.items()],
+        "least_decisive": rule.least_votes,
+        "pairs": [_pair(count, [arm.slug for arm in pair], rule) for pair, count in counts.pairs.items()],
     }
 
 
@@ -56,7 +53,7 @@ def _of(board: Board) -> Iterator[tuple[str, object]]:
     yield "left_out_suspect", board.set_aside.suspect
 
 
-def _pair(count: PairCount, arms: list[str]) -> dict[str, Any]:
+def _pair(count: PairCount, arms: list[str], rule: Rule) -> dict[str, Any]:
     return {
         "arms": arms,
         "battles": count.battles,
@@ -64,6 +61,7 @@ def _pair(count: PairCount, arms: list[str]) -> dict[str, Any]:
         "both_good": count.both_good,
         "both_bad": count.both_bad,
         "unsure": count.unsure,
+        "alike": count.alike,
         "decisive": count.decisive,
-        "enough": count.decisive >= DECISIVE,
+        "enough": count.decisive >= rule.least_votes,
     }

@@ -68,7 +68,8 @@ def size(lang: str, estimate: Estimate, conclusion: Conclusion, outcome: Outcome
     if conclusion is Conclusion.TAKES:
         shown = Estimate(-shown.value, shown.error, -shown.high, -shown.low)
     write = figure if told else signed
-    value = f"{write(lang, shown.value, unit.digits)} {_named(lang, unit, shown.value)}"
+    space = "\u00a0" if lang == Lang.FR else " "
+    value = f"{write(lang, shown.value, unit.digits)}{space}{_named(lang, unit, shown.value)}"
     interval = between(lang, shown, unit.digits, write=write)
     return f"{value}, {interval}" if conclusion is Conclusion.UNKNOWN else f"{value} ({interval})"
 

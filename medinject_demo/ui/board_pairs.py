@@ -16,7 +16,17 @@ from .texts import name, number, say
 
 SHADES: Final = 4
 """Shades of the map above none, in equal steps up to the pair with the most comparisons."""
-COLUMNS: Final = ("pair", "comparisons", "first_wins", "second_wins", "both_good", "both_bad", "unsure", "said")
+COLUMNS: Final = (
+    "pair",
+    "comparisons",
+    "first_wins",
+    "second_wins",
+    "both_good",
+    "both_bad",
+    "alike",
+    "unsure",
+    "said",
+)
 
 
 def matrix(lang: str, board: Board) -> str:
@@ -79,7 +89,7 @@ def _met(lang: str, row: Mixture, counts: dict[Pair, int]) -> Iterator[str]:
 def _pair(lang: str, pair: Pair, cell: Cell) -> str:
     first, second = (f"<b>{html.escape(name(lang, each))}</b>" for each in pair)
     tally = cell.tally
-    counts = (tally.votes, tally.wins, tally.losses, tally.both_good, tally.both_bad, tally.unsure)
+    counts = (tally.votes, tally.wins, tally.losses, tally.both_good, tally.both_bad, tally.alike, tally.unsure)
     cells = "".join(f"<td>{number(lang, each)}</td>" for each in counts)
     shown = cell.controlled.scaled(100)
     chance = in_percent(lang, shown.value)

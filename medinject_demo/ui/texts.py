@@ -16,6 +16,8 @@ from typing import Final
 from ..domain import Mixture
 
 FOLDER: Final = Path(__file__).parent / "words"
+_BEFORE_UNIT: Final = re.compile(r"(?<=[\d}]) (?=(?:s|ms|ko|Mo|Go|points?)\b|\{unit\})")
+"""The space between a number, or the field of one, and its unit."""
 
 
 class Lang(StrEnum):
@@ -67,8 +69,9 @@ def accepted(header: str) -> Lang:
 
 
 def typeset(text: str) -> str:
-    """French typography: no line breaks before high punctuation, inside guillemets or numbers; curved apostrophes."""
+    """French typography: curved apostrophes; no line break before high punctuation or units, inside « » or numbers."""
     text = re.sub(r"(?<=\d) (?=\d{3}\b)", "\u202f", text)
+    text = _BEFORE_UNIT.sub("\u00a0", text)
     text = re.sub(r" ([;?!])", "\u202f\\1", text)
     text = re.sub(r" ([:»%])", "\u00a0\\1", text)
     return text.replace("« ", "«\u00a0").replace("'", "’")

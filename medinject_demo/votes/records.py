@@ -209,6 +209,8 @@ class PairCount:
     both_good: int = 0
     both_bad: int = 0
     unsure: int = 0
+    alike: int = 0
+    """Tied in a ranking, which is not asked whether both are good or bad."""
 
     @property
     def decisive(self) -> int:
@@ -218,7 +220,7 @@ class PairCount:
     @property
     def votes(self) -> int:
         """Verdicts counted for this pair, those inside rankings included."""
-        return self.decisive + self.both_good + self.both_bad + self.unsure
+        return self.decisive + self.both_good + self.both_bad + self.unsure + self.alike
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,16 @@ import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, Final
 
 from ..domain import Answer, Battle, FinishReason, Kind, Mixture, Prompt, Sampling, Turn, Verdict
 from ..pairing import Pair, pair_of, pairs
 from .rankings import Comparison, comparisons
 from .records import Ballot, Criterion, LiveVote, PairCount, Profile, Style, Vote
 from .suspicion import Doubt
+
+ALIKE: Final = "alike"
+"""Beside the verdicts: a tie of a ranking."""
 
 
 def pair_counts(by_pair: Mapping[Pair, int], tallies: Iterable[Any]) -> dict[Pair, PairCount]:
@@ -24,13 +27,14 @@ def pair_counts(by_pair: Mapping[Pair, int], tallies: Iterable[Any]) -> dict[Pai
             left, right = arms[said.left], arms[said.right]
             pair = pair_of(left, right)
             turned = {Verdict.LEFT: Verdict.RIGHT, Verdict.RIGHT: Verdict.LEFT} if pair[0] == right else {}
-            verdict = turned.get(said.verdict, said.verdict)
+            tied = row.ranking is not None and said.verdict is Verdict.BOTH_GOOD
+            verdict = ALIKE if tied else str(turned.get(said.verdict, said.verdict))
             sums[pair][verdict] = sums[pair].get(verdict, 0) + row.votes
     return {pair: _pair_count(by_pair.get(pair, 0), said) for pair, said in sums.items()}
 
 
 def _pair_count(count: int, said: Mapping[str, int]) -> PairCount:
-    left, right, *rest = (said.get(verdict, 0) for verdict in Verdict)
+    left, right, *rest = (said.get(verdict, 0) for verdict in (*Verdict, ALIKE))
     return PairCount(count, (left, right), *rest)
 
 

@@ -134,6 +134,11 @@ class VoteStore:
         """
         return self._database.read(_battles_by_pair, patient=False)
 
+    def idle_by_pair(self) -> dict[Pair, int]:
+        """How many of those have no vote that counts: withdrawn, suspect or given after the reveal, all of them."""
+        told = select(votes.c.battle).where(*_LIVE, ~SUSPECT, votes.c.blind == 1)
+        return self._database.read(lambda connection: _battles_by_pair(connection, battles.c.id.not_in(told)))
+
     def mark(self) -> tuple[int, str, int]:
         """Other than before where a vote was stored or doubted since: how many rows there are, and the last's time."""
         doubted = select(func.count()).select_from(suspicions).scalar_subquery()
@@ -209,9 +214,10 @@ def _latest(connection: Connection, battle: str, voter: str) -> Vote | None:
     return None if row is None else vote_of(row)
 
 
-def _battles_by_pair(connection: Connection) -> dict[Pair, int]:
+def _battles_by_pair(connection: Connection, *which: Any) -> dict[Pair, int]:
     counts: dict[Pair, int] = {}
-    for row in connection.execute(select(battles.c.arms, func.count().label("battles")).group_by(battles.c.arms)):
+    sets = select(battles.c.arms, func.count().label("battles")).where(*which).group_by(battles.c.arms)
+    for row in connection.execute(sets):
         for pair in itertools.combinations(arms_of(row.arms), 2):
             counts[pair_of(*pair)] = counts.get(pair_of(*pair), 0) + row.battles
     return counts

@@ -131,3 +131,22 @@ def test_a_share_is_near_its_count_and_wider_for_fewer_voters() -> None:
     assert many.value == pytest.approx(0.3, abs=0.005)
     assert many.half_width < 0.5 * few.half_width
     assert share(yes[:0], np.zeros(0, np.int64)) is None
+
+
+def ranking(name: str, seconds: float) -> pd.DataFrame:
+    """Three answers in order, two of them tied."""
+    said = [("nat", "trad", "both_good"), ("nat", "syn", "left"), ("trad", "syn", "left")]
+    return votes(said, voter=[name] * 3, seconds=[seconds] * 3).assign(ballot=name, battle=name)
+
+
+def test_shares_of_verdicts_are_of_duels_for_a_ranking_gives_none() -> None:
+    duels = votes([("nat", "trad", "both_bad")] * 6 + [("nat", "trad", "left")] * 3 + [("nat", "trad", "unsure")])
+    one, both = of(duels), of(pd.concat([duels, *(ranking(f"r{each}", 4) for each in range(9))], ignore_index=True))
+    assert (both.ties, both.both_bad, both.unsure) == (one.ties, one.both_bad, one.unsure)
+
+
+def test_the_time_of_a_ranking_is_counted_once() -> None:
+    duels = votes([("nat", "trad", "left")] * 2, seconds=[1, 2])
+    found = of(pd.concat([duels, ranking("r", 60)], ignore_index=True)).seconds
+    assert found is not None
+    assert (found.count, found.median) == (3, 2)

@@ -148,7 +148,7 @@ def test_votes_after_the_reveal_and_suspect_ones_do_not_count_but_are_said() -> 
     frame["blind"] = [number >= 10 for number in range(60)]
     frame["suspect"] = [number % 10 == 5 for number in range(60)]
     whole = of(frame)
-    assert whole.set_aside == SetAside(not_blind=10, suspect=5)
+    assert whole.set_aside == SetAside(not_blind=9, suspect=6)
     assert whole.comparisons == 45
     assert whole.raw == of(frame.drop(index=[*range(10), 15, 25, 35, 45, 55])).raw
 
@@ -164,7 +164,7 @@ def test_a_selection_takes_its_part_of_the_votes() -> None:
 
 def test_a_ranking_is_one_ballot_of_one_voter() -> None:
     frame = votes([("nat", "trad", "left"), ("nat", "syn", "left"), ("trad", "syn", "both_good")], voter=["v"] * 3)
-    whole = of(frame.assign(ballot="one"))
+    whole = of(frame.assign(ballot="one", battle="one"))
     assert (whole.comparisons, whole.ballots, whole.voters) == (3, 1, 1)
 
 
@@ -181,3 +181,59 @@ def test_the_time_is_the_callers() -> None:
 
 def test_every_arm_is_on_the_board() -> None:
     assert sorted(row.arm.slug for row in of(drawn(5)).rows) == sorted(SLUGS)
+
+
+def shared(battles: int, guests: int) -> pd.DataFrame:
+    """Duels that ``nat`` wins against the base, each shared with so many guests who all say the same."""
+    said = [("nat", "base", "left") if battle % 2 else ("base", "nat", "right") for battle in range(battles)]
+    frame = votes([each for each in said for _ in range(guests)])
+    return frame.assign(battle=[f"battle {number // guests}" for number in range(battles * guests)])
+
+
+def test_three_hundred_guests_of_one_duel_put_no_arm_ahead() -> None:
+    whole = of(shared(1, 300))
+    assert whole.row(NAT).controlled.standing is Standing.TOO_FEW
+    assert whole.row(NAT).provisional
+    told = board(shared(1, 300), rule=Rule(least_votes=1), as_of=NOW)
+    assert {row.raw.standing for row in told.rows} == {Standing.TOO_FEW, Standing.REFERENCE}
+
+
+@pytest.mark.parametrize("battles", [1, 8, 30])
+def test_guests_of_the_same_duels_make_no_interval_narrower(battles: int) -> None:
+    alone, together = (of(shared(battles, guests)).row(NAT).raw.points for guests in (1, 50))
+    assert together.value == pytest.approx(alone.value, abs=1e-3)
+    assert together.half_width >= 0.99 * alone.half_width
+
+
+def test_the_votes_of_one_battle_weigh_together_as_one() -> None:
+    frame = votes([("nat", "base", "left")] * 3 + [("base", "nat", "left")]).assign(battle=["shared"] * 3 + ["own"])
+    frame["suspect"] = [True, False, False, False]
+    counted, _ = select(frame)
+    assert counted["weight"].tolist() == [0.5, 0.5, 1]
+
+
+def ranked(count: int) -> pd.DataFrame:
+    """Rankings of all eight by as many voters, all in the order of the study turned round."""
+    pairs = list(itertools.combinations(SLUGS, 2))
+    said = [((one, other, "right"), (other, one, "left")) for one, other in pairs]
+    frame = votes([each[number % 2] for number in range(count) for each in said])
+    names = [f"ranking {number // len(pairs)}" for number in range(count * len(pairs))]
+    return frame.assign(ballot=names, battle=names, voter=names, cluster=names)
+
+
+def test_a_ranking_is_one_battle_of_each_of_its_arms() -> None:
+    assert {row.battles for row in of(ranked(3)).rows} == {3}
+    assert {row.controlled.standing for row in of(ranked(3)).rows} == {Standing.TOO_FEW, Standing.REFERENCE}
+    assert {row.raw.ranks for row in of(ranked(19)).rows} == {(1, 8)}
+    assert Standing.AHEAD in {row.controlled.standing for row in of(ranked(20)).rows}
+    assert all(row.provisional for row in of(ranked(99)).rows)
+
+
+def test_rankings_say_nothing_of_failures_and_their_ties_have_a_name_of_their_own() -> None:
+    duels = votes([("nat", "trad", "both_bad")] * 30 + [("nat", "trad", "both_good")] * 10)
+    ranking = votes([("nat", "trad", "both_good"), ("nat", "syn", "left"), ("trad", "syn", "left")])
+    rankings = [ranking.assign(ballot=f"r{one}", battle=f"r{one}") for one in range(50)]
+    one, both = of(duels).row(NAT), of(pd.concat([duels, *rankings], ignore_index=True)).row(NAT)
+    assert both.failures == one.failures
+    assert (both.tally.both_good, both.tally.both_bad, both.tally.alike, both.tally.ties) == (10, 30, 50, 90)
+    assert of(pd.concat(rankings, ignore_index=True)).row(NAT).failures is None

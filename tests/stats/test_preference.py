@@ -133,7 +133,9 @@ def test_a_voter_who_votes_the_same_over_and_over_says_it_once() -> None:
     once, often = (fit(each, ridge=1e-9).difference(MIXTURES[3], BASE) for each in (frame, again))
     assert often.value == pytest.approx(once.value, abs=1e-5)
     assert often.half_width == pytest.approx(once.half_width, rel=1e-3)
-    naive = fit(again.assign(cluster=range(len(again))), ridge=1e-9).difference(MIXTURES[3], BASE)
+    naive = fit(again.assign(cluster=range(len(again)), battle=range(len(again))), ridge=1e-9).difference(
+        MIXTURES[3], BASE
+    )
     assert naive.half_width < 0.5 * often.half_width
 
 

@@ -6,6 +6,7 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,3 +180,40 @@ def test_both_models_have_their_effects() -> None:
     assert found.raw_preference.main(NAT).estimate == raw.contrast(weights([NAT]))
     assert found.preference.main(NAT).estimate == other.contrast(weights([NAT]))
     assert found.preference.shares == ()
+
+
+@pytest.mark.parametrize("column", ["equivalent", "exact"])
+def test_an_answer_of_a_ranking_is_judged_once(column: str) -> None:
+    """Eight answers in order are 28 comparisons, and each answer stands in seven of them."""
+    pairs = list(itertools.combinations(SLUGS, 2))
+    right = {
+        f"{column}_{side}": [pair[place] == "nat" for pair in pairs] for place, side in enumerate(("left", "right"))
+    }
+    frame = votes([(*pair, "left") for pair in pairs], voter=["v"] * 28, **right)
+    found = of(frame.assign(ballot="one", battle="one", prompt="one"))
+    effects = found.equivalence if column == "equivalent" else found.exactness
+    assert effects is not None
+    assert effects.units == 8
+    assert {share.judged for share in effects.shares} == {1}
+
+
+def test_a_ranking_outweighs_no_duel_in_what_is_exact() -> None:
+    """One ranking of four has the arm's answer exact; two later duels on the prompt have another, that is not."""
+    pairs = list(itertools.combinations(("nat", "trad", "syn", "all"), 2))
+    ranking = votes(
+        [(*pair, "left") for pair in pairs], exact_left=[True if pair[0] == "nat" else None for pair in pairs]
+    )
+    duels = votes([("nat", "trad", "left")] * 2, exact_left=[False, False])
+    frame = pd.concat([ranking.assign(ballot="one", battle="one"), duels], ignore_index=True).assign(prompt="one")
+    exactness = of(frame).exactness
+    assert exactness is not None
+    share = next(each.share for each in exactness.shares if each.arm == MIXTURES[1])
+    assert share is not None
+    assert share.value < 0.5
+
+
+def test_what_preferences_rest_on_is_battles_and_not_comparisons_or_guests() -> None:
+    pairs = list(itertools.combinations(SLUGS, 2))
+    ranking = votes([(*pair, "left") for pair in pairs]).assign(ballot="one", battle="one")
+    guests = votes([("nat", "base", "left")] * 40).assign(battle="shared")
+    assert of(pd.concat([ranking, guests], ignore_index=True)).preference.units == 2

@@ -63,7 +63,7 @@ def test_both_bad_is_an_absolute_failure_rate_apart_from_ties() -> None:
 
 
 def test_time_and_votes_per_voter_are_medians() -> None:
-    assert said(BIAS, "Temps avant de voter").startswith("9,5 s")
+    assert said(BIAS, "Temps avant de voter").startswith("9,5\u00a0s")
     assert said(BIAS, "Votes par votant").startswith("4 ")
     assert "8\u00a0%" in said(BIAS, "Votes par votant")
 

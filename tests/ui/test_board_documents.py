@@ -7,6 +7,7 @@ from pathlib import Path
 
 from medinject_demo.boards import Reading
 from medinject_demo.domain import BASE, MIXTURES, Verdict
+from medinject_demo.stats.board import Rule
 from medinject_demo.stats.selection import Selection
 from medinject_demo.ui.board_documents import counted, record, table
 from tests.duels import store_at
@@ -21,7 +22,7 @@ def test_the_counts_say_what_the_store_counts(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     store.cast(battle("one", TRANSLATED, BASE), "me", ballot(Verdict.LEFT))
     store.cast(battle("two", BASE, TRANSLATED), "you", ballot(Verdict.RIGHT), blind=False)
-    said = counted(store.counts())
+    said = counted(store.counts(), Rule())
     assert (said["battles"], said["votes"], said["voters"], said["after_reveal"], said["suspect"]) == (2, 2, 2, 1, 0)
     (met,) = [each for each in said["pairs"] if each["battles"]]
     assert met == {
@@ -31,10 +32,22 @@ def test_the_counts_say_what_the_store_counts(tmp_path: Path) -> None:
         "both_good": 0,
         "both_bad": 0,
         "unsure": 0,
+        "alike": 0,
         "decisive": 1,
         "enough": False,
     }
     assert len(said["pairs"]) == 28
+
+
+def test_enough_is_what_the_rule_of_the_board_says(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    for number in range(3):
+        store.cast(battle(f"{number}", BASE, TRANSLATED), "me", ballot(Verdict.RIGHT))
+    for least in (3, 4):
+        said = counted(store.counts(), Rule(least_votes=least))
+        assert said["least_decisive"] == least
+        assert any(each["enough"] for each in said["pairs"]) == (least == 3)
+    assert counted(store.counts(), Rule())["least_decisive"] == 20
 
 
 def test_the_document_keeps_the_counts_and_gains_the_strengths(tmp_path: Path) -> None:

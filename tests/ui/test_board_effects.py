@@ -36,12 +36,12 @@ def unknown(found: Provenances) -> Provenances:
 
 def test_what_native_data_add_is_said_in_points_with_its_interval() -> None:
     said = sentence("fr", effect(Conclusion.ADDS, NATIVE), Outcome.PREFERENCE)
-    assert said == "Les données natives font gagner 87 points (de 52 à 122) en moyenne."
+    assert said == "Les données natives font gagner 87\u00a0points (de 52 à 122) en moyenne."
 
 
 def test_a_loss_is_said_without_a_sign_and_from_the_smaller_to_the_larger() -> None:
     said = sentence("fr", effect(Conclusion.TAKES, SYNTHETIC), Outcome.PREFERENCE)
-    assert said == "Les données synthétiques font perdre 87 points (de 52 à 122) en moyenne."
+    assert said == "Les données synthétiques font perdre 87\u00a0points (de 52 à 122) en moyenne."
 
 
 def test_where_the_data_cannot_tell_it_says_so() -> None:
@@ -54,7 +54,7 @@ def test_where_the_data_cannot_tell_it_says_so() -> None:
 
 def test_whether_native_adds_to_translated_is_one_sentence() -> None:
     step = Step(NATIVE, Mixture.of([TRANSLATED]), estimate(0.5, 0.2), Conclusion.ADDS)
-    said = "Les données natives, ajoutées aux données traduites, font gagner 87 points (de 52 à 122)."
+    said = "Les données natives, ajoutées aux données traduites, font gagner 87\u00a0points (de 52 à 122)."
     assert step_sentence("fr", step, Outcome.PREFERENCE) == said
     assert step_sentence("en", step, Outcome.PREFERENCE) == (
         "Native data, added to translated data, gain 87 points (52 to 122)."
@@ -80,10 +80,10 @@ def test_every_contrast_has_its_own_sentence(lang: Lang, conclusion: Conclusion,
 
 def test_a_share_is_in_percentage_points_and_one_is_singular() -> None:
     assert size("fr", Estimate(0.123, 0, 0.1, 0.2), Conclusion.ADDS, Outcome.EXACTNESS) == (
-        "12,3 points de pourcentage (de 10,0 à 20,0)"
+        "12,3\u00a0points de pourcentage (de 10,0 à 20,0)"
     )
     one = Estimate(1 / POINTS, 0, 0, 2 / POINTS)
-    assert size("fr", one, Conclusion.NONE, Outcome.PREFERENCE) == "+1 point (de 0 à +2)"
+    assert size("fr", one, Conclusion.NONE, Outcome.PREFERENCE) == "+1\u00a0point (de 0 à +2)"
     assert size("en", Estimate(0, 0, -0.1, 0.1), Conclusion.NONE, Outcome.PREFERENCE).startswith("0 points")
 
 
@@ -128,4 +128,4 @@ def test_an_outcome_that_nobody_judged_says_so() -> None:
 
 
 def test_the_size_of_what_matters_is_quoted() -> None:
-    assert f"s’étend à {0.3 * POINTS:.0f} points au plus" in effects("fr", FOUND)
+    assert f"s’étend à {0.3 * POINTS:.0f}\u00a0points au plus" in effects("fr", FOUND)

@@ -51,7 +51,7 @@ def test_every_file_says_when_and_of_which_votes_it_is(tmp_path: Path) -> None:
 def test_the_links_say_of_when_they_are_and_how_large(tmp_path: Path) -> None:
     text = links("fr", reading(tmp_path))
     assert "État au 06/03/2026" in text
-    assert re.search(r"\(CSV, \d+ ko\)", text)
+    assert re.search(r"\(CSV, \d+\u00a0ko\)", text)
 
 
 def test_without_votes_there_is_nothing_to_download(tmp_path: Path) -> None:

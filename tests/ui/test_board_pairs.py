@@ -20,7 +20,7 @@ def met(tallies: dict[int, Tally]) -> Board:
     cells = dict(shown.cells)
     for place, pair in enumerate(pairs()):
         tally = tallies.get(place, Tally())
-        turned = Tally(tally.losses, tally.wins, tally.both_good, tally.both_bad, tally.unsure)
+        turned = replace(tally, wins=tally.losses, losses=tally.wins)
         cells[pair] = replace(cells[pair], tally=tally)
         cells[pair[::-1]] = replace(cells[pair[::-1]], tally=turned)
     return replace(shown, cells=cells)
@@ -70,11 +70,12 @@ def test_a_pair_that_never_met_says_so_to_a_screen_reader() -> None:
 
 
 def test_the_row_of_a_pair_holds_its_numbers_in_the_order_of_the_heads() -> None:
-    shown = met({0: Tally(wins=7, losses=6, both_good=5, both_bad=2, unsure=1)})
+    shown = met({0: Tally(wins=7, losses=6, both_good=5, both_bad=2, unsure=1, alike=3)})
     ((head, row),) = Cells(details("en", shown)).tables
-    assert head[1:7] == ["Comparisons", "First preferred", "Second preferred", "Both good", "Both bad", "Unsure"]
-    assert row[:7] == ["Base model and Native", "21", "7", "6", "5", "2", "1"]
-    assert re.search(r"preferred \d+% of the time \(\d+% to \d+%\)", row[7])
+    assert head[1:6] == ["Comparisons", "First preferred", "Second preferred", "Both good", "Both bad"]
+    assert head[6:8] == ["Tied in a ranking", "Unsure"]
+    assert row[:8] == ["Base model and Native", "24", "7", "6", "5", "2", "3", "1"]
+    assert re.search(r"preferred \d+% of the time \(\d+% to \d+%\)", row[8])
 
 
 def test_pairs_that_did_not_meet_are_counted_and_not_listed() -> None:

@@ -79,7 +79,7 @@ def test_a_rank_is_a_range_where_votes_do_not_tell() -> None:
 
 def test_the_rule_quotes_its_own_numbers() -> None:
     said = rule("en", Rule(least_votes=31, least_voters=7, level_within=55.0, settled_votes=333, settled_voters=44))
-    for number in ("31 comparisons", "7 voters", "55 points", "333 comparisons", "44 voters", "95% interval", "1,000"):
+    for number in ("31 duels", "7 voters", "55 points", "333 duels", "44 voters", "95% interval", "1,000"):
         assert number in said
 
 

@@ -71,7 +71,7 @@ def test_a_card_tells_the_arm_its_provenances_lengths_seconds_end_and_fingerprin
     first, second = shown.split("<article")[1:]
     assert "Natif + synthétique" in first
     assert "<li>natif</li><li>synthétique</li>" in first
-    assert "3 mots · 3 jetons · 1,2 s · terminée" in first
+    assert "3 mots · 3 jetons · 1,2\u00a0s · terminée" in first
     assert "empreinte print-of" in first
     assert 'title="print-of-nat-syn"' in first
     assert "sans affinage" in second

@@ -91,6 +91,18 @@ def test_typesetting() -> None:
     assert typeset("L'eau : « oui » ; 5 % ?") == "L’eau\u00a0: «\u00a0oui\u00a0»\u202f; 5\u00a0%\u202f?"
 
 
+def test_a_number_and_its_unit_stay_on_one_line() -> None:
+    assert typeset("de {low} à {high} s, 400 points, {size} ko") == (
+        "de {low} à {high}\u00a0s, 400\u00a0points, {size}\u00a0ko"
+    )
+    assert (
+        typeset("{matters} {unit} au plus ; {source} sont 28")
+        == "{matters}\u00a0{unit} au plus\u202f; {source} sont 28"
+    )
+    for key in ("board.seconds", "compare.seconds", "board.file_size", "board.rule", "board.scale"):
+        assert not re.search(r"[\d}] (?:s|ko|points?)\b", catalogue()[key][Lang.FR])
+
+
 def test_a_text_that_is_not_there_is_an_error() -> None:
     with pytest.raises(KeyError):
         say("fr", "duel.nothing")

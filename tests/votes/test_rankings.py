@@ -102,7 +102,7 @@ def test_a_ranking_is_one_battle_one_vote_and_a_verdict_on_each_of_its_pairs(sto
     assert (counts.battles, counts.votes, counts.voters, counts.after_reveal) == (1, 1, 1, 0)
     assert {pair for pair, count in counts.pairs.items() if count.battles} == {(base, nat), (base, trad), (nat, trad)}
     assert counts.pairs[base, trad] == counts.pairs[nat, trad] == PairCount(1, (0, 1))
-    assert counts.pairs[base, nat] == PairCount(1, both_good=1)
+    assert counts.pairs[base, nat] == PairCount(1, alike=1)
     assert store.battles_by_pair() == dict.fromkeys([(base, nat), (base, trad), (nat, trad)], 1)
 
 
@@ -140,10 +140,11 @@ def test_the_counts_of_duels_and_rankings_are_those_of_their_comparisons_one_by_
         for said in live.ballot.comparisons if live.vote.blind else ():
             left, right = live.arms[said.left], live.arms[said.right]
             won = {Verdict.LEFT: left, Verdict.RIGHT: right}.get(said.verdict)
-            seen[*pair_of(left, right), str(won or said.verdict)] += 1
+            kind = "alike" if live.ballot.ranking and not won else str(won or said.verdict)
+            seen[*pair_of(left, right), kind] += 1
     assert counts.battles == counts.votes == 40
     for (one_arm, other), count in counts.pairs.items():
-        kinds = (str(one_arm), str(other), "both_good", "both_bad", "unsure")
-        assert (*count.wins, count.both_good, count.both_bad, count.unsure) == tuple(
+        kinds = (str(one_arm), str(other), "both_good", "both_bad", "unsure", "alike")
+        assert (*count.wins, count.both_good, count.both_bad, count.unsure, count.alike) == tuple(
             seen[one_arm, other, kind] for kind in kinds
         )

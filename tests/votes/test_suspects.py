@@ -9,15 +9,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from medinject_demo.domain import MIXTURES, Verdict
+from medinject_demo.domain import MIXTURES, Battle, Sampling, Verdict
 from medinject_demo.errors import InvalidValue
+from medinject_demo.stats.selection import select
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.records import Ballot, unsaid
 from medinject_demo.votes.store import VoteStore
 from medinject_demo.votes.suspects import Suspicions, left_out
 from medinject_demo.votes.suspicion import Doubt
 
-from .samples import LEFT, RIGHT, answer, ballot, battle
+from .samples import LEFT, PROMPT, RIGHT, answer, ballot, battle
 
 
 def ticking(seconds: float) -> Callable[[], datetime]:
@@ -49,6 +50,17 @@ def test_a_vote_in_doubt_is_stored_as_any_other_and_left_out_of_the_wins(store: 
     }
     assert [live.suspect for live in store.live_votes() if live.vote.id == fast] == [True]
     assert len(store.history("fast", "v")) == 1
+
+
+def test_a_vote_is_left_out_for_one_reason_and_the_board_counts_as_the_store_does(store: VoteStore) -> None:
+    """A vote in doubt that was also given after the reveal is suspect; a ranking is one vote, not its comparisons."""
+    store.cast(battle("late"), "w", ballot(Verdict.LEFT), blind=False, seconds=20.0)
+    store.cast(battle("both"), "v", ballot(Verdict.LEFT), blind=False, seconds=0.01)
+    four = Battle("ranking", PROMPT, Sampling(), tuple(answer(arm, "A") for arm in MIXTURES[:4]), 1 / 70, "owner")
+    store.cast(four, "v", Ballot.ranked([1, 2, 3, 4]), equivalent=(None,) * 4, seconds=0.01)
+    assert store.suspicions.examine("v") == 2
+    counts, (_, aside) = store.counts(), select(store.frame())
+    assert (counts.suspect, counts.after_reveal) == (aside.suspect, aside.not_blind) == (2, 1)
 
 
 def test_examining_again_finds_nothing_new(store: VoteStore) -> None:
