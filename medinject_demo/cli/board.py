@@ -44,11 +44,11 @@ def board(
     Votes given or changed after the reveal do not count, nor do suspect ones. The votes are those of
     MEDINJECT_DATABASE_URL.
     """
+    from ..files import require_writable, write_whole
     from ..stats import tables
     from ..stats.preference import Weighting
     from ..stats.report import report
     from ..stats.selection import Selection
-    from ..training.files import require_writable, write_whole
 
     if output is not None:
         if output.suffix not in tables.SUFFIXES:

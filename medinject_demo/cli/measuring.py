@@ -59,7 +59,7 @@ def _bench_engine(ctx: click.Context, *, as_json: bool, output: Path | None, **p
     from ..engine.bench.run import Plan
     from ..engine.bench.run import bench as measure
     from ..engine.bench.subject import Miniature
-    from ..training.files import require_writable, write_whole
+    from ..files import require_writable, write_whole
 
     miniature = profile("mini")
     if "mini" in plan["models"]:
@@ -89,8 +89,8 @@ def bench_page(ctx: click.Context, /, repeats: int, as_json: bool, output: Path 
 
     From navigation to a usable page, and from Enter in a duel to the first visible token, with the miniature.
     """
+    from ..files import require_writable, write_whole
     from ..page_bench import measure
-    from ..training.files import require_writable, write_whole
 
     if output is not None:
         require_writable(output)
@@ -115,8 +115,8 @@ def bench_fleet(ctx: click.Context, /, rounds: int, deaths: int, as_json: bool, 
 
     With the miniature, on the processor, all on this machine.
     """
+    from ..files import require_writable, write_whole
     from ..fleet_bench import measure
-    from ..training.files import require_writable, write_whole
 
     if output is not None:
         require_writable(output)
@@ -147,7 +147,7 @@ def bench_recovery(ctx: click.Context, /, as_json: bool, output: Path | None, **
     from ..adapters.bench.run import Plan
     from ..adapters.bench.run import bench as measure
     from ..adapters.registry import profile
-    from ..training.files import require_writable, write_whole
+    from ..files import require_writable, write_whole
 
     miniature = profile("mini")
     miniature.require_base()

@@ -9,9 +9,6 @@ import click
 from ..errors import MedInjectError
 from .measuring import bench, typed
 
-PART = "giving"
-"""Name of the part of the document that this command writes."""
-
 
 @bench.command("giving")
 @click.option("--battles", type=click.IntRange(20), default=500, show_default=True, help="Battles voted on.")
@@ -27,19 +24,16 @@ def bench_giving(ctx: click.Context, /, battles: int, as_json: bool, output: Pat
 
     The Hub is a scripted one on this machine; the trainers take two steps with the miniature's base.
     """
-    from ..documents import put
-    from ..files import require_writable, write_whole
+    from ..documents import Part
     from ..giving_bench import measure
 
-    text = ""
-    if output is not None:
-        require_writable(output)
-        text = output.read_text(encoding="utf-8")
-        put(text, PART, "", where=str(output))
+    place = None if output is None else Part(output, "giving")
+    if place is not None:
+        place.require_place()
     given = measure(battles, lambda line: click.echo(line, err=True))
     part = given.as_markdown(typed(ctx))
     click.echo(given.as_json() if as_json else part)
-    if output is not None:
-        write_whole(output, put(output.read_text(encoding="utf-8"), PART, part, where=str(output)))
+    if place is not None:
+        place.write(part)
     if not given.holds:
         raise MedInjectError("bench giving: expected the same votes everywhere, got others: see the table.")

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from ..errors import InvalidData
 from .measuring import bench, typed
 
 DOCUMENT = Path("docs/statistics.md")
@@ -40,31 +39,14 @@ def bench_statistics(
 
     Planted truths, evalica and a textbook as oracles, the time of a board, and the votes that the pairing saves.
     """
+    from ..documents import Part
     from ..statistics_bench.run import Plan, measure
 
-    if output is not None:
-        _put(output, "", dry=True)
+    place = None if output is None else Part(output, "statistics")
+    if place is not None:
+        place.require_place()
     found = measure(Plan(**plan), examples, lambda text: click.echo(text, err=True))
     tables = found.as_markdown(typed(ctx))
     click.echo(found.as_json() if as_json else tables)
-    if output is not None:
-        _put(output, tables)
-
-
-def _put(output: Path, part: str, *, dry: bool = False) -> None:
-    """Write the part into its document; ``dry`` only finds out, before long work, whether that would do.
-
-    Raises:
-        InvalidData: there is no such document, or it has no markers.
-        OutputError: it cannot be written.
-    """
-    from ..documents import put
-    from ..training.files import require_writable, write_whole
-
-    if not output.is_file():
-        raise InvalidData.of(str(output), expected="a document with the markers of the part 'statistics'", got="none")
-    whole = put(output.read_text(encoding="utf-8"), "statistics", part, where=str(output))
-    if dry:
-        require_writable(output)
-    else:
-        write_whole(output, whole)
+    if place is not None:
+        place.write(tables)

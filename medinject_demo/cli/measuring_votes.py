@@ -11,9 +11,6 @@ import click
 from ..errors import MedInjectError
 from .measuring import bench, typed
 
-PART = "votes"
-"""Name of the part of the document that this command writes."""
-
 
 @bench.command("votes")
 @click.option("--voters", type=click.IntRange(1, 200), default=50, show_default=True, help="Who vote at once.")
@@ -39,21 +36,17 @@ def bench_votes(ctx: click.Context, /, as_json: bool, output: Path | None, **pla
 
     And simulated visitors, honest ones and abusers, against the rules of suspicion. Exit 1 where a vote is missing.
     """
-    from ..documents import put
-    from ..training.files import require_writable, write_whole
+    from ..documents import Part
     from ..votes.bench.run import Plan
     from ..votes.bench.run import bench as measure
 
-    if output is not None:
-        require_writable(output)
-        put(
-            output.read_text(encoding="utf-8"), PART, "", where=str(output)
-        )  # markers are there, before a minute is spent
+    place = None if output is None else Part(output, "votes")
+    if place is not None:
+        place.require_place()
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of every connection that a restart has cut
     report = measure(Plan(**plan), lambda text: click.echo(text, err=True))
     click.echo(report.as_json() if as_json else report.as_text())
-    if output is not None:
-        part = report.as_markdown(typed(ctx, without=("url",)))  # it may hold a password
-        write_whole(output, put(output.read_text(encoding="utf-8"), PART, part, where=str(output)))
+    if place is not None:
+        place.write(report.as_markdown(typed(ctx, without=("url",))))  # it may hold a password
     if not all(each.exact for each in report.keepings):
         raise MedInjectError("bench votes: expected every acknowledged vote as a row and no other, got others.")

@@ -112,10 +112,10 @@ def exam(output: Path, count: int | None) -> None:
     """Examine the miniature on held-out phrasings and write the figures."""
     from ..adapters.registry import profile
     from ..engine.sequential import SequentialArms
+    from ..files import write_whole
     from ..training.corpus import Corpus
     from ..training.exam import examine
     from ..training.exam_report import record_of, report
-    from ..training.files import write_whole
     from ..training.render import Renderer
 
     renderer = Renderer(Corpus.load())

@@ -16,8 +16,8 @@ from typing import Any, Final
 from ..domain import Kind, Prompt, Provenance
 from ..engine.loading import first_line
 from ..errors import InvalidData
+from ..files import write_whole
 from ..prompts import check_rows, row_of
-from .files import write_whole
 
 FOLDERS: Final = {
     Provenance.NATIVE: "Native",

@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import OutputError
-from ..files import require_writable, unwritable, write_whole
-
-__all__ = ["replace_folder", "require_replaceable", "require_writable", "unwritable", "write_whole"]
 
 
 def require_replaceable(place: Path, marks: Sequence[str]) -> None:

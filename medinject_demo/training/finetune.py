@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..engine.loading import first_line, load_base
 from ..errors import ModelError
+from ..files import unwritable
 from .card import card
-from .files import replace_folder, require_replaceable, unwritable
+from .files import replace_folder, require_replaceable
 from .recipe import Example, Recipe
 from .trainer import trainer_of
 

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..domain import ARMS, Prompt, Provenance
+from ..files import unwritable
 from .corpus import LIST_FIELDS, Corpus
 from .data import Pools, write_pools
-from .files import unwritable
 from .finetune import RECORD, Run, Say, read_record, train
 from .mixtures import Blend, blend, data_fingerprint, dealt
 from .recipe import Example, Recipe

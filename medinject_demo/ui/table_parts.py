@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,7 +33,7 @@ FOCUS: Final = (
 
 
 @dataclass(frozen=True)
-class TableParts:
+class TableParts(ABC):
     """What an order of either mode reads or draws."""
 
     name: str
@@ -89,9 +90,9 @@ class TableParts:
             updates[part] = gr.update(value=told, visible=bool(told))
         return updates
 
+    @abstractmethod
     def told_of(self, lang: str, seat: Seat) -> str:
         """Who was who, once it is revealed."""
-        raise NotImplementedError
 
 
 def lay_out_question(frame: Frame, name: str) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from medinject_demo.errors import OutputError
-from medinject_demo.training.files import replace_folder, require_replaceable, write_whole
+from medinject_demo.files import write_whole
+from medinject_demo.training.files import replace_folder, require_replaceable
 
 
 def test_a_new_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
