@@ -2,6 +2,8 @@
 FROM python:3.11-slim
 WORKDIR /srv
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 GRADIO_ANALYTICS_ENABLED=False
+# The processor answers several times as fast by a library that is compiled where it runs.
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 COPY requirements.txt requirements-fleet.txt constraints.txt ./
 # torch from an index of its own where one is given: the registry's build for Linux brings CUDA along, which a page that
 # asks a server does not need.

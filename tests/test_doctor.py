@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from medinject_demo.adapters.registry import REGISTRY, profile
 from medinject_demo.doctor import ROOT, Finding, Level, Report, examine
 from medinject_demo.doctor.configuration import dataset, in_force, votes, without_secrets
-from medinject_demo.doctor.machine import Place, devices, fleet, libraries, quantization, ranged
+from medinject_demo.doctor.machine import Place, compiled, devices, fleet, libraries, quantization, ranged
 from medinject_demo.doctor.profiles import Look
 from medinject_demo.engine.device import Accelerator, Host
 from medinject_demo.serving import free_port
@@ -22,6 +22,7 @@ from medinject_demo.settings import Settings
 from .engine.served import Scripted, scripted
 
 LARGE = Place("cuda:0", "bf16", 2**37)
+CARD = Accelerator("cuda:0", "NVIDIA T4", "7.5", 15 * 2**30, 14 * 2**30, "fp16")
 SECRETS = {
     "MEDINJECT_DATABASE_URL": "postgresql://me:motdepasse@host/votes?password=motdepasse",
     "MEDINJECT_ENGINE_URL": "https://me:motdepasse@host:8000/v1",
@@ -112,8 +113,7 @@ def test_a_broken_driver_is_a_finding_not_a_crash(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_accelerator_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    card = Accelerator("cuda:0", "NVIDIA T4", "7.5", 15 * 2**30, 14 * 2**30, "fp16")
-    monkeypatch.setattr("medinject_demo.doctor.machine.accelerators", lambda: (card,))
+    monkeypatch.setattr("medinject_demo.doctor.machine.accelerators", lambda: (CARD,))
     found, (finding,) = devices()
     assert Place.of(Host(2, 2**30), found) == Place("cuda:0", "fp16", 14 * 2**30)
     assert finding.what == "NVIDIA T4, compute capability 7.5, 14.0 GiB free of 15.0 GiB, computes in fp16"
@@ -130,6 +130,17 @@ def test_a_missing_quantisation_is_a_fault_only_where_it_is_asked_for(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert quantization(asked).level is expected
     assert quantization(asked).remedy == "Run: pip install optimum-quanto"
+
+
+def test_a_missing_compiler_is_a_lack_where_the_processor_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    here = compiled([])
+    assert (here.level, here.remedy) == (Level.OK, "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert compiled([]).sentence.endswith("several times as slowly as it could. Install gcc.")
+    assert compiled([]).level is Level.WARN
+    assert compiled([CARD]).level is Level.OK
 
 
 @pytest.mark.parametrize(("there", "said"), [(True, "serve --fleet N"), (False, "not available, and not needed")])

@@ -37,6 +37,7 @@ def examine(
         *machine.libraries(root),
         *machine.surroundings(here, {"disk": root} | ({} if hub is None else {"Hub cache": hub})),
         *on_devices,
+        machine.compiled(devices),
         machine.quantization(settings.quantization),
         machine.fleet(),
         *in_force,

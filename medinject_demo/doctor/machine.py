@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..engine.device import Accelerator, Host, accelerators
+from ..engine.native.build import NotBuilt, compiler
 from .findings import Finding, Level
 
 if TYPE_CHECKING:
@@ -99,6 +100,15 @@ def devices() -> tuple[tuple[Accelerator, ...], list[Finding]]:
         none = "no device that torch can use; the processor answers"
         return (), [Finding("machine", "CUDA", Level.OK, none)]
     return found, [_accelerator(each) for each in found]
+
+
+def compiled(devices: Sequence[Accelerator]) -> Finding:
+    """Whether the processor can answer by a library of its own; a lack only where the processor answers."""
+    try:
+        return Finding("machine", "C compiler", Level.OK, f"{compiler()}, for answers of the processor")
+    except NotBuilt:
+        what = "none: the processor answers several times as slowly as it could"
+        return Finding("machine", "C compiler", Level.OK if devices else Level.WARN, what, "Install gcc.")
 
 
 def quantization(asked: str) -> Finding:

@@ -68,7 +68,7 @@ class BankedLinear(nn.Module):
     def __init__(self, base: nn.Module, shared: SharedInput, member: int, scale: Tensor, place: int) -> None:
         super().__init__()
         self.base, self.shared = base, shared
-        self._member, self._place, self._present = member, place, shared.present
+        self.member, self._place, self._present = member, place, shared.present
         self.register_buffer("up", shared.down.new_zeros(len(shared.down), shared.rank, scale.shape[-1]))
         # in fp32 whatever the rest is in: in bf16 a scale near 1 would lose a fifth of what tells it from 1
         self.register_buffer("scale", scale)
@@ -90,7 +90,7 @@ class BankedLinear(nn.Module):
     @property
     def down(self) -> Tensor:
         """A of every adapter, (adapters, rank, inputs)."""
-        return self.shared.of(self._member)
+        return self.shared.of(self.member)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(rows, tokens, inputs) to (rows, tokens, outputs), each row by its own slot."""
@@ -102,7 +102,7 @@ class BankedLinear(nn.Module):
         outputs.mul_(scale)
         if bias is not None:  # DoRA scales the product alone; a base row, whose s is 1, stays what it was to the bit
             outputs.add_(bias * (1 - scale))
-        present.way.add(outputs, self.shared.low(inputs, present.way, self._member), self.up)
+        present.way.add(outputs, self.shared.low(inputs, present.way, self.member), self.up)
         return outputs
 
     def put(self, slot: int, weights: LayerWeights | None, scale: Tensor | None = None) -> None:
@@ -158,7 +158,7 @@ class AdapterBank:
             return
         self._used = wanted
         if not any(wanted):
-            self._present.way = None
+            self._present.way, self._present.scales = None, ()
             return
         rows = torch.tensor(wanted, device=self._device)
         self._choose(Sorted.of(wanted) if list(wanted) == sorted(wanted) else RowByRow.of(rows), rows)

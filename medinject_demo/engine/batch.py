@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import torch
 
@@ -21,10 +21,9 @@ from ..domain import FinishReason
 from ..errors import ModelError
 from .decode import next_tokens
 from .lines import Lines
-from .outcome import Outcome
 from .room import Room
 from .rows import Call, Row
-from .steps import Forward
+from .steps import Forward, Steps
 
 CHUNK: Final = 256
 """Prompt tokens, of all rows together, that one step feeds at most."""
@@ -32,18 +31,6 @@ MOST_WAITING: Final = 1024
 """Rows that may wait for a place; beyond, a call is refused."""
 
 T = TypeVar("T")
-
-
-class Steps(Protocol):
-    """Other steps than the forward's own."""
-
-    def __call__(
-        self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int], steady: bool = False
-    ) -> Outcome:
-        """As ``Forward.step``; ``steady`` where each row will be fed its best token next, as far as anyone knows."""
-
-    def settle(self) -> None:
-        """Called before a prompt is fed: what was begun early is over."""
 
 
 class Batcher:
@@ -56,17 +43,16 @@ class Batcher:
         *,
         room: Room,
         chunk: int = CHUNK,
-        step: Steps | None = None,
+        steps: Steps | None = None,
         no_gradients: Callable[[], AbstractContextManager[object]] = torch.inference_mode,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._forward, self._stops, self._clock = forward, stops, clock
         self._most_rows, self._context, self._chunk = room.rows, room.context, chunk
-        self._step = forward.step if step is None else step
-        self._settle: Callable[[], None] | None = None if step is None else step.settle
+        self.steps = forward if steps is None else steps
         self._no_gradients = no_gradients
         # a captured step reads every adapter in any case: there, the order would only cost copies
-        self._rows = Lines(forward.cache) if step is None else Lines(forward.cache, lambda row: 0)
+        self._rows = Lines(forward.cache) if steps is None else Lines(forward.cache, lambda row: 0)
         self._calls: deque[Call] = deque()
         self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._news = threading.Condition()
@@ -209,15 +195,12 @@ class Batcher:
         lines = [line for line, (_, row) in enumerate(self._rows) if row.prefilling]
         if not lines:
             return
-        if self._settle is not None:
-            self._settle()
         lines = lines[: self._chunk]
         rows = [self._rows.row(line) for line in lines]
         room = self._context - max(row.fed for row in rows)  # padding must not pass the end of a line
         size = min(max(1, self._chunk // len(rows)), max(len(row.prompt) - 1 - row.fed for row in rows), room)
         chunks = [list(row.prompt[row.fed : min(row.fed + size, len(row.prompt) - 1)]) for row in rows]
-        padded = [chunk + [0] * (size - len(chunk)) for chunk in chunks]
-        self._forward.chunk(lines, padded, [row.fed for row in rows], [row.slot for row in rows])
+        self.steps.feed(lines, chunks, [row.fed for row in rows], [row.slot for row in rows])
         for row, chunk in zip(rows, chunks, strict=True):
             row.fed += len(chunk)
 
@@ -228,7 +211,7 @@ class Batcher:
             return
         rows = [row for _, row in pairs]
         steady = not self._calls and all(row.draw.plain and not row.prefilling for row in rows)
-        outcome = self._step(
+        outcome = self.steps.step(
             [row.pending for row in rows], [row.fed for row in rows], [row.slot for row in rows], steady
         )
         ready = [place for place, row in enumerate(rows) if not row.prefilling]

@@ -13,6 +13,8 @@ from torch import Tensor
 
 SMALLEST = 64
 """Tokens for which a store is first made; it doubles from there."""
+MULTIPLE = 16
+"""Of what the tokens of a line are a multiple: whoever reads many at once may read past a row's end, not a line's."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class RowCache:
     """Lines of keys and values by layer, (lines, heads, tokens, width); nobody looks past a row's end."""
 
     def __init__(self, lines: int, longest: int) -> None:
-        self._lines, self._longest = lines, longest
+        self.count, self._longest = lines, -(-longest // MULTIPLE) * MULTIPLE
         self._keys: dict[int, Tensor] = {}
         self._values: dict[int, Tensor] = {}
         self._span: Span | None = None
@@ -50,7 +52,7 @@ class RowCache:
         """The cache of one forward over these lines and positions."""
         self._span = span
         self.touches += 1
-        self._index = torch.arange(self._lines, device=span.positions.device)[span.lines][:, None]
+        self._index = torch.arange(self.count, device=span.positions.device)[span.lines][:, None]
         return self
 
     def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
@@ -59,7 +61,7 @@ class RowCache:
         assert span is not None, "at() comes first"
         stored = []
         for store, new in ((self._keys, keys), (self._values, values)):
-            lines = self._room(store, layer, new, span)
+            lines = self._room(store, layer, new, span.longest)
             lines[self._index, :, span.positions] = new.transpose(1, 2)
             stored.append(lines[:, :, : span.longest][span.lines])
         return stored[0], stored[1]
@@ -71,6 +73,12 @@ class RowCache:
     def lines(self, layer: int) -> tuple[Tensor, Tensor]:
         """A layer's keys and values, (lines, heads, tokens, width) each, as far as they are made."""
         return self._keys[layer], self._values[layer]
+
+    def extend(self, tokens: int) -> None:
+        """Make every line at least so long; they must have been made."""
+        for store in (self._keys, self._values):
+            for layer, held in store.items():
+                self._room(store, layer, held, tokens)
 
     def move(self, source: int, target: int) -> None:
         """Copy a line over another."""
@@ -93,16 +101,16 @@ class RowCache:
             for lines in store.values():
                 lines.nan_to_num_()
 
-    def _room(self, store: dict[int, Tensor], layer: int, like: Tensor, span: Span) -> Tensor:
-        """The layer's lines, made or grown so that the span fits."""
+    def _room(self, store: dict[int, Tensor], layer: int, like: Tensor, longest: int) -> Tensor:
+        """The layer's lines, made or grown so that so many tokens fit."""
         held = store.get(layer)
-        if held is not None and held.shape[2] >= span.longest:
+        if held is not None and held.shape[2] >= longest:
             return held
         tokens = held.shape[2] if held is not None else SMALLEST
-        while tokens < span.longest:
+        while tokens < longest:
             tokens *= 2
-        tokens = max(span.longest, min(tokens, self._longest))
-        grown = like.new_zeros(self._lines, like.shape[1], tokens, like.shape[3])
+        tokens = max(-(-longest // MULTIPLE) * MULTIPLE, min(tokens, self._longest))
+        grown = like.new_zeros(self.count, like.shape[1], tokens, like.shape[3])
         if held is not None:
             grown[:, :, : held.shape[2]] = held
         store[layer] = grown

@@ -73,9 +73,14 @@ class CapturedSteps:
         self._made_for = self._state
         self._ahead: tuple[Asked, Flight] | None = None
 
-    def __call__(
-        self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int], steady: bool = False
-    ) -> Outcome:
+    def feed(
+        self, lines: Sequence[int], chunks: Sequence[Sequence[int]], fed: Sequence[int], slots: Sequence[int]
+    ) -> None:
+        """As ``Forward.feed``, which it is left to."""
+        self._settle()
+        self._forward.feed(lines, chunks, fed, slots)
+
+    def step(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int], steady: bool = False) -> Outcome:
         """Feed one token to each of the first lines.
 
         Where the rows are ``steady``, each will be fed its best token next, as far as anyone knows; then no logits are
@@ -90,7 +95,7 @@ class CapturedSteps:
             self._ahead = (tuple(best), tuple(each + 1 for each in fed), tuple(slots)), following
         return Outcome(flight.logits, best, [bool(each) for each in finite])
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """Let go of a step that was begun early, before anything else is written to the cache.
 
         Where it overflowed, what it left behind its row's end would reach others through the mask: it is taken out.
@@ -105,7 +110,7 @@ class CapturedSteps:
         if ahead is not None and ahead[0] == asked and ahead[1].touches == self._forward.cache.touches:
             self._ahead = None
             return ahead[1]
-        self.settle()
+        self._settle()
         return None
 
     def warm(self) -> None:

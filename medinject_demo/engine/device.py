@@ -5,6 +5,7 @@ torch is imported inside the functions: who asks may only want to say that it is
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 from dataclasses import dataclass
@@ -79,6 +80,13 @@ def free_memory(device: torch.device) -> int | None:
         return host().memory
     torch.cuda.empty_cache()  # what torch keeps for itself is free for the same process
     return int(torch.cuda.mem_get_info(device)[0])
+
+
+def return_freed() -> None:
+    """Give back to the system what was freed and the C library keeps for later, where it can be told to (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def device_of(name: str = "auto") -> torch.device:

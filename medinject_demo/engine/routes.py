@@ -88,14 +88,14 @@ def _agrees(route: Route, forward: Forward, slots: Sequence[int], context: int) 
     try:
         ours = route(rows, context)[0].float()
     except RuntimeError as error:  # of a kernel: a GPU may have less room than it wants
-        _log.warning("the fused step is not taken: %s", error)
+        _log.warning("a quicker step is not taken: %s", error)
         return False
     apart, effect, missing = _distance(ours, theirs), _distance(without, theirs), _distance(ours, without)
     if not bool((apart <= CLOSE.get(forward.model.dtype, CLOSE_IN_HALF)).all()):  # NaN is not
-        _log.warning("the fused step is not taken: its logits are %.2g deviations off", float(apart.max()))
+        _log.warning("a quicker step is not taken: its logits are %.2g deviations off", float(apart.max()))
         return False
     if bool(((effect > TELLING * apart) & (missing < apart)).any()):
-        _log.warning("the fused step is not taken: it answers as if its adapters had no magnitudes")
+        _log.warning("a quicker step is not taken: it answers as if its adapters had no magnitudes")
         return False
     return True
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +15,18 @@ from torch import Tensor
 from .bank import BASE_SLOT, AdapterBank
 from .cache import RowCache, Span
 from .outcome import Outcome
+
+
+class Steps(Protocol):
+    """How rows are fed: ``Forward``, or what is quicker where a machine has it."""
+
+    def feed(
+        self, lines: Sequence[int], chunks: Sequence[Sequence[int]], fed: Sequence[int], slots: Sequence[int]
+    ) -> None:
+        """Feed to each of some lines its piece of a prompt, behind the ``fed`` tokens that it has."""
+
+    def step(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int], steady: bool = False) -> Outcome:
+        """Feed one token to each of the first lines; ``steady`` where each will be fed its best token next."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,13 @@ class Forward:
         which = slice(lines[0], lines[0] + len(lines)) if together else torch.tensor(list(lines), device=device)
         self.bank.use(slots)
         return self.run(ids, Span(which, positions, max(fed) + ids.shape[1]))
+
+    def feed(
+        self, lines: Sequence[int], chunks: Sequence[Sequence[int]], fed: Sequence[int], slots: Sequence[int]
+    ) -> None:
+        """Feed to each of some lines its piece of a prompt; shorter ones are padded."""
+        size = max(map(len, chunks))
+        self.chunk(lines, [[*chunk, *[0] * (size - len(chunk))] for chunk in chunks], fed, slots)
 
     def step(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int], steady: bool = False) -> Outcome:
         """Feed one token to each of the first lines; nothing is made of a row's being ``steady``."""

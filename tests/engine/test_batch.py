@@ -23,6 +23,7 @@ from medinject_demo.errors import ModelError
 
 from .laws import QUESTIONS, asked
 from .test_local import ASKED, shown
+from .watched import watch
 
 NAT, TRAD = ARMS[0], ARMS[1]
 WARM = Sampling(temperature=1.2, top_p=0.95, repetition_penalty=1.1)
@@ -188,8 +189,7 @@ def test_a_free_place_goes_to_the_call_that_holds_the_fewest(engine: LocalEngine
 
 def test_rows_in_flight_lie_in_the_order_of_their_slots_whoever_asked_first(engine: LocalEngine) -> None:
     seen: list[list[int]] = []
-    plain = engine._batcher._step
-    engine._batcher._step = lambda tokens, fed, slots, steady: seen.append(list(slots)) or plain(tokens, fed, slots)
+    watch(engine, lambda tokens, fed, slots: seen.append(list(slots)))
     answers(engine, [asked("Bonjour", mixture, Sampling(max_new_tokens=4)) for mixture in reversed(MIXTURES[:6])])
     assert any(len(slots) == 6 for slots in seen)
     assert all(slots == sorted(slots) for slots in seen)

@@ -49,8 +49,7 @@ class Captures:
 
 def capture(engine: LocalEngine, by: Captures) -> None:
     batcher = engine._batcher
-    batcher._step = CapturedSteps(batcher._forward, 6, 600, by.again)
-    batcher._settle = batcher._step.settle
+    batcher.steps = CapturedSteps(batcher._forward, 6, 600, by.again)
 
 
 def test_answers_of_captured_steps_are_those_of_plain_steps(engine: LocalEngine) -> None:
@@ -98,7 +97,7 @@ def test_what_is_warm_is_not_captured_at_the_first_token(engine: LocalEngine) ->
     plain = [answer.text for answer in answers(engine, requests)]
     captures = Captures()
     capture(engine, captures)
-    engine._batcher.between_steps(engine._batcher._step.warm)
+    engine._batcher.between_steps(engine._batcher.steps.warm)
     warmed, generation = captures.count, engine._batcher._forward.cache.generation
     assert warmed == 4 * 2  # rows of 1, 2, 4 and 6, contexts of 256 and 512
     assert [answer.text for answer in answers(engine, requests)] == plain
@@ -110,7 +109,7 @@ def test_a_step_that_everyone_expects_is_begun_before_it_is_asked(engine: LocalE
     requests = [asked(question, mixture, Sampling(max_new_tokens=12)) for mixture in ARMS[:3] for question in QUESTIONS]
     plain = [answer.text for answer in answers(engine, requests)]
     capture(engine, Captures())
-    steps, begun = engine._batcher._step, []
+    steps, begun = engine._batcher.steps, []
     original = steps._begun
     steps._begun = lambda asked: begun.append(asked) or original(asked)
     assert [answer.text for answer in answers(engine, requests[:2])] == plain[:2]
@@ -126,10 +125,10 @@ def test_a_step_begun_too_early_is_not_taken_for_another_rows(engine: LocalEngin
     steps = CapturedSteps(forward, 6, 600, Captures().again)
     with torch.inference_mode():
         forward.chunk([0], [[5, 6, 7, 8, 9]], [0], [1])
-        best = steps([10], [5], [1], steady=True).best[0]
+        best = steps.step([10], [5], [1], steady=True).best[0]
         # another row on the same line, as long, whose next token happens to be the one that was expected
         forward.chunk([0], [[50, 60, 70, 80, 90, 100]], [0], [1])
-        ours = steps([best], [6], [1]).logits.clone()
+        ours = steps.step([best], [6], [1]).logits.clone()
         torch.testing.assert_close(ours, forward.step([best], [6], [1]).logits)
 
 
@@ -140,12 +139,12 @@ def test_a_step_begun_early_that_overflows_spoils_no_other_row(engine: LocalEngi
         forward.chunk([0], [[5, 6, 7, 8, 9]], [0], [1])
         expected = forward.chunk([0], [[10] * 8], [0], [1]).clone()
         forward.chunk([0], [[5, 6, 7, 8, 9]], [0], [1])
-        steps([10], [5], [1], steady=True)
+        steps.step([10], [5], [1], steady=True)
         keys, values = forward.cache.lines(0)
         keys[0, :, 6], values[0, :, 6] = torch.nan, torch.nan  # as the step begun early left it
         asked, flight = steps._ahead  # type: ignore[misc]
         steps._ahead = asked, Flight(flight.logits, lambda: [[0], [0]], flight.touches)
-        steps.settle()
+        steps._settle()
         assert torch.isfinite(forward.cache.lines(0)[0]).all()
         assert torch.isfinite(forward.cache.lines(0)[1]).all()
         torch.testing.assert_close(forward.chunk([0], [[10] * 8], [0], [1]), expected)

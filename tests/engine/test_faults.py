@@ -20,6 +20,7 @@ from medinject_demo.errors import InvalidValue, ModelError
 from tests.tiny import tiny_adapter, tiny_base
 
 from .laws import QUESTIONS, asked
+from .watched import Watched, watch
 
 NAT, TRAD = ARMS[0], ARMS[1]
 
@@ -35,7 +36,7 @@ def folders(base: str, tmp_path: Path) -> dict[Mixture, Path]:
 
 
 @pytest.fixture
-def engine(base: str, folders: dict[Mixture, Path]) -> Iterator[LocalEngine]:
+def engine(way: str, base: str, folders: dict[Mixture, Path]) -> Iterator[LocalEngine]:
     engine = LocalEngine.load(base, folders, device="cpu", max_rows=3, max_context=200)
     yield engine
     engine.close()
@@ -49,11 +50,11 @@ def test_an_error_of_the_models_code_ends_its_rows_only(
 ) -> None:
     (expected,) = answers(engine, [asked(QUESTIONS[0], NAT)])
 
-    def failing(*args: object, **kwargs: object) -> object:
+    def failing(*given: object) -> None:
         raise error
 
     with monkeypatch.context() as broken:
-        broken.setattr(engine._model, "forward", failing)
+        broken.setattr(engine._batcher, "steps", Watched(engine._batcher.steps, failing))
         ends = [event for event in engine.stream([asked(QUESTIONS[0], NAT)]) if isinstance(event, Finished)]
     assert [(end.reason, end.error.split(":")[0]) for end in ends] == [(FinishReason.ERROR, type(error).__name__)]
     assert answers(engine, [asked(QUESTIONS[0], NAT)])[0].text == expected.text
@@ -133,7 +134,7 @@ def test_a_step_that_cannot_be_captured_is_run_plainly(engine: LocalEngine) -> N
 
     requests = [asked(question, NAT) for question in QUESTIONS]
     expected = [answer.text for answer in answers(engine, requests)]
-    engine._batcher._step = CapturedSteps(engine._batcher._forward, 3, 200, lambda: refusing)
+    engine._batcher.steps = CapturedSteps(engine._batcher._forward, 3, 200, lambda: refusing)
     assert [answer.text for answer in answers(engine, requests)] == expected
 
 
@@ -149,20 +150,15 @@ def test_a_prompt_fed_in_chunks_answers_as_whole(
 
 def test_a_prompt_being_fed_costs_no_step_of_decoding(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine._batcher, "_chunk", 5)
-    steps, plain = [], engine._batcher._step
-    monkeypatch.setattr(engine._batcher, "_step", lambda *given: steps.append(1) or plain(*given))
+    steps: list[int] = []
+    watch(engine, lambda *given: steps.append(1))
     (answer,) = answers(engine, [asked(QUESTIONS[2], NAT, Sampling(max_new_tokens=3))])
     assert len(steps) <= answer.tokens + 1
 
 
-def test_a_row_that_joins_has_its_first_token_within_two_steps_of_its_prompt(
-    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_row_that_joins_has_its_first_token_within_two_steps_of_its_prompt(engine: LocalEngine) -> None:
     fed: list[list[int]] = []
-    plain = engine._batcher._step
-    monkeypatch.setattr(
-        engine._batcher, "_step", lambda tokens, at, *more: fed.append(list(at)) or plain(tokens, at, *more)
-    )
+    watch(engine, lambda tokens, at, slots: fed.append(list(at)))
     busy = engine.stream([asked(QUESTIONS[0], mixture, Sampling(max_new_tokens=60)) for mixture in (NAT, TRAD)])
     next(busy)
     before = len(fed)

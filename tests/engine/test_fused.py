@@ -95,13 +95,13 @@ def test_an_engine_takes_the_fused_route_and_answers_as_before(engine: LocalEngi
     plain = [answer.text for answer in answers(engine, requests)]
     batcher = engine._batcher
     steps = CapturedSteps(batcher._forward, 4, CONTEXT, lambda: lambda run: run, fused_route)
-    before, batcher._step = batcher._step, steps
+    before, batcher.steps = batcher.steps, steps
     try:
         batcher.between_steps(steps.warm)
         assert type(steps._route).__name__ == "FusedRoute"
         assert [answer.text for answer in answers(engine, requests)] == plain
     finally:
-        batcher._step = before
+        batcher.steps = before
 
 
 @pytest.mark.parametrize("rows", [20, 40])
@@ -175,7 +175,7 @@ def test_a_route_whose_logits_differ_is_not_taken(
     steps = CapturedSteps(engine._batcher._forward, 2, CONTEXT, lambda: lambda run: run, other)
     engine._batcher.between_steps(steps.warm)
     assert isinstance(steps._route, PlainRoute)
-    assert "the fused step is not taken" in caplog.text
+    assert "a quicker step is not taken" in caplog.text
 
 
 def bias(model: Any) -> None:

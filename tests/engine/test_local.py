@@ -21,6 +21,7 @@ from medinject_demo.errors import InvalidValue, ModelError
 from medinject_demo.training.recipe import PROJECTIONS
 
 from .laws import QUESTIONS, EngineLaws, asked
+from .watched import watch
 
 
 def shown(text: str) -> str:
@@ -108,17 +109,16 @@ def test_slots_come_back_after_many_swaps(engine: LocalEngine, folders: dict[Mix
 
 
 def test_a_step_that_fails_ends_its_rows_with_an_error_and_the_next_answer_is_exact(
-    engine: LocalEngine, oracle: SequentialArms, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, oracle: SequentialArms
 ) -> None:
-    plain, failed = engine._model.forward, []
+    failed: list[bool] = []
 
-    def failing(*args: object, **kwargs: object) -> object:
+    def failing(*given: object) -> None:
         if not failed:
             failed.append(True)
             raise torch.OutOfMemoryError("out of memory")
-        return plain(*args, **kwargs)
 
-    monkeypatch.setattr(engine._model, "forward", failing)
+    watch(engine, failing)
     events = list(engine.stream([asked(QUESTIONS[0], NAT)]))
     assert [event.reason for event in events if isinstance(event, Finished)] == [FinishReason.ERROR]
     assert not any(isinstance(event, Delta) for event in events)

@@ -1,4 +1,4 @@
-"""A decode step of few kernels, on GPUs and where Triton is: the models of the kind that ``parts`` tells."""
+"""A decode step of few kernels, on GPUs and where Triton is: the models of the kind that ``engine.parts`` tells."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _log = logging.getLogger(__name__)
 
 def fused_route(forward: Forward, context: int) -> Route | None:
     """The fused route of a model's steps; None where Triton is missing or the model is of another kind."""
+    from ..parts import NotOfThisKind
+
     try:
-        from .parts import NotOfThisKind
         from .step import FusedRoute
     except ImportError as error:
         _log.warning("no fused step, which would be several times as fast: %s", error)

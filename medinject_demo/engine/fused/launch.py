@@ -16,6 +16,7 @@ import triton
 from torch import Tensor
 
 from ..bank import BankedLinear
+from ..parts import Heads
 from ..routes import Rows
 from . import kernels
 
@@ -118,20 +119,6 @@ def settled(
         triton.next_power_of_2(columns), block, num_warps=4,
     )  # fmt: skip
     return out, Given(weighted, shares, squares, eps)
-
-
-@dataclass(frozen=True)
-class Heads:
-    """How a layer attends: heads of queries, those of keys and values, the width of each, and the score's factor."""
-
-    queries: int
-    kept: int
-    width: int
-    scaling: float
-    turns: tuple[Tensor, Tensor]
-    """Cosines and sines of every position, (context, width)."""
-    norms: tuple[Any, Any] | None
-    """Of queries and keys, where there are any."""
 
 
 Lines = tuple[Tensor, Tensor]

@@ -9,13 +9,15 @@ from __future__ import annotations
 from subprocess import SubprocessError
 from typing import Any
 
+import torch
 from torch import Tensor
 from triton.errors import TritonError
 
+from ..bank import BankedLinear
+from ..parts import Layer, NotOfThisKind, layers_of, require_sizes
 from ..routes import Rows
 from ..steps import Forward
 from . import launch
-from .parts import Layer, layers_of
 
 
 class FusedRoute:
@@ -29,6 +31,7 @@ class FusedRoute:
         """
         self._model, self._cache = forward.model, forward.cache
         self._layers = layers_of(forward.model, context)
+        _require_fits(self._layers)
 
     def __call__(self, rows: Rows, longest: int = 0) -> tuple[Tensor, Tensor]:
         """As every route.
@@ -66,3 +69,21 @@ class FusedRoute:
         queries = launch.rotated(parts, given, layer.joined, rows, layer.heads, lines)
         said = launch.attended(queries, lines, layer.output.shared.down, rows, layer.heads)
         return launch.product(said, [layer.output], rows), said
+
+
+def _require_fits(layers: list[Layer]) -> None:
+    """Raises NotOfThisKind where a layer is not banked, has a bias, or is of a size that the kernels cannot cut."""
+    require_sizes(layers, launch.FEWEST_ROWS)
+    for layer in layers:
+        width = layer.heads.width
+        if width & (width - 1):
+            raise NotOfThisKind(f"heads of {width}")
+        for each in layer.linears:
+            if not isinstance(each, BankedLinear):
+                raise NotOfThisKind("a layer that no adapter changes")
+            if each.bias is not None:
+                raise NotOfThisKind("a bias")
+            if each.weight.dtype == torch.float16:
+                raise NotOfThisKind("weights in fp16, in which a stream that is not normed yet may overflow")
+            if (rank := each.up.shape[1]) & (rank - 1):
+                raise NotOfThisKind(f"adapters of rank {rank}")

@@ -1,46 +1,64 @@
-"""The parts of a decoder layer that the kernels compute, found among transformers' own modules, or what stands against.
+"""The parts of a decoder layer of Llama's kind, found among transformers' own modules, or what stands against.
 
-Llama's kind: RMS norms, rotary positions, grouped keys, a gated feed-forward with SiLU, no bias; norms of queries and
-keys may be there, as in Qwen3. Knows nothing of rows or of how a step is run.
+RMS norms, rotary positions, grouped keys, a gated feed-forward with SiLU; norms of queries and keys may be there, as in
+Qwen3. What a step of few kernels computes (``fused``, ``native``). Knows nothing of rows or of how a step is run.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from ..bank import BankedLinear
-from . import launch
-from .launch import Heads
+from .bank import BankedLinear
 
 
 class NotOfThisKind(Exception):
-    """A model that these kernels do not compute; the sentence says what it has."""
+    """A model that a step does not compute; the sentence says what it has."""
+
+
+@dataclass(frozen=True)
+class Heads:
+    """How a layer attends: heads of queries, those of keys and values, the width of each, and the score's factor."""
+
+    queries: int
+    kept: int
+    width: int
+    scaling: float
+    turns: tuple[Tensor, Tensor]
+    """Cosines and sines of every position, (context, width)."""
+    norms: tuple[Any, Any] | None
+    """Of queries and keys, where there are any."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One decoder layer."""
+    """One decoder layer; its linear layers are banked where an adapter changes them."""
 
     first: Any
     """The norm before attention."""
-    joined: tuple[BankedLinear, BankedLinear, BankedLinear]
+    joined: tuple[Any, Any, Any]
     """q, k and v."""
     heads: Heads
-    output: BankedLinear
+    output: Any
     second: Any
     """The norm before the feed-forward."""
-    gate: BankedLinear
-    up: BankedLinear
-    down: BankedLinear
+    gate: Any
+    up: Any
+    down: Any
 
     @property
     def begins(self) -> tuple[Any, Tensor]:
         """Its first norm, and the A of its first layers."""
         return self.first, self.joined[0].shared.down
+
+    @property
+    def linears(self) -> tuple[Any, ...]:
+        """All of its linear layers."""
+        return *self.joined, self.output, self.gate, self.up, self.down
 
 
 def layers_of(model: Any, context: int) -> list[Layer]:
@@ -59,8 +77,6 @@ def layers_of(model: Any, context: int) -> list[Layer]:
 
 
 def _require_plain_model(model: Any) -> None:
-    if model.dtype == torch.float16:
-        raise NotOfThisKind("weights in fp16, in which a stream that is not normed yet may overflow")
     if model.config.hidden_act != "silu":
         raise NotOfThisKind(f"another activation than SiLU: {model.config.hidden_act}")
     if getattr(model.config, "no_rope_layers", None):
@@ -96,7 +112,7 @@ def _layer(layer: Any, config: Any, turns: tuple[Tensor, Tensor]) -> Layer:
     attention, mlp = layer.self_attn, layer.mlp
     norms = (attention.q_norm, attention.k_norm) if hasattr(attention, "q_norm") else None
     width = int(attention.head_dim)
-    if turns[0].shape[-1] != width or width & (width - 1) or width < launch.FEWEST_ROWS:
+    if turns[0].shape[-1] != width:
         raise NotOfThisKind(f"heads of {width}, of which {turns[0].shape[-1]} turn")
     heads = Heads(
         int(config.num_attention_heads), int(config.num_key_value_heads), width, float(attention.scaling), turns, norms
@@ -106,12 +122,9 @@ def _layer(layer: Any, config: Any, turns: tuple[Tensor, Tensor]) -> Layer:
             raise NotOfThisKind(f"a norm of its own: {type(norm).__name__}")
     if norms and any(tuple(norm.weight.shape) != (width,) for norm in norms):
         raise NotOfThisKind("norms of all heads together")
-    linears = attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj
-    for each in (*linears, mlp.gate_proj, mlp.up_proj, mlp.down_proj):
-        _require_plain_layer(each)
-    return Layer(
+    found = Layer(
         layer.input_layernorm,
-        linears[:3],
+        (attention.q_proj, attention.k_proj, attention.v_proj),
         heads,
         attention.o_proj,
         layer.post_attention_layernorm,
@@ -119,14 +132,21 @@ def _layer(layer: Any, config: Any, turns: tuple[Tensor, Tensor]) -> Layer:
         mlp.up_proj,
         mlp.down_proj,
     )
+    for each in found.linears:
+        _require_plain_layer(each)
+    return found
 
 
 def _require_plain_layer(layer: Any) -> None:
-    """Raises NotOfThisKind where a layer is not banked, has a bias, is quantised or of a size that cannot be cut."""
-    if not isinstance(layer, BankedLinear):
-        raise NotOfThisKind("a layer that no adapter changes")
-    if layer.bias is not None or type(layer.weight) is not nn.Parameter:
-        raise NotOfThisKind("a bias, or weights that are quantised")
-    rank = layer.up.shape[1]
-    if any(size % launch.FEWEST_ROWS for size in layer.weight.shape) or rank & (rank - 1):
-        raise NotOfThisKind(f"a layer of {tuple(layer.weight.shape)} with adapters of rank {rank}")
+    if not isinstance(layer, (BankedLinear, nn.Linear)) or type(layer.weight) is not nn.Parameter:
+        raise NotOfThisKind("weights that are quantised")
+
+
+def require_sizes(layers: Sequence[Layer], multiple: int) -> None:
+    """Raises NotOfThisKind where heads or layers cannot be cut into pieces of so many numbers."""
+    for layer in layers:
+        if layer.heads.width % multiple:
+            raise NotOfThisKind(f"heads of {layer.heads.width}")
+        for each in layer.linears:
+            if any(size % multiple for size in each.weight.shape):
+                raise NotOfThisKind(f"a layer of {tuple(each.weight.shape)}")

@@ -1,0 +1,342 @@
+"""The library's forward against transformers', on every kind of vector that this processor has; and to the bit."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config
+
+from medinject_demo.domain import ARMS, MIXTURES, FinishReason, Mixture, Sampling
+from medinject_demo.engine.base import answers
+from medinject_demo.engine.cache import RowCache
+from medinject_demo.engine.local import LocalEngine
+from medinject_demo.engine.native import native_steps
+from medinject_demo.engine.native.build import library
+from medinject_demo.engine.native.step import NativeSteps
+from medinject_demo.engine.outcome import told
+from medinject_demo.engine.steps import Forward
+from tests.tiny import tiny_adapter, tiny_base
+
+from .laws import QUESTIONS, asked
+
+CONTEXT, LINES = 300, 70
+
+
+def processors() -> list[str]:
+    """Those whose library runs here: of four, eight and sixteen numbers in a vector, where it is an x86."""
+    here = torch.backends.cpu.get_cpu_capability()
+    if here not in ("DEFAULT", "AVX2", "AVX512"):
+        return ["native"]
+    return ["native", "x86-64", *(["x86-64-v3"] if here != "DEFAULT" else [])]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
+    root = tmp_path_factory.mktemp("native")
+    base = tiny_base(root / "base")
+    arms: dict[Mixture, Path] = {each: tiny_adapter(base, root / each.slug, each) for each in ARMS}
+    engine = LocalEngine.load(base, arms, device="cpu", max_rows=LINES, max_context=CONTEXT)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(params=processors())
+def forward(request: pytest.FixtureRequest, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> Forward:
+    """The engine's model over a cache of its own; the library is that of a processor."""
+    made = library(request.param)
+    monkeypatch.setattr("medinject_demo.engine.native.step.library", lambda: made)
+    return fresh(engine)
+
+
+def fresh(engine: LocalEngine) -> Forward:
+    forward = Forward(engine._model, engine._bank, RowCache(LINES, CONTEXT))
+    with torch.inference_mode():
+        forward.reserve(CONTEXT)
+    return forward
+
+
+def tokens(count: int, seed: int = 0) -> list[int]:
+    return random.Random(seed).choices(range(400), k=count)
+
+
+def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+    torch.testing.assert_close(ours, theirs, atol=3e-5, rtol=3e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 5, 8, 9, 17, 33, 64, 70])
+def test_a_native_step_is_transformers_step(forward: Forward, rows: int) -> None:
+    """Prompts of unequal length, slots in any order, and as many rows as fill panels of every width."""
+    draw = random.Random(rows)
+    lengths = [draw.choice((1, 2, 17, 64, 299)) for _ in range(rows)]
+    slots = [draw.randrange(8) for _ in range(rows)]
+    steps = NativeSteps(forward, CONTEXT)
+    prompts = [tokens(length - 1, line) for line, length in enumerate(lengths)]
+    lines = [line for line, prompt in enumerate(prompts) if prompt]
+    with torch.inference_mode():
+        for line in lines:
+            forward.chunk([line], [prompts[line]], [0], [slots[line]])
+        fed = [length - 1 for length in lengths]
+        plain = forward.step(tokens(rows), fed, slots).logits
+        kept = [each.clone() for each in forward.cache.lines(0)]
+        forward.cache.forget()
+        steps.feed(lines, [prompts[line] for line in lines], [0] * len(lines), [slots[line] for line in lines])
+        outcome = steps.step(tokens(rows), fed, slots)
+    close(outcome.logits, plain)
+    assert [list(outcome.best), [int(each) for each in outcome.finite]] == told(outcome.logits).tolist()
+    for ours, theirs in zip(forward.cache.lines(0), kept, strict=True):
+        for line, length in enumerate(lengths):
+            close(ours[line, :, :length], theirs[line, :, :length])
+
+
+@pytest.mark.parametrize("rows", [2, 4, 7, 16, 31, 70])
+def test_a_rows_bits_are_the_same_whoever_shares_the_batch(forward: Forward, rows: int) -> None:
+    steps = NativeSteps(forward, CONTEXT)
+    slots, prompts = [row % 8 for row in range(rows)], [tokens(5 + row, row) for row in range(rows)]
+    steps.feed(range(rows), prompts, [0] * rows, slots)
+    together = steps.step(tokens(rows), [len(prompt) for prompt in prompts], slots).logits
+    for row, prompt in enumerate(prompts):
+        steps.feed([0], [prompt], [0], [slots[row]])
+        alone = steps.step([tokens(rows)[row]], [len(prompt)], [slots[row]]).logits
+        assert torch.equal(alone[0], together[row])
+
+
+@given(data=st.data())
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_prompt_fed_in_any_pieces_leaves_the_same_bits(forward: Forward, data: st.DataObject) -> None:
+    steps = NativeSteps(forward, CONTEXT)
+    length = data.draw(st.integers(2, 150))
+    cuts = sorted(data.draw(st.sets(st.integers(1, length - 1), max_size=6)) | {0, length})
+    slot, line, prompt = data.draw(st.integers(0, 7)), data.draw(st.integers(0, LINES - 1)), tokens(length)
+    steps.feed([3], [prompt], [0], [slot])
+    whole = [each[3, :, :length].clone() for each in forward.cache.lines(0)]
+    for start, end in pairwise(cuts):
+        steps.feed([line], [prompt[start:end]], [start], [slot])
+    for ours, theirs in zip(forward.cache.lines(0), whole, strict=True):
+        assert torch.equal(ours[line, :, :length], theirs)
+
+
+def test_the_number_of_threads_changes_no_bit(forward: Forward) -> None:
+    steps, before, said = NativeSteps(forward, CONTEXT), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3, 7):
+            torch.set_num_threads(threads)
+            steps.feed(range(9), [tokens(20, line) for line in range(9)], [0] * 9, [slot % 8 for slot in range(9)])
+            said.append(steps.step(tokens(9), [20] * 9, [slot % 8 for slot in range(9)]).logits)
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(each, said[0]) for each in said)
+
+
+def test_numbers_that_overflow_spoil_their_own_row_alone(forward: Forward, engine: LocalEngine) -> None:
+    steps, layer = NativeSteps(forward, CONTEXT), next(iter(engine._bank.layers.values()))
+    slots = [0, 3, 5]
+    plain = steps.step([5, 6, 7], [0, 0, 0], slots)
+    kept = layer.scale[3].clone()
+    try:
+        layer.scale[3].fill_(float("inf"))
+        spoilt = steps.step([5, 6, 7], [0, 0, 0], slots)
+    finally:
+        layer.scale[3].copy_(kept)
+    assert list(spoilt.finite) == [True, False, True]
+    for row in (0, 2):
+        assert torch.equal(spoilt.logits[row], plain.logits[row])
+    assert torch.equal(steps.step([5, 6, 7], [0, 0, 0], slots).logits, plain.logits)  # the line is as new
+
+
+def test_the_first_of_equal_logits_is_the_best(forward: Forward) -> None:
+    head = forward.model.lm_head.weight
+    kept = head.detach().clone()
+    try:
+        with torch.no_grad():
+            head[[10, 399]] = head[int(NativeSteps(forward, CONTEXT).step([5], [0], [1]).best[0])].clone()
+            outcome = NativeSteps(forward, CONTEXT).step([5], [0], [1])
+            assert list(outcome.best) == outcome.logits.argmax(-1).tolist()
+    finally:
+        with torch.no_grad():
+            head.copy_(kept)
+
+
+def test_longer_lines_are_made_as_rows_get_there(engine: LocalEngine) -> None:
+    forward = Forward(engine._model, engine._bank, RowCache(3, CONTEXT))
+    with torch.inference_mode():
+        forward.reserve(1)
+        steps, whole = NativeSteps(forward, CONTEXT), fresh(engine)
+        steps.feed([0, 2], [tokens(60), tokens(200)], [0, 0], [1, 2])
+        steps.feed([2], [tokens(99, 1)], [200], [2])
+        whole.chunk([2], [tokens(200) + tokens(99, 1)], [0], [2])
+    for ours, theirs in zip(forward.cache.lines(0), whole.cache.lines(0), strict=True):
+        assert ours.shape[2] % 16 == 0
+        close(ours[2, :, :299], theirs[2, :, :299])
+
+
+def test_no_memory_is_an_error_and_the_next_step_is_exact(engine: LocalEngine) -> None:
+    steps = NativeSteps(fresh(engine), CONTEXT)
+    plain = steps.step([5], [0], [1]).logits
+    table = steps._table()
+    kept, table.feed_forward = table.feed_forward, 2**55
+    with pytest.raises(RuntimeError, match="no memory for a step of 1 token"):
+        steps.step([5], [0], [1])
+    table.feed_forward = kept
+    assert torch.equal(steps.step([5], [0], [1]).logits, plain)
+
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 400,
+    "hidden_size": 64,
+    "intermediate_size": 112,
+    "num_hidden_layers": 2,
+    "max_position_embeddings": 512,
+    "eos_token_id": 2,
+}
+KINDS: dict[str, Any] = {
+    "Llama": lambda: LlamaConfig(**SIZES, num_attention_heads=4, num_key_value_heads=4),
+    "Llama, scaled positions": lambda: LlamaConfig(
+        **SIZES,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        rope_parameters={
+            "rope_type": "llama3",
+            "rope_theta": 5e5,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 64,
+        },
+    ),
+    "Qwen2, biases": lambda: Qwen2Config(**SIZES, num_attention_heads=2, num_key_value_heads=2),
+    "Qwen3, five heads to one": lambda: Qwen3Config(
+        **SIZES, num_attention_heads=10, num_key_value_heads=2, head_dim=16
+    ),
+    "Qwen3, a head of its own": lambda: Qwen3Config(
+        **SIZES, num_attention_heads=3, num_key_value_heads=1, head_dim=48, tie_word_embeddings=False
+    ),
+    "Qwen3, an odd vocabulary": lambda: Qwen3Config(
+        **(SIZES | {"vocab_size": 411}), num_attention_heads=8, num_key_value_heads=1, head_dim=32
+    ),
+}
+CHANGES: dict[str, dict[str, Any]] = {
+    "all": {},
+    "some": {"target_modules": ["q_proj", "v_proj", "down_proj"]},
+    "thick": {"r": 20},
+    "LoRA": {"use_dora": False},
+}
+
+
+def model_of(config: Any, folder: Path) -> str:
+    """A random base of a kind, with the miniature's tokenizer; biases are not zero."""
+    tiny_base(folder)
+    torch.manual_seed(1)
+    model = AutoModelForCausalLM.from_config(config)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+    model.save_pretrained(folder)
+    return str(folder)
+
+
+def adapter_of(base: str, folder: Path, seed: int, changes: dict[str, Any]) -> Path:
+    options: dict[str, Any] = {"r": 4, "lora_alpha": 8, "use_dora": True, "target_modules": "all-linear"} | changes
+    torch.manual_seed(seed)
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(base), LoraConfig(**options, task_type="CAUSAL_LM"))
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.3)
+    adapted.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_models_of_llamas_kind_take_it_and_answer_as_transformers_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[[], Any], changes: dict[str, Any]
+) -> None:
+    base = model_of(kind(), tmp_path / "base")
+    arms = {each: adapter_of(base, tmp_path / each.slug, seed, changes) for seed, each in enumerate(ARMS[:3])}
+    requests = [asked(question, arm, Sampling(max_new_tokens=8)) for arm in MIXTURES[:4] for question in QUESTIONS]
+    said = []
+    for steps in (NativeSteps, Forward):
+        if steps is Forward:
+            monkeypatch.setattr("medinject_demo.engine.local.native_steps", lambda *given: None)
+        engine = LocalEngine.load(base, arms, device="cpu", max_rows=12, max_context=200)
+        assert isinstance(engine._batcher.steps, steps)
+        said.append([answer.text for answer in answers(engine, requests)])
+        engine.close()
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"dtype": "bf16"}, "bfloat16"),
+        ({"quantization": "int8"}, "quantised"),
+    ],
+)
+def test_what_it_does_not_compute_keeps_transformers_forward(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, options: dict[str, str], why: str
+) -> None:
+    base = tiny_base(tmp_path / "base")
+    with caplog.at_level(logging.WARNING):
+        engine = LocalEngine.load(
+            base, {ARMS[0]: tiny_adapter(base, tmp_path / "nat", ARMS[0])}, device="cpu", max_context=64, **options
+        )
+    assert isinstance(engine._batcher.steps, Forward)
+    assert why in caplog.text
+    (answer,) = answers(engine, [asked("Bonjour", ARMS[0], Sampling(max_new_tokens=3))])
+    assert answer.finish_reason is not FinishReason.ERROR
+    engine.close()
+
+
+@pytest.mark.parametrize("sizes", [{"head_dim": 8}, {"intermediate_size": 56}, {"hidden_act": "gelu"}], ids=str)
+def test_sizes_that_fit_no_vector_keep_transformers_forward(tmp_path: Path, sizes: dict[str, Any]) -> None:
+    given = SIZES | {"num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 16} | sizes
+    base = model_of(Qwen3Config(**given), tmp_path / "base")
+    adapter = adapter_of(base, tmp_path / "nat", 0, {})
+    engine = LocalEngine.load(base, {ARMS[0]: adapter}, device="cpu", max_rows=2, max_context=64)
+    assert isinstance(engine._batcher.steps, Forward)
+    engine.close()
+
+
+@pytest.mark.parametrize("wrong", [0.5, float("nan")])
+def test_a_library_that_computes_otherwise_is_not_taken(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wrong: float
+) -> None:
+    run = NativeSteps._run
+
+    def off(self: NativeSteps, given: torch.Tensor, wanted: int) -> tuple[torch.Tensor, torch.Tensor]:
+        logits, said = run(self, given, wanted)
+        return logits + wrong, said
+
+    forward = Forward(engine._model, engine._bank, RowCache(4, 64))
+    with torch.inference_mode():
+        assert native_steps(forward, 64) is not None
+        monkeypatch.setattr(NativeSteps, "_run", off)
+        assert native_steps(forward, 64) is None
+    assert "a quicker step is not taken" in caplog.text
+
+
+def test_swaps_while_rows_are_in_flight_are_exact(engine: LocalEngine, tmp_path: Path) -> None:
+    """A new slot moves the stacks; rows in flight go on with the numbers that they had."""
+    base = engine._base.name
+    long = [asked(question, ARMS[0], Sampling(max_new_tokens=60)) for question in QUESTIONS]
+    expected = [answer.text for answer in answers(engine, long)]
+    other = replace(asked(QUESTIONS[0], ARMS[1]), sampling=Sampling(max_new_tokens=8))
+    after = answers(engine, [other])[0].text
+    events = engine.stream(long)
+    kept = [next(events)]
+    engine.swap(ARMS[0], tiny_adapter(base, tmp_path / "other", ARMS[1]))
+    kept += list(events)
+    said = ["".join(getattr(event, "text", "") for event in kept if event.row == row) for row in range(len(long))]
+    assert said == expected
+    assert answers(engine, [replace(other, mixture=ARMS[0])])[0].text == after
+    engine.swap(ARMS[0], tiny_adapter(base, tmp_path / "same", ARMS[0]))
