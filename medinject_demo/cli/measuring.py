@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from .family import nothing_before, without_bars
 
 BENCH_LINES = (
-    *("base-batch", "plain-batch", "peft-sequential", "peft-mixed", "switch", "visitors", "join", "memory"),
+    *("base-batch", "plain-batch", "quicker", "peft-sequential", "peft-mixed", "switch", "visitors", "join", "memory"),
     *("quantised", "step", "answers", "rows", "load"),
 )
 """As in engine/bench/run.py, which a list of options must not import; a test holds the two together."""

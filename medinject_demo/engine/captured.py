@@ -124,6 +124,12 @@ class CapturedSteps:
             for power in range((self._most_rows - 1).bit_length() + 1):
                 self._captured(*self._shape(1 << power, longest))
 
+    def use_transformers(self) -> None:
+        """Capture transformers' own code from now on."""
+        self._settle()
+        self._route, self._stride = PlainRoute(self._forward), STRIDE
+        self._forget_runs()
+
     @property
     def _state(self) -> tuple[int, int]:
         """What a captured run reads: it is void where either has changed."""

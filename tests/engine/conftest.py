@@ -32,16 +32,22 @@ def oracle(base: str, folders: dict[Mixture, Path]) -> SequentialArms:
 
 
 @pytest.fixture(params=["native", "transformers"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How an engine that is loaded computes: by the library that is made here, or where there is none."""
-    if request.param == "transformers":
-        monkeypatch.setattr("medinject_demo.engine.local.native_steps", lambda *given: None)
+def way(request: pytest.FixtureRequest) -> str:
+    """By what an engine computes: the library that is made here, or transformers, as where none can be made."""
     return str(request.param)
+
+
+def by(way: str, engine: LocalEngine) -> LocalEngine:
+    """An engine that computes that way."""
+    assert isinstance(engine._batcher.steps, NativeSteps)
+    if way == "transformers":
+        engine.use_transformers()
+        assert isinstance(engine._batcher.steps, Forward)
+    return engine
 
 
 @pytest.fixture
 def engine(way: str, base: str, folders: dict[Mixture, Path]) -> Iterator[LocalEngine]:
-    engine = LocalEngine.load(base, folders, device="cpu", max_rows=6, max_context=200)
-    assert isinstance(engine._batcher.steps, NativeSteps if way == "native" else Forward)
+    engine = by(way, LocalEngine.load(base, folders, device="cpu", max_rows=6, max_context=200))
     yield engine
     engine.close()

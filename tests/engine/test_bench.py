@@ -150,6 +150,7 @@ class TestLines:
         agreed = [line for line in report.tables[0].lines if "answers equal" in line.what]
         assert [(line.name, line.measured, line.met) for line in agreed] == [
             ("plain-batch", 8, True),
+            ("quicker", 8, True),
             ("peft-sequential", 8, True),
         ]
 

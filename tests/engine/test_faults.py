@@ -19,6 +19,7 @@ from medinject_demo.engine.local import LocalEngine
 from medinject_demo.errors import InvalidValue, ModelError
 from tests.tiny import tiny_adapter, tiny_base
 
+from .conftest import by
 from .laws import QUESTIONS, asked
 from .watched import Watched, watch
 
@@ -37,7 +38,7 @@ def folders(base: str, tmp_path: Path) -> dict[Mixture, Path]:
 
 @pytest.fixture
 def engine(way: str, base: str, folders: dict[Mixture, Path]) -> Iterator[LocalEngine]:
-    engine = LocalEngine.load(base, folders, device="cpu", max_rows=3, max_context=200)
+    engine = by(way, LocalEngine.load(base, folders, device="cpu", max_rows=3, max_context=200))
     yield engine
     engine.close()
 

@@ -100,6 +100,9 @@ def test_an_engine_takes_the_fused_route_and_answers_as_before(engine: LocalEngi
         batcher.between_steps(steps.warm)
         assert type(steps._route).__name__ == "FusedRoute"
         assert [answer.text for answer in answers(engine, requests)] == plain
+        batcher.between_steps(steps.use_transformers)
+        assert isinstance(steps._route, PlainRoute)
+        assert [answer.text for answer in answers(engine, requests)] == plain
     finally:
         batcher.steps = before
 

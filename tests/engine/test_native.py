@@ -259,20 +259,17 @@ def adapter_of(base: str, folder: Path, seed: int, changes: dict[str, Any]) -> P
 @pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_models_of_llamas_kind_take_it_and_answer_as_transformers_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[[], Any], changes: dict[str, Any]
+    tmp_path: Path, kind: Callable[[], Any], changes: dict[str, Any]
 ) -> None:
     base = model_of(kind(), tmp_path / "base")
     arms = {each: adapter_of(base, tmp_path / each.slug, seed, changes) for seed, each in enumerate(ARMS[:3])}
     requests = [asked(question, arm, Sampling(max_new_tokens=8)) for arm in MIXTURES[:4] for question in QUESTIONS]
-    said = []
-    for steps in (NativeSteps, Forward):
-        if steps is Forward:
-            monkeypatch.setattr("medinject_demo.engine.local.native_steps", lambda *given: None)
-        engine = LocalEngine.load(base, arms, device="cpu", max_rows=12, max_context=200)
-        assert isinstance(engine._batcher.steps, steps)
-        said.append([answer.text for answer in answers(engine, requests)])
-        engine.close()
-    assert said[0] == said[1]
+    engine = LocalEngine.load(base, arms, device="cpu", max_rows=12, max_context=200)
+    assert isinstance(engine._batcher.steps, NativeSteps)
+    ours = [answer.text for answer in answers(engine, requests)]
+    engine.use_transformers()
+    assert ours == [answer.text for answer in answers(engine, requests)]
+    engine.close()
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from .subject import MINIATURE, MODELS, RANDOM_4B, SHAPES, Miniature, Subject, m
 LINES: Final[dict[str, Callable[[Stage], list[Line]]]] = {
     "base-batch": speed.base_batch,
     "plain-batch": speed.plain_batch,
+    "quicker": speed.quicker,
     "peft-sequential": speed.peft_sequential,
     "peft-mixed": speed.peft_mixed,
     "switch": speed.switch,

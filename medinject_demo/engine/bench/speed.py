@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from ...domain import BASE
 from ..base import Delta, Event, Finished, Request
@@ -42,6 +43,27 @@ def plain_batch(stage: Stage) -> list[Line]:
     return [
         Line("plain-batch", what, times.ratio("arms", "generate"), samples=times.seconds),
         agreement(stage, "plain-batch", "the base's rows", said_by(engine, base), times.last["generate"]),
+    ]
+
+
+def quicker(stage: Stage) -> list[Line]:
+    """Eight rows beside the same rows through transformers' forward, all else alike."""
+    engine, work = stage.engine, stage.work
+    plain: Any = stage.load(work.rows, work.context)
+    try:
+        plain.use_transformers()
+        arms = stage.requests(stage.arms(work.rows))
+        times = side_by_side(
+            {"ours": lambda: said_by(engine, arms), "transformers": lambda: said_by(plain, arms)},
+            stage.repeats,
+            stage.clock,
+        )
+    finally:
+        plain.close()
+    what = f"{work.rows} DoRA rows, times faster than by transformers' forward in the same engine"
+    return [
+        Line("quicker", what, times.ratio("transformers", "ours"), "x", samples=times.seconds),
+        agreement(stage, "quicker", "DoRA rows", times.last["ours"], times.last["transformers"]),
     ]
 
 
