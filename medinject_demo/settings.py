@@ -67,7 +67,7 @@ class Settings:
         default="none",
         metadata={
             "variable": "MEDINJECT_QUANTIZATION",
-            "help": "weights of the base: `none` (as they are), `int8` or `int4`",
+            "help": "weights of the base: `none` (as they are), `int8` or `int4`; on a processor they save no time",
         },
     )
     secret: str = field(

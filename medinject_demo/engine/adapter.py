@@ -44,6 +44,17 @@ REFUSED: Final = {
 }
 """Settings of peft that change what an adapter computes, and the value with which they do not."""
 
+HARMLESS: Final = frozenset(
+    (
+        *("alpha_pattern", "auto_mapping", "base_model_name_or_path", "corda_config", "ensure_weight_tying"),
+        *("eva_config", "exclude_modules", "inference_mode", "init_lora_weights", "layers_pattern"),
+        *("layers_to_transform", "loftq_config", "lora_alpha", "lora_dropout", "lora_ga_config", "megatron_core"),
+        *("peft_type", "peft_version", "qalora_group_size", "r", "rank_pattern", "revision", "runtime_config"),
+        *("target_modules", "task_type", "use_dora", "use_rslora"),
+    )
+)
+"""Settings of peft 0.21 that are read here, or that say how an adapter was made; another, where set, may do more."""
+
 FAITHFUL_STARTS: Final = ("gaussian", "orthogonal", "eva")
 """Named initialisations that leave the base's weights alone; PiSSA, OLoRA and their like subtract from them."""
 
@@ -123,11 +134,28 @@ def read_adapter(folder: Path, shapes: Shapes) -> Adapter:
 def _config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise _unreadable(folder, f"{CONFIG}: {first_line(error)}") from error
     if not isinstance(config, dict):
         raise _unreadable(folder, f"{CONFIG} that is no JSON object")
-    return {"r": 8, "lora_alpha": 8} | config  # peft's own defaults
+    config = {"r": 8, "lora_alpha": 8} | config  # peft's own defaults
+    for name, kinds in (("r", int), ("lora_alpha", (int, float))):
+        values = {name: config[name]} | _pattern(folder, config, {"r": "rank_pattern"}.get(name, "alpha_pattern"))
+        for where, value in values.items():
+            if not isinstance(value, kinds) or isinstance(value, bool) or not 0 < value < math.inf:
+                raise _unreadable(folder, f"{CONFIG} with {value!r} for {where}, where a number above 0 belongs")
+    return config
+
+
+def _pattern(folder: Path, config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Numbers by regular expressions of modules' names, as peft has them; none where there are none."""
+    pattern = config.get(name) or {}
+    try:
+        for each in pattern:
+            re.compile(each)
+        return {f"{each} in {name}": pattern[each] for each in pattern}
+    except (re.error, TypeError) as error:
+        raise _unreadable(folder, f"{CONFIG} whose {name} holds no regular expressions: {first_line(error)}") from error
 
 
 def _refuse(folder: Path, config: Mapping[str, Any]) -> None:
@@ -155,6 +183,15 @@ def _refuse(folder: Path, config: Mapping[str, Any]) -> None:
                 expected=f"{name} = {harmless!r}",
                 got=repr(value),
                 remedy="It would not be served exactly; merge it into its base instead.",
+            )
+
+    for name in sorted(config.keys() - REFUSED.keys() - HARMLESS):
+        if config[name]:
+            raise ModelError.of(
+                f"adapter {str(folder)!r}",
+                expected="settings of peft that are known here",
+                got=f"{name} = {config[name]!r}",
+                remedy="It may not be served exactly; merge it into its base instead.",
             )
 
 

@@ -145,6 +145,8 @@ class AdapterBank:
         for family in _families(linears):
             self._bank(model, {name: linears[name] for name in family}, list(linears))
         self._top = BASE_SLOT
+        self.generation = 0
+        """Grows where stacks are made anew: addresses from before are then void."""
 
     @property
     def top(self) -> int:
@@ -200,11 +202,14 @@ class AdapterBank:
         """Memory for at least so many adapters; those that are there are copied."""
         if adapters <= self._adapters:
             return
+        downs = {layer.shared: _longer(layer.shared.down, adapters) for layer in self.layers.values()}
+        ups = {layer: _longer(layer.up, adapters) for layer in self.layers.values()}
+        for shared, down in downs.items():  # all have room now: none is left behind
+            shared.down = down
+        for layer, up in ups.items():
+            layer.up = up
         self._adapters = adapters
-        for shared in {layer.shared for layer in self.layers.values()}:
-            shared.down = _longer(shared.down, adapters)
-        for layer in self.layers.values():
-            layer.up = _longer(layer.up, adapters)
+        self.generation += 1
 
     def _bank(self, model: Any, family: Mapping[str, Any], order: Sequence[str]) -> None:
         """Put banked layers in place of linear ones that share an input; ``order`` is that of the scales."""

@@ -20,6 +20,7 @@ import torch
 from ..domain import FinishReason
 from ..errors import ModelError
 from .decode import next_tokens
+from .device import is_out_of_memory
 from .lines import Lines
 from .room import Room
 from .rows import Call, Row
@@ -154,7 +155,7 @@ class Batcher:
         try:
             future.set_result(job())
         except BaseException as error:  # whoever waits for it gets it
-            future.set_exception(error)
+            future.set_exception(_in_a_sentence(error))
 
     def _drop_cancelled(self) -> None:
         for call, row in [pair for pair in self._rows if pair[0].cancelled]:
@@ -239,3 +240,12 @@ class Batcher:
     def _leave(self, call: Call, row: Row, reason: FinishReason, error: str = "") -> None:
         self._rows.leave(row)
         call.finish(row, reason, error)
+
+
+def _in_a_sentence(error: BaseException) -> BaseException:
+    if not is_out_of_memory(error):
+        return error
+    remedy = "Try again when fewer answers are under way, or ask for less at once."
+    told = ModelError.of("engine", expected="memory for it", got="none left", remedy=remedy)
+    told.__cause__ = error
+    return told

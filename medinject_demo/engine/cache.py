@@ -59,9 +59,15 @@ class RowCache:
         """Write a forward's keys and values, (rows, heads, tokens, width), and give back all that its rows have."""
         span = self._span
         assert span is not None, "at() comes first"
+        if layer not in self._keys:
+            length = self._length(SMALLEST, span.longest)
+            self._keys[layer], self._values[layer] = (
+                new.new_zeros(self.count, new.shape[1], length, new.shape[3]) for new in (keys, values)
+            )
+            self.generation += 1
+        self._extend(layer, span.longest)
         stored = []
-        for store, new in ((self._keys, keys), (self._values, values)):
-            lines = self._room(store, layer, new, span.longest)
+        for lines, new in zip(self.lines(layer), (keys, values), strict=True):
             lines[self._index, :, span.positions] = new.transpose(1, 2)
             stored.append(lines[:, :, : span.longest][span.lines])
         return stored[0], stored[1]
@@ -76,9 +82,8 @@ class RowCache:
 
     def extend(self, tokens: int) -> None:
         """Make every line at least so long; they must have been made."""
-        for store in (self._keys, self._values):
-            for layer, held in store.items():
-                self._room(store, layer, held, tokens)
+        for layer in self._keys:
+            self._extend(layer, tokens)
 
     def move(self, source: int, target: int) -> None:
         """Copy a line over another."""
@@ -101,18 +106,20 @@ class RowCache:
             for lines in store.values():
                 lines.nan_to_num_()
 
-    def _room(self, store: dict[int, Tensor], layer: int, like: Tensor, longest: int) -> Tensor:
-        """The layer's lines, made or grown so that so many tokens fit."""
-        held = store.get(layer)
-        if held is not None and held.shape[2] >= longest:
-            return held
-        tokens = held.shape[2] if held is not None else SMALLEST
-        while tokens < longest:
-            tokens *= 2
-        tokens = max(-(-longest // MULTIPLE) * MULTIPLE, min(tokens, self._longest))
-        grown = like.new_zeros(self.count, like.shape[1], tokens, like.shape[3])
-        if held is not None:
-            grown[:, :, : held.shape[2]] = held
-        store[layer] = grown
+    def _extend(self, layer: int, tokens: int) -> None:
+        """Keys and values of a layer, both or neither: where there is no room, layers may be of two lengths."""
+        if self._keys[layer].shape[2] >= tokens:
+            return
+        self._keys[layer], self._values[layer] = (self._longer(held, tokens) for held in self.lines(layer))
         self.generation += 1
-        return grown
+
+    def _longer(self, held: Tensor, tokens: int) -> Tensor:
+        longer = held.new_zeros(*held.shape[:2], self._length(held.shape[2], tokens), held.shape[3])
+        longer[:, :, : held.shape[2]] = held
+        return longer
+
+    def _length(self, held: int, tokens: int) -> int:
+        """Tokens of a line that held so many: doubled until so many fit, but no longer than a row may be."""
+        while held < tokens:
+            held *= 2
+        return max(-(-tokens // MULTIPLE) * MULTIPLE, min(held, self._longest))

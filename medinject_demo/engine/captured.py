@@ -131,9 +131,9 @@ class CapturedSteps:
         self._forget_runs()
 
     @property
-    def _state(self) -> tuple[int, int]:
-        """What a captured run reads: it is void where either has changed."""
-        return self._forward.cache.generation, self._forward.bank.top
+    def _state(self) -> tuple[int, int, int]:
+        """What a captured run reads: it is void where any has changed."""
+        return self._forward.cache.generation, self._forward.bank.generation, self._forward.bank.top
 
     def _begun(self, asked: Asked) -> Flight:
         """A step of these rows, from the host's numbers."""

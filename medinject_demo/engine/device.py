@@ -82,6 +82,13 @@ def free_memory(device: torch.device) -> int | None:
     return int(torch.cuda.mem_get_info(device)[0])
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """True where memory has run out: a GPU's, Python's, or the processor's as torch says it."""
+    from torch import OutOfMemoryError
+
+    return isinstance(error, (OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
 def return_freed() -> None:
     """Give back to the system what was freed and the C library keeps for later, where it can be told to (glibc)."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None

@@ -72,7 +72,7 @@ class LocalEngine:
         *,
         device: str = "auto",
         dtype: str = "auto",
-        quantization: str = "none",
+        quantization: str | None = None,
         max_rows: int = 64,
         max_context: int | None = None,
     ) -> LocalEngine:
@@ -86,13 +86,14 @@ class LocalEngine:
                 no room for what was asked.
             InvalidValue: a setting is none of those that are known.
         """
-        require_quantization(quantization)
+        held = quantization or "none"
+        require_quantization(held)
         wanted = Room(max_rows, CONTEXT if max_context is None else max_context)
         for name, given in (("max_rows", wanted.rows), ("max_context", wanted.context)):
             if given < 1:
                 raise InvalidValue.of(name, expected="at least 1", got=str(given))
         where = device_of(device)
-        prepared = prepare(base, adapters, where, dtype_of(dtype, where), quantization)
+        prepared = prepare(base, adapters, where, dtype_of(dtype, where), held)
         rank = max(LOWEST_RANK, prepared.rank)
         # the quicker steps take powers of two on a GPU, and on a processor multiples of its vectors
         rank = 1 << (rank - 1).bit_length() if where.type == "cuda" else -(-rank // LOWEST_RANK) * LOWEST_RANK

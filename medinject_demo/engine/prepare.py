@@ -56,6 +56,7 @@ def prepare(
     model: Any
     model, tokenizer = load_base(name)  # in evaluation mode
     model.requires_grad_(False)
+    _require_finite(name, model)
     shrinks = quantization != "none" or model.dtype.itemsize > precision.itemsize
     move(model, torch.device("cpu") if shrinks else device)
     base, shapes = Base.of(name, model, str(device)), shapes_of(model)
@@ -72,6 +73,18 @@ def prepare(
     if device.type == "cpu" and precision == torch.float32 and quantization == "none":
         expect_few_rows(model)
     return Prepared(model, tokenizer, base, shapes, scales, rank)
+
+
+def _require_finite(name: str, model: Any) -> None:
+    """Raises ModelError where a weight is no number: every answer would fail, or be noise."""
+    for where, weight in model.named_parameters():
+        if not torch.isfinite(weight.sum(dtype=torch.float32)) and not torch.isfinite(weight).all():
+            raise ModelError.of(
+                f"base {name!r}",
+                expected="weights that are finite numbers",
+                got=f"others in {where}",
+                remedy="Fetch it again: its files are damaged, or it was saved after a training that failed.",
+            )
 
 
 def read_for(base: Base, folder: Path, shapes: Shapes) -> Adapter:

@@ -251,3 +251,57 @@ def test_a_base_that_looks_less_far_back_than_its_context_is_refused(
             require_full_attention(config, base, 200)
     else:
         require_full_attention(config, base, 200)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"lora_alpha": None}, "with None for lora_alpha, where a number above 0 belongs"),
+        ({"lora_alpha": "seize"}, "with 'seize' for lora_alpha"),
+        ({"r": 0}, "with 0 for r,"),
+        ({"rank_pattern": ["q_proj"]}, "holds no regular expressions"),
+        ({"rank_pattern": {"(": 4}}, "holds no regular expressions"),
+        ({"rank_pattern": {"q_proj": 2.5}}, "with 2.5 for q_proj in rank_pattern"),
+        ({"alpha_pattern": {"q_proj": float("inf")}}, "with inf for q_proj in alpha_pattern"),
+        ({"use_new_thing": True}, "expected settings of peft that are known here, got use_new_thing = True"),
+    ],
+)
+def test_an_adapter_whose_settings_are_odd_is_refused_in_a_sentence(
+    base: str, folders: dict[Mixture, Path], changes: dict[str, object], said: str
+) -> None:
+    path = folders[NAT] / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ModelError) as told:
+        LocalEngine.load(base, {NAT: folders[NAT]}, device="cpu")
+    assert said in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_settings_that_say_nothing_are_no_reason_to_refuse(base: str, folders: dict[Mixture, Path]) -> None:
+    path = folders[NAT] / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"enable_lora": None, "use_new_thing": False}))
+    LocalEngine.load(base, {NAT: folders[NAT]}, device="cpu", max_rows=1, max_context=64).close()
+
+
+@pytest.mark.parametrize("content", [b"", b"not safetensors", b"\xff" * 64, b"PK\x03\x04" + b"\0" * 100])
+def test_weights_that_are_no_safetensors_are_refused(base: str, folders: dict[Mixture, Path], content: bytes) -> None:
+    (folders[NAT] / "adapter_model.safetensors").write_bytes(content)
+    with pytest.raises(ModelError, match="expected a whole PEFT folder"):
+        LocalEngine.load(base, {NAT: folders[NAT]}, device="cpu")
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_base_that_holds_what_is_no_number_is_refused(tmp_path: Path, wrong: float) -> None:
+    base = tiny_base(tmp_path / "base")
+    weights = load_file(tmp_path / "base" / "model.safetensors")
+    name = next(each for each in weights if "down_proj" in each)
+    weights[name][3, 5] = wrong
+    save_file(weights, tmp_path / "base" / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=f"expected weights that are finite numbers, got others in {name}"):
+        LocalEngine.load(base, {}, device="cpu")
+
+
+def test_no_quantisation_is_also_none(base: str) -> None:
+    engine = LocalEngine.load(base, {}, device="cpu", quantization=None, max_rows=1, max_context=64)
+    assert engine.precision == "cpu float32"
+    engine.close()

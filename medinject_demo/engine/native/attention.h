@@ -33,7 +33,7 @@ static void remembered(const Work *work, const Layer *layer) {
         for (whole head = 0; head < model->heads; head++)
             turned(model, given + head * width, layer->queries, position, given + head * width);
         for (whole head = 0; head < model->kv_heads; head++) {
-            whole place = ((work->batch->lines[token] * model->kv_heads + head) * model->room + position) * width;
+            whole place = ((work->batch->lines[token] * model->kv_heads + head) * layer->room + position) * width;
             turned(model, given + queries + head * width, layer->keys, position, layer->past_keys + place);
             memcpy(layer->past_values + place, given + queries + keys + head * width, sizeof(float) * width);
         }
@@ -89,7 +89,7 @@ static void weighted_all(const float *weights, const float *values, whole seen, 
 static void looked(const Work *work, const Layer *layer, whole token, whole kept, whole first, whole heads) {
     const Model *model = work->model;
     whole width = model->width, seen = work->batch->positions[token] + 1, padded = rounded(seen, LANES), step;
-    whole line = (work->batch->lines[token] * model->kv_heads + kept) * model->room * width;
+    whole line = (work->batch->lines[token] * model->kv_heads + kept) * layer->room * width;
     float *asked = work->own, *scores = asked + width * HEADS;
     for (whole head = 0; head < HEADS; head++)
         for (whole place = 0; place < width; place++)

@@ -144,8 +144,9 @@ static whole own(const Model *model, const Batch *batch) {
 }
 
 /* 0 where done, 1 where there was no memory; nothing is remembered then. */
-int step(const Model *model, const Batch *batch, int threads) {
+int step(const Model *model, Batch *batch, int threads) {
     Crew crew = {.size = 0};
+    long long since = now();
     Work common = {.model = model, .batch = batch, .crew = &crew};
     whole each = own(model, batch), shared = laid_out(&common, 0) - (float *)0;
     float *room = aligned_alloc(LINE, sizeof(float) * (shared + threads * each));
@@ -164,6 +165,7 @@ int step(const Model *model, const Batch *batch, int threads) {
             crew.size = omp_get_num_threads();
             forward(&work);
         }
+        batch->idle = (double)crew.slept / (double)(now() - since) / (double)more(crew.size - 1, 1);
     }
     free(room);
     free(common.runs);

@@ -11,11 +11,13 @@ from ctypes import POINTER, c_int, pointer
 import torch
 from torch import Tensor
 
+from ..device import host
 from ..outcome import Outcome
 from ..parts import layers_of
 from ..routes import Rows
 from ..steps import Forward
 from .build import library
+from .pace import Pace
 from .tables import BatchTable, ModelTable, address, require_fits, table_of
 
 
@@ -37,6 +39,7 @@ class NativeSteps:
         require_fits(self._model, self._layers)
         self._step = library().step
         self._step.argtypes = [POINTER(ModelTable), POINTER(BatchTable), c_int]
+        self._pace = Pace(min(torch.get_num_threads(), host().cores))
         self._known: tuple[tuple[int, int], ModelTable] | None = None
 
     def feed(
@@ -71,13 +74,14 @@ class NativeSteps:
         logits = torch.empty(wanted, self._model.lm_head.weight.shape[0])
         said = torch.empty(2, wanted, dtype=torch.long)
         batch = BatchTable(given.shape[1], wanted, *(address(each) for each in (*given, logits, *said)))
-        if self._step(pointer(self._table()), pointer(batch), torch.get_num_threads()):
+        if self._step(pointer(self._table()), pointer(batch), self._pace.threads):
             raise RuntimeError(f"no memory for a step of {given.shape[1]} tokens")
+        self._pace.after(batch.idle)
         return logits, said
 
     def _table(self) -> ModelTable:
         """Looked up anew where addresses may have changed."""
-        state = self._cache.generation, self._bank.top
+        state = self._cache.generation, self._bank.generation
         if self._known is None or self._known[0] != state:
             self._known = state, table_of(self._model, self._layers, self._cache)
         return self._known[1]

@@ -21,11 +21,12 @@ typedef struct {
     Norm first, second, queries, keys; /* of heads where their weights are not null */
     Family joined, output, gated, down;
     float *past_keys, *past_values; /* (lines, kv_heads, room, width) */
+    whole room;
 } Layer;
 
 typedef struct {
     const Layer *layers;
-    whole count, hidden, heads, kv_heads, width, feed_forward, vocabulary, rank, scales, room;
+    whole count, hidden, heads, kv_heads, width, feed_forward, vocabulary, rank, scales;
     const float *embedding, *head, *cosines, *sines; /* (vocabulary, hidden) twice, (positions, width) twice */
     Norm norm;
     float scaling;
@@ -36,6 +37,7 @@ typedef struct {
     const whole *tokens, *positions, *lines, *slots;
     float *logits;        /* (wanted, vocabulary) */
     whole *best, *finite; /* (wanted) */
+    double idle;          /* of the time of all threads but one, the share that they slept: told at the end */
 } Batch;
 
 /* (tokens, width). */

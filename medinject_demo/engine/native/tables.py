@@ -6,7 +6,7 @@ Knows nothing of rows' texts, nor of what is computed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ctypes import POINTER, Structure, c_float, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_double, c_float, c_int64, c_void_p
 from typing import Any, ClassVar, Final
 
 import torch
@@ -56,6 +56,7 @@ class LayerTable(Structure):
         *_all(Norm, "first", "second", "queries", "keys"),
         *_all(Family, "joined", "output", "gated", "down"),
         *_all(c_void_p, "past_keys", "past_values"),
+        ("room", c_int64),
     ]
 
 
@@ -65,7 +66,7 @@ class ModelTable(Structure):
     _fields_: ClassVar[_Fields] = [
         ("layers", POINTER(LayerTable)),
         *_all(c_int64, "count", "hidden", "heads", "kv_heads", "width", "feed_forward", "vocabulary"),
-        *_all(c_int64, "rank", "scales", "room"),
+        *_all(c_int64, "rank", "scales"),
         *_all(c_void_p, "embedding", "head", "cosines", "sines"),
         ("norm", Norm),
         ("scaling", c_float),
@@ -78,6 +79,7 @@ class BatchTable(Structure):
     _fields_: ClassVar[_Fields] = [
         *_all(c_int64, "count", "wanted"),
         *_all(c_void_p, "tokens", "positions", "lines", "slots", "logits", "best", "finite"),
+        ("idle", c_double),
     ]
 
 
@@ -97,7 +99,6 @@ def table_of(model: Any, layers: Sequence[Layer], cache: RowCache) -> ModelTable
         head.shape[0],
         banked[0].up.shape[1] if banked else 0,
         banked[0].scale.stride(0) if banked else 0,
-        cache.lines(0)[0].shape[2],
         *(address(each) for each in (model.model.embed_tokens.weight, head, *heads.turns)),
         _norm(model.model.norm),
         heads.scaling,
@@ -112,7 +113,8 @@ def address(tensor: Tensor | None) -> int | None:
 def _layer(layer: Layer, keys: Tensor, values: Tensor) -> LayerTable:
     norms = [_norm(each) for each in layer.heads.norms or ()] or [Norm(), Norm()]
     families = [_family(each) for each in (layer.joined, (layer.output,), (layer.gate, layer.up), (layer.down,))]
-    return LayerTable(_norm(layer.first), _norm(layer.second), *norms, *families, address(keys), address(values))
+    past = address(keys), address(values), keys.shape[2]
+    return LayerTable(_norm(layer.first), _norm(layer.second), *norms, *families, *past)
 
 
 def _norm(norm: Any) -> Norm:
