@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def load_base(base: str, attention: str = "sdpa") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_base(base: str, attention: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a base and its tokenizer, in the precision it is stored in.
 
     Raises:

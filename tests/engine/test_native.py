@@ -15,7 +15,16 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma2Config,
+    GraniteConfig,
+    LlamaConfig,
+    MistralConfig,
+    Olmo2Config,
+    Qwen2Config,
+    Qwen3Config,
+)
 
 from medinject_demo.domain import ARMS, MIXTURES, FinishReason, Mixture, Sampling
 from medinject_demo.engine.base import answers
@@ -25,6 +34,7 @@ from medinject_demo.engine.native import native_steps
 from medinject_demo.engine.native.build import library
 from medinject_demo.engine.native.step import NativeSteps
 from medinject_demo.engine.outcome import told
+from medinject_demo.engine.sequential import SequentialArms
 from medinject_demo.engine.steps import Forward
 from tests.tiny import tiny_adapter, tiny_base
 
@@ -214,6 +224,7 @@ KINDS: dict[str, Any] = {
             "original_max_position_embeddings": 64,
         },
     ),
+    "Mistral": lambda: MistralConfig(**SIZES, num_attention_heads=4, num_key_value_heads=2),
     "Qwen2, biases": lambda: Qwen2Config(**SIZES, num_attention_heads=2, num_key_value_heads=2),
     "Qwen3, five heads to one": lambda: Qwen3Config(
         **SIZES, num_attention_heads=10, num_key_value_heads=2, head_dim=16
@@ -256,20 +267,42 @@ def adapter_of(base: str, folder: Path, seed: int, changes: dict[str, Any]) -> P
     return folder
 
 
+OTHERS: dict[str, Any] = {
+    "Gemma2, norms between": lambda: Gemma2Config(**SIZES, num_attention_heads=4, num_key_value_heads=2, head_dim=16),
+    "Olmo2, norms behind": lambda: Olmo2Config(**SIZES, num_attention_heads=4, num_key_value_heads=2),
+    "Granite, numbers of its own": lambda: GraniteConfig(
+        **SIZES, num_attention_heads=4, num_key_value_heads=2, embedding_multiplier=12.0, residual_multiplier=0.22
+    ),
+}
+
+
+def expect_peft(base: str, root: Path, changes: dict[str, Any], steps: type) -> None:
+    """An engine of a base feeds its rows by these steps, and all answers are peft's own."""
+    arms = {each: adapter_of(base, root / each.slug, seed, changes) for seed, each in enumerate(ARMS[:3])}
+    engine = LocalEngine.load(base, arms, device="cpu", max_rows=12, max_context=200)
+    assert isinstance(engine._batcher.steps, steps)
+    requests = [asked(question, arm, Sampling(max_new_tokens=8)) for arm in MIXTURES[:4] for question in QUESTIONS]
+    ours = [answer.text for answer in answers(engine, requests)]
+    engine.close()
+    oracle = SequentialArms(base, arms)
+    conversations = [[{"role": "user", "content": question}] for question in QUESTIONS]
+    theirs = [each.text.rstrip("\ufffd") for arm in MIXTURES[:4] for each in oracle.answers(arm, conversations, 8)]
+    assert ours == theirs
+
+
 @pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_models_of_llamas_kind_take_it_and_answer_as_transformers_does(
+def test_models_of_llamas_kind_take_it_and_answer_as_peft_does(
     tmp_path: Path, kind: Callable[[], Any], changes: dict[str, Any]
 ) -> None:
-    base = model_of(kind(), tmp_path / "base")
-    arms = {each: adapter_of(base, tmp_path / each.slug, seed, changes) for seed, each in enumerate(ARMS[:3])}
-    requests = [asked(question, arm, Sampling(max_new_tokens=8)) for arm in MIXTURES[:4] for question in QUESTIONS]
-    engine = LocalEngine.load(base, arms, device="cpu", max_rows=12, max_context=200)
-    assert isinstance(engine._batcher.steps, NativeSteps)
-    ours = [answer.text for answer in answers(engine, requests)]
-    engine.use_transformers()
-    assert ours == [answer.text for answer in answers(engine, requests)]
-    engine.close()
+    expect_peft(model_of(kind(), tmp_path / "base"), tmp_path, changes, NativeSteps)
+
+
+@pytest.mark.parametrize("kind", OTHERS.values(), ids=OTHERS)
+def test_models_of_another_kind_keep_transformers_forward_and_answer_as_peft_does(
+    tmp_path: Path, kind: Callable[[], Any]
+) -> None:
+    expect_peft(model_of(kind(), tmp_path / "base"), tmp_path, {}, Forward)
 
 
 @pytest.mark.parametrize(
