@@ -183,8 +183,12 @@ def _require_whole(end: Finished, request: Request) -> None:
 
 
 def quiet() -> None:
-    """No progress bars of loading: a table is printed."""
+    """No progress bars of loading, and none of the libraries' advice to each other: a table is printed."""
+    import warnings
+
     from transformers.utils import logging
+
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
     without_bars: Callable[[], None] = logging.disable_progress_bar
     without_bars()
