@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from medinject_demo.domain import ARMS, MIXTURES, FinishReason, Mixture, Sampling
+from medinject_demo.domain import ARMS, BASE, MIXTURES, FinishReason, Mixture, Sampling
 from medinject_demo.engine.base import Delta, Request, answers
 from medinject_demo.engine.decode import Draw
 from medinject_demo.engine.local import LocalEngine
@@ -174,6 +175,36 @@ def test_a_client_that_goes_in_mid_answer_has_no_row_in_flight_after_one_step_mo
     assert sum(not slots.isdisjoint(each) for each in steps.seen[before:]) <= 1
     assert text == shown(oracle.answers(staying, [ASKED[0]], 60)[0].text)
     assert eventually(lambda: not engine.rows_in_use)
+
+
+def test_a_long_prompt_is_fed_a_bounded_chunk_between_two_steps_of_who_is_streaming(
+    engine: LocalEngine, oracle: SequentialArms
+) -> None:
+    engine._batcher._stops, engine._batcher._chunk = frozenset(), 16
+    fed: list[int] = []
+    """Tokens of each feed; 0 for a step that has the row of who is streaming."""
+    steps, streaming = Turnstile(engine), engine._tenancy.slot(NAT)
+    watch(
+        engine,
+        lambda tokens, at, slots: fed.append(0 if streaming in slots else -1),
+        lambda lines, chunks, at, slots: fed.append(sum(map(len, chunks))),
+    )
+    events = engine.stream([asked(QUESTIONS[1], NAT, Sampling(max_new_tokens=150))])
+    steps.let(3)
+    began = len(fed)
+    late = engine.stream([asked(QUESTIONS[2], BASE, Sampling(max_new_tokens=3)) for _ in range(2)])
+    steps.open()
+    assert eventually(lambda: not engine.rows_in_use)
+    since = fed[began:]
+    feeds = [place for place, count in enumerate(since) if count > 0]
+    prompt = len(engine._tokens([{"role": "user", "content": QUESTIONS[2]}])) - 1
+    assert sum(since[place] for place in feeds) == 2 * prompt
+    assert max(fed) <= 16
+    assert len(feeds) >= 2 * prompt // 16 > 4
+    assert all(0 in since[one:other] for one, other in pairwise(feeds))
+    for stream, mixture, question, tokens in ((events, NAT, 1, 150), (late, BASE, 2, 3)):
+        text = "".join(event.text for event in stream if isinstance(event, Delta) and event.row == 0)
+        assert text == shown(oracle.answers(mixture, [ASKED[question]], tokens)[0].text)
 
 
 def test_a_stream_closed_before_its_first_event_frees_its_rows(engine: LocalEngine) -> None:

@@ -86,5 +86,5 @@ class Turnstile:
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
-    """True once something holds; False where it does not within two seconds."""
-    return any(holds() or time.sleep(0.01) for _ in range(200))
+    """True once something holds; False where it does not within ten seconds."""
+    return any(holds() or time.sleep(0.01) for _ in range(1000))
