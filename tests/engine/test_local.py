@@ -176,7 +176,7 @@ def test_a_repetition_penalty_weighs_on_the_prompt_and_on_what_was_said_as_in_ge
             with oracle._arm(mixture), torch.inference_mode():
                 output = oracle.model.generate(**inputs, max_new_tokens=30, do_sample=False, repetition_penalty=1.3)
             new = output[0, inputs["input_ids"].shape[1] :]
-            expected.append(shown(oracle.tokenizer.decode(new, skip_special_tokens=True)))
+            expected.append(shown(str(oracle.tokenizer.decode(new, skip_special_tokens=True))))
     assert [answer.text for answer in answers(engine, requests)] == expected
 
 

@@ -87,4 +87,9 @@ class Turnstile:
 
 def eventually(holds: Callable[[], bool]) -> bool:
     """True once something holds; False where it does not within ten seconds."""
-    return any(holds() or time.sleep(0.01) for _ in range(1000))
+    until = time.monotonic() + 10
+    while not holds():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
