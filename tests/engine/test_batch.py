@@ -209,7 +209,7 @@ def test_a_long_prompt_is_fed_a_bounded_chunk_between_two_steps_of_who_is_stream
 
 def test_a_stream_closed_before_its_first_event_frees_its_rows(engine: LocalEngine) -> None:
     events = engine.stream([asked(QUESTIONS[2], mixture, Sampling(max_new_tokens=150)) for mixture in MIXTURES])
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert list(events) == []
     assert eventually(lambda: not engine._tenancy.in_use)
 
@@ -231,7 +231,7 @@ def test_a_comparison_that_fills_every_place_gives_the_next_ones_to_a_battle(eng
     answers(engine, [asked("Bonjour", mixture, Sampling(max_new_tokens=2)) for mixture in (NAT, TRAD)])
     # first come, first served would have begun every row of the crowd by now
     assert crowd._call.waiting  # type: ignore[attr-defined]
-    crowd.close()  # type: ignore[attr-defined]
+    crowd.close()
 
 
 def test_a_free_place_goes_to_the_call_that_holds_the_fewest(engine: LocalEngine) -> None:
