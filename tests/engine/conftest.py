@@ -9,6 +9,7 @@ import pytest
 
 from medinject_demo.domain import ARMS, Mixture
 from medinject_demo.engine.local import LocalEngine
+from medinject_demo.engine.native.build import NotBuilt, library
 from medinject_demo.engine.native.step import NativeSteps
 from medinject_demo.engine.sequential import SequentialArms
 from medinject_demo.engine.steps import Forward
@@ -34,15 +35,24 @@ def oracle(base: str, folders: dict[Mixture, Path]) -> SequentialArms:
 @pytest.fixture(params=["native", "transformers"])
 def way(request: pytest.FixtureRequest) -> str:
     """By what an engine computes: the library that is made here, or transformers, as where none can be made."""
+    if request.param == "native":
+        require_library()
     return str(request.param)
+
+
+def require_library() -> None:
+    """Skip what needs the library where this machine cannot make it, and say why."""
+    try:
+        library()
+    except NotBuilt as reason:
+        pytest.skip(str(reason))
 
 
 def by(way: str, engine: LocalEngine) -> LocalEngine:
     """An engine that computes that way."""
-    assert isinstance(engine._batcher.steps, NativeSteps)
     if way == "transformers":
         engine.use_transformers()
-        assert isinstance(engine._batcher.steps, Forward)
+    assert isinstance(engine._batcher.steps, NativeSteps if way == "native" else Forward)
     return engine
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from medinject_demo.domain import ARMS, MIXTURES, FinishReason, Mixture, Sampling
-from medinject_demo.engine.base import Delta, Event, Request, answers
+from medinject_demo.domain import ARMS, BASE, MIXTURES, FinishReason, Mixture, Sampling
+from medinject_demo.engine.base import Delta, Request, answers
 from medinject_demo.engine.decode import Draw
 from medinject_demo.engine.local import LocalEngine
 from medinject_demo.engine.rows import Call, Row
@@ -23,15 +23,12 @@ from medinject_demo.errors import ModelError
 
 from .laws import QUESTIONS, asked
 from .test_local import ASKED, shown
-from .watched import watch
+from .watched import Turnstile, eventually, watch
 
 NAT, TRAD = ARMS[0], ARMS[1]
 WARM = Sampling(temperature=1.2, top_p=0.95, repetition_penalty=1.1)
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    """True once something holds; False where it does not within two seconds."""
-    return any(holds() or time.sleep(0.01) for _ in range(200))
+LONG = 60
+"""Tokens of a long answer."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Ask:
     mixture: Mixture
     question: int
     tokens: int
-    seed: int | None
+    seed: int | None = None
     """None is greedy."""
 
     @property
@@ -64,22 +61,39 @@ class Swap:
     folder: Mixture
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Two long rows, nat's and another arm's; then what else happens, each with the steps that are made after it."""
+
+    pair: tuple[Ask, Ask]
+    moments: list[tuple[Ask | Leave | Swap, int]]
+
+
+def pairs() -> st.SearchStrategy[tuple[Ask, Ask]]:
+    others = st.sampled_from([mixture for mixture in MIXTURES if mixture != NAT])
+    numbers, lengths = st.integers(0, 2), st.integers(LONG // 2, LONG)
+    return st.tuples(st.builds(Ask, st.just(NAT), numbers, lengths), st.builds(Ask, others, numbers, lengths))
+
+
 asks = st.builds(
-    Ask, st.sampled_from(MIXTURES), st.integers(0, 2), st.integers(1, 40), st.none() | st.integers(0, 2**31)
+    Ask, st.sampled_from(MIXTURES), st.integers(0, 2), st.integers(1, LONG // 2), st.none() | st.integers(0, 2**31)
 )
-moments = st.lists(
-    st.one_of(asks, asks, asks, st.builds(Leave, st.integers(0, 8)), st.builds(Swap, st.sampled_from([NAT, TRAD]))),
-    min_size=1,
-    max_size=12,
-).filter(lambda plan: sum(isinstance(each, Swap) for each in plan) <= 2)  # as many slots are spare
+leaves, swaps = st.builds(Leave, st.integers(0, 8)), st.builds(Swap, st.sampled_from([NAT, TRAD]))
+moments = st.lists(st.tuples(st.one_of(asks, asks, asks, leaves, swaps), st.integers(0, 4)), min_size=4, max_size=12)
+plans = st.builds(Plan, pairs(), moments).filter(
+    lambda plan: (
+        sum(isinstance(each, Ask) for each, _ in plan.moments) >= 2  # beside the pair
+        and sum(isinstance(each, Swap) for each, _ in plan.moments) <= 2
+    )  # as many slots are spare
+)
 
 
 class Scene:
-    """A plan played on an engine: the rows that were begun, and what each must say."""
+    """A plan played on an engine: the rows that were begun, and which arm's adapter each began with."""
 
-    def __init__(self, engine: LocalEngine, folders: dict[Mixture, Path], expected: Callable[[Ask], str]) -> None:
-        self.engine, self._folders, self._expected = engine, folders, expected
-        self._rows: list[tuple[Any, list[Event], str]] = []
+    def __init__(self, engine: LocalEngine, folders: dict[Mixture, Path]) -> None:
+        self.engine, self._folders = engine, folders
+        self._rows: list[tuple[Any, Ask]] = []
         self._nat = NAT
 
     def play(self, moment: Ask | Leave | Swap) -> None:
@@ -87,22 +101,20 @@ class Scene:
             self.engine.swap(NAT, self._folders[moment.folder])
             self._nat = moment.folder
         elif isinstance(moment, Leave):
-            if moment.which < len(self._rows):
-                self._rows.pop(moment.which)[0].close()
+            if 2 + moment.which < len(self._rows):  # the pair stays
+                self._rows.pop(2 + moment.which)[0].close()
         else:
             answering = replace(moment, mixture=self._nat) if moment.mixture == NAT else moment
-            events = self.engine.stream([moment.request])
-            self._rows.append((events, [next(events)], self._expected(answering)))
+            self._rows.append((self.engine.stream([moment.request]), answering))
 
-    def said(self) -> list[tuple[str, str]]:
-        """What each row said to its end, and what it must say; nat is itself again after that."""
-        pairs = [
-            ("".join(event.text for event in (*seen, *events) if isinstance(event, Delta)), text)
-            for events, seen, text in self._rows
-        ]
-        assert eventually(lambda: not self.engine._tenancy.in_use)
+    def said(self) -> list[tuple[str, Ask]]:
+        """What each row said to its end, and what it was asked; nat is itself again after that."""
+        assert eventually(lambda: not self.engine.rows_in_use)
         self.play(Swap(NAT))
-        return pairs
+        return [
+            ("".join(event.text for event in events if isinstance(event, Delta)), answering)
+            for events, answering in self._rows
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -121,31 +133,83 @@ def alone(base: str, folders: dict[Mixture, Path], oracle: SequentialArms) -> It
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(moments)
+@given(plans)
 def test_rows_answer_as_alone_whoever_joins_leaves_or_is_swapped_at_any_moment(
-    engine: LocalEngine,
-    folders: dict[Mixture, Path],
-    alone: Callable[[Ask], str],
-    plan: list[Ask | Leave | Swap],
+    engine: LocalEngine, folders: dict[Mixture, Path], alone: Callable[[Ask], str], plan: Plan
 ) -> None:
-    scene = Scene(engine, folders, alone)
-    for moment in plan:
-        scene.play(moment)
-    for said, expected in scene.said():
-        assert said == expected
+    batcher = engine._batcher
+    batcher._chunk, plain = 24, batcher.steps  # prompts take several steps
+    steps, scene = Turnstile(engine), Scene(engine, folders)
+    try:
+        for moment, after in [(plan.pair[0], 0), (plan.pair[1], 0), *plan.moments]:
+            scene.play(moment)
+            steps.let(after)
+        steps.open()
+        for said, ask in scene.said():
+            assert said == alone(ask)
+    finally:
+        steps.open()
+        batcher.steps = plain
+    # a step for each token of the shorter of the pair, but those of the first while the second's prompt is fed
+    assert sum(len(set(slots)) > 1 for slots in steps.seen) >= LONG // 2 - 10
 
 
-def test_a_client_that_goes_frees_its_rows(engine: LocalEngine) -> None:
-    events = engine.stream([asked(QUESTIONS[2], mixture, Sampling(max_new_tokens=100)) for mixture in MIXTURES])
-    next(events)
-    events.close()  # type: ignore[attr-defined]
-    assert eventually(lambda: not engine._batcher._rows and not engine._batcher._calls)
-    assert eventually(lambda: not engine._tenancy.in_use)
+def test_a_client_that_goes_in_mid_answer_has_no_row_in_flight_after_one_step_more(
+    engine: LocalEngine, oracle: SequentialArms
+) -> None:
+    engine._batcher._stops = frozenset()
+    *leaving, staying = MIXTURES  # of seven, one waits for a place
+    steps = Turnstile(engine)
+    others = engine.stream([asked(QUESTIONS[0], staying, Sampling(max_new_tokens=60))])
+    events = engine.stream([asked(QUESTIONS[1], mixture, Sampling(max_new_tokens=150)) for mixture in leaving])
+    steps.let(5)
+    assert len(steps.seen[-1]) == engine.room.rows
+    before = len(steps.seen) - 1  # a step is under way
+    assert isinstance(next(events), Delta)
+    events.close()
+    steps.open()
+    assert eventually(lambda: engine.rows_in_use <= 1)
+    text = "".join(event.text for event in others if isinstance(event, Delta))
+    slots = {engine._tenancy.slot(mixture) for mixture in leaving}
+    assert len(steps.seen) - before > 50
+    assert sum(not slots.isdisjoint(each) for each in steps.seen[before:]) <= 1
+    assert text == shown(oracle.answers(staying, [ASKED[0]], 60)[0].text)
+    assert eventually(lambda: not engine.rows_in_use)
+
+
+def test_a_long_prompt_is_fed_a_bounded_chunk_between_two_steps_of_who_is_streaming(
+    engine: LocalEngine, oracle: SequentialArms
+) -> None:
+    engine._batcher._stops, engine._batcher._chunk = frozenset(), 16
+    fed: list[int] = []
+    """Tokens of each feed; 0 for a step that has the row of who is streaming."""
+    steps, streaming = Turnstile(engine), engine._tenancy.slot(NAT)
+    watch(
+        engine,
+        lambda tokens, at, slots: fed.append(0 if streaming in slots else -1),
+        lambda lines, chunks, at, slots: fed.append(sum(map(len, chunks))),
+    )
+    events = engine.stream([asked(QUESTIONS[1], NAT, Sampling(max_new_tokens=150))])
+    steps.let(3)
+    began = len(fed)
+    late = engine.stream([asked(QUESTIONS[2], BASE, Sampling(max_new_tokens=3)) for _ in range(2)])
+    steps.open()
+    assert eventually(lambda: not engine.rows_in_use)
+    since = fed[began:]
+    feeds = [place for place, count in enumerate(since) if count > 0]
+    prompt = len(engine._tokens([{"role": "user", "content": QUESTIONS[2]}])) - 1
+    assert sum(since[place] for place in feeds) == 2 * prompt
+    assert max(fed) <= 16
+    assert len(feeds) >= 2 * prompt // 16 > 4
+    assert all(0 in since[one:other] for one, other in pairwise(feeds))
+    for stream, mixture, question, tokens in ((events, NAT, 1, 150), (late, BASE, 2, 3)):
+        text = "".join(event.text for event in stream if isinstance(event, Delta) and event.row == 0)
+        assert text == shown(oracle.answers(mixture, [ASKED[question]], tokens)[0].text)
 
 
 def test_a_stream_closed_before_its_first_event_frees_its_rows(engine: LocalEngine) -> None:
     events = engine.stream([asked(QUESTIONS[2], mixture, Sampling(max_new_tokens=150)) for mixture in MIXTURES])
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert list(events) == []
     assert eventually(lambda: not engine._tenancy.in_use)
 
@@ -167,7 +231,7 @@ def test_a_comparison_that_fills_every_place_gives_the_next_ones_to_a_battle(eng
     answers(engine, [asked("Bonjour", mixture, Sampling(max_new_tokens=2)) for mixture in (NAT, TRAD)])
     # first come, first served would have begun every row of the crowd by now
     assert crowd._call.waiting  # type: ignore[attr-defined]
-    crowd.close()  # type: ignore[attr-defined]
+    crowd.close()
 
 
 def test_a_free_place_goes_to_the_call_that_holds_the_fewest(engine: LocalEngine) -> None:

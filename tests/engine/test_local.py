@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from medinject_demo.errors import InvalidValue, ModelError
 from medinject_demo.training.recipe import PROJECTIONS
 
 from .laws import QUESTIONS, EngineLaws, asked
-from .watched import watch
+from .watched import Turnstile, eventually, watch
 
 
 def shown(text: str) -> str:
@@ -124,6 +125,59 @@ def test_a_step_that_fails_ends_its_rows_with_an_error_and_the_next_answer_is_ex
     assert not any(isinstance(event, Delta) for event in events)
     (answer,) = answers(engine, [asked(QUESTIONS[0], NAT)])
     assert answer.text == shown(oracle.answers(NAT, [ASKED[0]], 12)[0].text)
+
+
+def test_memory_that_runs_out_in_mid_answer_ends_every_row_in_flight_and_no_other(
+    engine: LocalEngine, oracle: SequentialArms
+) -> None:
+    """Eight rows of two calls, of which two wait for a place; the step fails once some text was said."""
+    ended: list[Mixture] = []
+    arms = {engine._tenancy.slot(mixture): mixture for mixture in MIXTURES}
+    gate, steps = Turnstile(engine), list[int]()
+
+    def failing(tokens: object, fed: object, slots: Sequence[int]) -> None:
+        steps.append(len(slots))
+        if not ended and steps.count(engine.room.rows) > 8:
+            ended.extend(arms[slot] for slot in slots)
+            raise torch.OutOfMemoryError("out of memory")
+
+    watch(engine, failing)
+    long, calls = Sampling(max_new_tokens=30), (MIXTURES[:4], MIXTURES[4:])
+    streams = [engine.stream([asked(QUESTIONS[0], mixture, long) for mixture in call]) for call in calls]
+    gate.open()  # all have asked
+    assert eventually(lambda: not engine.rows_in_use)  # or it would be waited for without end
+    assert len(set(ended)) == engine.room.rows == 6
+    for call, stream in zip(calls, streams, strict=True):
+        events = list(stream)
+        for row, mixture in enumerate(call):
+            text = "".join(event.text for event in events if isinstance(event, Delta) and event.row == row)
+            (end,) = (event for event in events if isinstance(event, Finished) and event.row == row)
+            whole = shown(oracle.answers(mixture, [ASKED[0]], 30)[0].text)
+            if mixture in ended:
+                assert (end.reason, end.error) == (FinishReason.ERROR, "OutOfMemoryError: out of memory")
+                assert 8 <= end.tokens < 30
+                assert text
+                assert whole.startswith(text)
+            else:
+                assert (text, end.reason, end.error) == (whole, FinishReason.LENGTH, "")
+    (answer,) = answers(engine, [asked(QUESTIONS[0], NAT)])
+    assert answer.text == shown(oracle.answers(NAT, [ASKED[0]], 12)[0].text)
+
+
+def test_a_repetition_penalty_weighs_on_the_prompt_and_on_what_was_said_as_in_generate(
+    engine: LocalEngine, oracle: SequentialArms
+) -> None:
+    sampling = Sampling(max_new_tokens=30, repetition_penalty=1.3)
+    requests = [asked(question, mixture, sampling) for mixture in MIXTURES[:4] for question in QUESTIONS]
+    expected = []
+    for mixture in MIXTURES[:4]:
+        for conversation in ASKED:  # one at a time: padding would be penalised too
+            (inputs,) = oracle._batches([conversation])
+            with oracle._arm(mixture), torch.inference_mode():
+                output = oracle.model.generate(**inputs, max_new_tokens=30, do_sample=False, repetition_penalty=1.3)
+            new = output[0, inputs["input_ids"].shape[1] :]
+            expected.append(shown(str(oracle.tokenizer.decode(new, skip_special_tokens=True))))
+    assert [answer.text for answer in answers(engine, requests)] == expected
 
 
 def test_the_letters_are_weighed_as_peft_does(engine: LocalEngine, oracle: SequentialArms) -> None:

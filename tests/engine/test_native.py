@@ -38,9 +38,16 @@ from medinject_demo.engine.sequential import SequentialArms
 from medinject_demo.engine.steps import Forward
 from tests.tiny import tiny_adapter, tiny_base
 
+from .conftest import require_library
 from .laws import QUESTIONS, asked
+from .watched import Turnstile
 
 CONTEXT, LINES = 300, 70
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _made() -> None:
+    require_library()
 
 
 def processors() -> list[str]:
@@ -355,18 +362,27 @@ def test_a_library_that_computes_otherwise_is_not_taken(
     assert "a quicker step is not taken" in caplog.text
 
 
-def test_swaps_while_rows_are_in_flight_are_exact(engine: LocalEngine, tmp_path: Path) -> None:
+def test_swaps_while_rows_are_in_flight_are_exact(
+    engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A new slot moves the stacks; rows in flight go on with the numbers that they had."""
     base = engine._base.name
+    monkeypatch.setattr(engine._batcher, "_stops", frozenset())
     long = [asked(question, ARMS[0], Sampling(max_new_tokens=60)) for question in QUESTIONS]
     expected = [answer.text for answer in answers(engine, long)]
     other = replace(asked(QUESTIONS[0], ARMS[1]), sampling=Sampling(max_new_tokens=8))
     after = answers(engine, [other])[0].text
+    plain, steps, new = engine._batcher.steps, Turnstile(engine), tiny_adapter(base, tmp_path / "other", ARMS[1])
     events = engine.stream(long)
-    kept = [next(events)]
-    engine.swap(ARMS[0], tiny_adapter(base, tmp_path / "other", ARMS[1]))
-    kept += list(events)
+    steps.let(5)
+    before = len(steps.seen)
+    engine.swap(ARMS[0], new)  # a step passes for it
+    steps.open()
+    kept = list(events)
+    engine._batcher.steps = plain
     said = ["".join(getattr(event, "text", "") for event in kept if event.row == row) for row in range(len(long))]
+    assert all(len(slots) == len(long) for slots in steps.seen[:before])
+    assert len(steps.seen) - before > 50  # with the new adapter in its slot
     assert said == expected
     assert answers(engine, [replace(other, mixture=ARMS[0])])[0].text == after
     engine.swap(ARMS[0], tiny_adapter(base, tmp_path / "same", ARMS[0]))

@@ -13,6 +13,8 @@ import pytest
 from medinject_demo.engine.native import build
 from medinject_demo.engine.native.build import NotBuilt, library
 
+from .conftest import require_library
+
 MAKE = """
 import pathlib, sys
 from medinject_demo.engine.native.build import library
@@ -27,6 +29,13 @@ def _forget() -> Iterator[None]:
     library.cache_clear()
 
 
+@pytest.fixture
+def real() -> str:
+    """The machine's own compiler, one that makes the library."""
+    require_library()
+    return build.compiler()
+
+
 def compiler(folder: Path, body: str) -> Path:
     """A compiler of this name that runs a script of the shell, alone on its path."""
     folder.mkdir()
@@ -36,17 +45,18 @@ def compiler(folder: Path, body: str) -> Path:
     return folder
 
 
-def test_it_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_made_once_and_kept(real: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library(kept=tmp_path)
     (made,) = tmp_path.iterdir()
     assert (made.name[:5], made.suffix) == ("step.", ".so")
-    real, calls = shutil.which("cc"), tmp_path / "calls"
+    calls = tmp_path / "calls"
     monkeypatch.setenv("PATH", f"{compiler(tmp_path / 'bin', f'echo $@ >> {calls}; exec {real} $@')}:/usr/bin:/bin")
     library.cache_clear()
     library(kept=tmp_path)
     assert [line for line in calls.read_text().splitlines() if "step.c" in line] == []
 
 
+@pytest.mark.usefixtures("real")
 def test_another_processor_or_another_source_makes_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = tmp_path / "sources"
     shutil.copytree(build.HERE, sources, ignore=shutil.ignore_patterns("__pycache__"))
@@ -60,6 +70,7 @@ def test_another_processor_or_another_source_makes_another(tmp_path: Path, monke
     assert len(list(kept.iterdir())) == 2
 
 
+@pytest.mark.usefixtures("real")
 def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -67,6 +78,7 @@ def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.usefixtures("real")
 def test_processes_that_make_it_at_once_all_have_it(tmp_path: Path) -> None:
     runs = [subprocess.Popen([sys.executable, "-c", MAKE, str(tmp_path)]) for _ in range(4)]
     assert [run.wait(60) for run in runs] == [0] * 4
@@ -105,6 +117,7 @@ def test_without_a_compiler_the_sentence_says_what_to_install(tmp_path: Path, mo
         library(kept=tmp_path / "kept")
 
 
+@pytest.mark.usefixtures("real")
 def test_a_library_that_was_cut_is_made_anew(tmp_path: Path) -> None:
     library(kept=tmp_path)
     (made,) = tmp_path.iterdir()
