@@ -202,7 +202,7 @@ class AdapterBank:
         """Memory for at least so many adapters; those that are there are copied."""
         if adapters <= self._adapters:
             return
-        downs = {layer.shared: _longer(layer.shared.down, adapters) for layer in self.layers.values()}
+        downs = {shared: _longer(shared.down, adapters) for shared in {layer.shared for layer in self.layers.values()}}
         ups = {layer: _longer(layer.up, adapters) for layer in self.layers.values()}
         for shared, down in downs.items():  # all have room now: none is left behind
             shared.down = down

@@ -46,7 +46,7 @@ class RowCache:
         self.generation = 0
         """Grows with every store made anew: addresses from before are then void."""
         self.touches = 0
-        """Grows with whatever may change what a line holds, but for captured steps."""
+        """Grows with whatever may change what a line holds, but for captured steps and native ones."""
 
     def at(self, span: Span) -> RowCache:
         """The cache of one forward over these lines and positions."""
@@ -75,6 +75,11 @@ class RowCache:
     def get_seq_length(self, layer: int = 0) -> int:
         """Tokens before this forward's, of its longest row."""
         return 0 if self._span is None else self._span.longest - self._span.positions.shape[1]
+
+    @property
+    def layers(self) -> int:
+        """How many have been made."""
+        return len(self._keys)
 
     def lines(self, layer: int) -> tuple[Tensor, Tensor]:
         """A layer's keys and values, (lines, heads, tokens, width) each, as far as they are made."""

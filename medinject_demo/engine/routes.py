@@ -17,7 +17,7 @@ from torch import Tensor
 from .bank import BASE_SLOT
 from .cache import Span
 from .outcome import told
-from .steps import Forward
+from .steps import Forward, Steps
 
 CLOSE: Final = {torch.float32: 1e-4}
 """How far another route's logits may lie from the oracle's, on average, in their standard deviations."""
@@ -68,16 +68,48 @@ def agrees(route: Route, forward: Forward, most_rows: int, context: int) -> bool
 
     Asked twice: of a row in each slot, one of them as long as the context, and of as many rows as there may be. The
     scales of the arms must be in it: its logits shall lie nearer to an arm's than to those of the arm without them,
-    wherever that makes a difference. The cache must be made whole, and is emptied.
+    wherever that makes a difference. The cache is emptied; a route that does not make it must find it made.
     """
     slots = 1 + forward.bank.top
     try:
         return all(
-            _agrees(route, forward, [row % slots for row in range(count)], context)
+            _agrees(route, forward, [forward.bank.top - row % slots for row in range(count)], context)
             for count in sorted({min(slots, most_rows), most_rows})
         )
     finally:
         forward.cache.forget()
+
+
+def remembers(steps: Steps, forward: Forward, context: int) -> bool:
+    """Whether prompts that are fed leave the keys and values that the oracle's leave; the log says why where not.
+
+    Asked of prompts of several lengths alone, up to the context, and of as many at once as there are lines. The cache
+    must have been made, and is emptied.
+    """
+    lengths = [min(length, context - 1) for length in (context - 1, 40, 12, 7, 3)]
+    batches = [[length] for length in lengths] + [[lengths[line % 5] for line in range(forward.cache.count)]]
+    try:
+        apart = max(_forgets(steps, forward, batch) for batch in batches)
+    finally:
+        forward.cache.forget()
+    if not apart <= CLOSE.get(forward.model.dtype, CLOSE_IN_HALF):  # NaN is not
+        _log.warning("a quicker step is not taken: the keys and values that it leaves are %.2g deviations off", apart)
+        return False
+    return True
+
+
+def _forgets(steps: Steps, forward: Forward, lengths: Sequence[int]) -> float:
+    """How far the keys and values of prompts of these lengths lie from the oracle's, at most; infinite where NaN."""
+    prompts = [[(31 * line + 7 * place) % 97 for place in range(length)] for line, length in enumerate(lengths)]
+    slots = [line % (1 + forward.bank.top) for line in range(len(lengths))]
+    left, lines = [], list(enumerate(lengths))
+    for feed in (forward.feed, steps.feed):
+        forward.cache.forget()
+        feed(range(len(lengths)), prompts, [0] * len(lengths), slots)
+        stores = [each for layer in range(forward.cache.layers) for each in forward.cache.lines(layer)]
+        left.append([store[line, :, :length].flatten().clone() for store in stores for line, length in lines])
+    distances = [_distance(ours, theirs) for theirs, ours in zip(*left, strict=True)]
+    return float(torch.stack(distances).nan_to_num(nan=float("inf")).max())
 
 
 def _agrees(route: Route, forward: Forward, slots: Sequence[int], context: int) -> bool:

@@ -90,6 +90,7 @@ def test_processes_that_make_it_at_once_all_have_it(tmp_path: Path) -> None:
     [
         ("echo 'cc: error: unrecognized option' >&2; exit 1", "the C compiler fails (cc: error: unrecognized option)"),
         ("exit 3", "the C compiler fails (3)"),
+        ("echo 'In file included from a:' >&2; echo 'b: error: no c' >&2; exit 1", "fails (b: error: no c)"),
         ("exit 0", ""),
     ],
 )
@@ -118,12 +119,14 @@ def test_without_a_compiler_the_sentence_says_what_to_install(tmp_path: Path, mo
 
 
 @pytest.mark.usefixtures("real")
-def test_a_library_that_was_cut_is_made_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.99])
+def test_a_library_that_was_cut_is_made_anew(tmp_path: Path, share: float) -> None:
+    """Loading one that is cut in the middle would end the process."""
     library(kept=tmp_path)
     (made,) = tmp_path.iterdir()
-    size = made.stat().st_size
+    whole = made.read_bytes()
     made.unlink()
-    made.write_bytes(b"")
+    made.write_bytes(whole[: int(share * len(whole))])
     library.cache_clear()
     assert library(kept=tmp_path).step
-    assert made.stat().st_size == size
+    assert made.stat().st_size == len(whole)

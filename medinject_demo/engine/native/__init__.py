@@ -22,7 +22,7 @@ def native_steps(forward: Forward, context: int) -> NativeSteps | None:
     None where the library is not there, does not compute this model, or differs from transformers; the log says why.
     """
     from ..parts import NotOfThisKind
-    from ..routes import agrees
+    from ..routes import agrees, remembers
     from .build import NotBuilt
     from .step import NativeSteps
 
@@ -31,5 +31,6 @@ def native_steps(forward: Forward, context: int) -> NativeSteps | None:
     except (NotOfThisKind, NotBuilt) as error:
         _log.warning("answers come several times as slowly as they could: %s", error)
         return None
+    longest = min(context, LONGEST)
     most = min(forward.cache.count, 1 + forward.bank.top)
-    return steps if agrees(steps, forward, most, min(context, LONGEST)) else None
+    return steps if agrees(steps, forward, most, longest) and remembers(steps, forward, longest) else None

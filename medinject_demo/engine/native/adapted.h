@@ -27,8 +27,9 @@ static void lowered_run(const Work *work, const Family *family, Panels x, whole 
     whole slot = work->batch->slots[work->runs[run]], until = work->runs[run + 1];
     whole from = share * SHARE, inputs = fewer(SHARE, family->inputs - from);
     whole columns = family->members * work->model->rank, step = shares * columns;
+    if (!slot) return;
     const float *down = family->down + ((slot - 1) * family->inputs + from) * columns;
-    for (whole token = work->runs[run], few, x_step; slot && token < until; token += few) {
+    for (whole token = work->runs[run], few, x_step; token < until; token += few) {
         const float *given = column(work, x, token, &x_step) + from * x_step;
         float *to = work->shares + token * step + share * columns;
         few = fewer(until, (token / PANEL + 1) * PANEL) - token < FEW ? 1 : FEW;
@@ -59,8 +60,9 @@ static void expected(const Work *work, const Linear *layer, whole output, whole 
     whole rank = work->model->rank;
     for (whole run = 0; layer->up && run < work->run_count; run++) {
         whole slot = work->batch->slots[work->runs[run]];
+        if (!slot) continue;
         const float *up = layer->up + (slot - 1) * rank * layer->outputs + output;
-        for (whole inner = 0; slot && inner < rank; inner++)
+        for (whole inner = 0; inner < rank; inner++)
             for (whole place = 0; place < outputs; place += LINE / 4)
                 __builtin_prefetch(up + inner * layer->outputs + place, 0, SECOND_CACHE);
     }
@@ -84,8 +86,8 @@ static void multiplied(const Work *work, const float *weight, Panels x, whole ou
 INLINE void adapted(const int vectors, const Work *work, const Linear *layer, whole token, whole output, float *to) {
     whole rank = work->model->rank, slot = layer->up ? work->batch->slots[token] : 0;
     const float *low = row(work->low, token) + layer->member * rank;
-    const float *scale = layer->scale + slot * work->model->scales + output;
-    const float *up = layer->up + (slot - 1) * rank * layer->outputs + output;
+    const float *scale = slot ? layer->scale + slot * work->model->scales + output : 0;
+    const float *up = slot ? layer->up + (slot - 1) * rank * layer->outputs + output : 0;
     vec each[4];
     UNROLLED for (int one = 0; one < vectors; one++) {
         each[one] = load(to + one * LANES);

@@ -2,7 +2,8 @@
 
 #include "adapted.h"
 
-#define HEADS 4 /* that look at one head of keys at once */
+#define HEADS 4                                    /* that look at one head of keys at once */
+#define SCORES (LANES > OUTS ? LANES : OUTS)       /* of what their number is a multiple */
 
 static float root(const float *from, Norm norm, whole width) {
     vec squares = {0};
@@ -88,7 +89,7 @@ static void weighted_all(const float *weights, const float *values, whole seen, 
 /* Up to HEADS heads of a token that look at one head of keys and values. */
 static void looked(const Work *work, const Layer *layer, whole token, whole kept, whole first, whole heads) {
     const Model *model = work->model;
-    whole width = model->width, seen = work->batch->positions[token] + 1, padded = rounded(seen, LANES), step;
+    whole width = model->width, seen = work->batch->positions[token] + 1, padded = rounded(seen, SCORES), step;
     whole line = (work->batch->lines[token] * model->kv_heads + kept) * layer->room * width;
     float *asked = work->own, *scores = asked + width * HEADS;
     for (whole head = 0; head < HEADS; head++)

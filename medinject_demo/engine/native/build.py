@@ -37,23 +37,27 @@ def library(processor: str = "native", kept: Path = HERE / "__pycache__") -> cty
         NotBuilt: there is no compiler, or it fails.
     """
     flags = (*FLAGS, f"-march={processor}")
-    there = kept / f"step.{_key(flags)}.so"
-    try:
-        return ctypes.CDLL(str(there))
-    except OSError:  # not there, or not whole
-        return _made(flags, there)
+    name = f"step.{_key(flags)}"
+    for there in kept.glob(f"{name}.*.so"):
+        if there.name == f"{name}.{there.stat().st_size}.so":  # one that was cut would end the process
+            return _loaded(there)
+    return _made(flags, kept, name)
 
 
-def _made(flags: tuple[str, ...], target: Path) -> ctypes.CDLL:
-    """Compiled, and put in its place at once: whoever else is at it does no harm."""
+def _made(flags: tuple[str, ...], kept: Path, name: str) -> ctypes.CDLL:
+    """Compiled, and put in its place at once, its size in its name: whoever else is at it does no harm."""
+    with _room(kept) as room:
+        made = Path(room) / name
+        _said(*flags, str(HERE / MAIN), "-o", str(made), "-lm")
+        loaded = _loaded(made)
+        if Path(room).parent == kept:
+            made.replace(kept / f"{name}.{made.stat().st_size}.so")
+        return loaded
+
+
+def _loaded(path: Path) -> ctypes.CDLL:
     try:
-        with _room(target.parent) as room:
-            made = Path(room) / target.name
-            _said(*flags, str(HERE / MAIN), "-o", str(made), "-lm")
-            loaded = ctypes.CDLL(str(made))
-            if made.parent.parent == target.parent:
-                made.replace(target)
-            return loaded
+        return ctypes.CDLL(str(path))
     except OSError as error:
         raise NotBuilt(str(error)) from error
 
@@ -99,6 +103,6 @@ def _said(*arguments: str) -> bytes:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotBuilt(f"the C compiler cannot be run ({error})") from error
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise NotBuilt(f"the C compiler fails ({said[0] if said else done.returncode})")
+        said = done.stderr.decode(errors="replace").strip().splitlines() or [str(done.returncode)]
+        raise NotBuilt(f"the C compiler fails ({next((line for line in said if 'error:' in line), said[0])})")
     return done.stdout

@@ -140,7 +140,7 @@ static float *laid_out(Work *work, float *left) {
 static whole own(const Model *model, const Batch *batch) {
     whole seen = 0;
     for (whole token = 0; token < batch->count; token++) seen = more(seen, batch->positions[token] + 1);
-    return rounded(HEADS * (model->width + seen + LANES), LINE / 4);
+    return rounded(HEADS * (model->width + rounded(seen, SCORES)), LINE / 4);
 }
 
 /* 0 where done, 1 where there was no memory; nothing is remembered then. */

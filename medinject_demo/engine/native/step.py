@@ -70,6 +70,9 @@ class NativeSteps:
 
         From tokens, positions, lines and slots, (4, tokens); those of a line follow each other.
         """
+        known = self._model.model.embed_tokens.weight.shape[0]
+        if not 0 <= int(given[0].min()) <= int(given[0].max()) < known:  # a tokenizer may have more than its model
+            raise IndexError(f"a token that is none of the {known} of the model")
         self._cache.extend(int(given[1].max()) + 1)
         logits = torch.empty(wanted, self._model.lm_head.weight.shape[0])
         said = torch.empty(2, wanted, dtype=torch.long)

@@ -18,8 +18,8 @@ from ..parts import Layer, NotOfThisKind, require_sizes
 
 MULTIPLE: Final = 16
 """Of what the sizes of layers must be multiples: the numbers in the longest vector of a processor."""
-FEWEST_LOGITS: Final = 32
-"""Of a tile; a vocabulary has no fewer."""
+FEWEST_LOGITS: Final = 64
+"""Of a tile (``TILE`` in ``adapted.h``); a vocabulary has no fewer."""
 
 _Fields = Sequence[tuple[str, Any]]
 
