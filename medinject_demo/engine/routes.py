@@ -26,6 +26,9 @@ CLOSE_IN_HALF: Final = 0.05
 TELLING: Final = 0.3
 """Of that distance, how much an arm's scales must change the logits for a test of them to tell anything."""
 
+FED: Final = ((33,), (12,), (7,), (3,), (17, 11, 9))
+"""Tokens of the prompts by which ways to feed them are compared: fewer and more than are multiplied at once."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -83,13 +86,12 @@ def agrees(route: Route, forward: Forward, most_rows: int, context: int) -> bool
 def remembers(steps: Steps, forward: Forward, context: int) -> bool:
     """Whether prompts that are fed leave the keys and values that the oracle's leave; the log says why where not.
 
-    Asked of prompts of several lengths alone, up to the context, and of as many at once as there are lines. The cache
-    must have been made, and is emptied.
+    Asked of prompts of several lengths alone, and of a few at once. The cache must have been made, and is emptied.
     """
-    lengths = [min(length, context - 1) for length in (context - 1, 40, 12, 7, 3)]
-    batches = [[length] for length in lengths] + [[lengths[line % 5] for line in range(forward.cache.count)]]
+    batches = [[min(length, context - 1) for length in batch] for batch in FED]
+    few = [batch[: forward.cache.count] for batch in batches]
     try:
-        apart = max(_forgets(steps, forward, batch) for batch in batches)
+        apart = max(_forgets(steps, forward, batch) for batch in few)
     finally:
         forward.cache.forget()
     if not apart <= CLOSE.get(forward.model.dtype, CLOSE_IN_HALF):  # NaN is not
