@@ -167,10 +167,6 @@ class Prompt:
         return replace(self, options=options, reference=", ".join(right) if self.options else self.reference)
 
 
-COLDEST: Final = 0.001
-"""Temperature below which only 0 is one."""
-
-
 @dataclass(frozen=True)
 class Sampling:
     """How tokens are drawn. The default is the study's: greedy, 512 new tokens for open questions."""
@@ -197,9 +193,6 @@ class Sampling:
             kinds = int if name in ("max_new_tokens", "top_k", "seed") else (int, float)
             if not (isinstance(value, kinds) and low <= value <= high):  # NaN and the infinities lie in no range
                 raise InvalidValue.of(name, expected=f"a number from {low:g} to {high:g}", got=repr(value))
-        if 0 < self.temperature < COLDEST:  # logits over it would be beyond fp32
-            expected = f"0 (the most probable token), or a number from {COLDEST:g} to 5"
-            raise InvalidValue.of("temperature", expected=expected, got=repr(self.temperature))
 
     @property
     def greedy(self) -> bool:

@@ -122,7 +122,7 @@ def test_a_sampling_inside_its_ranges_is_accepted(data: st.DataObject) -> None:
     drawn: dict[str, Any] = {
         name: data.draw(st.integers(int(low), int(high)) if name in WHOLE else st.floats(low, high))
         for name, (low, high) in RANGES.items()
-    } | {"temperature": data.draw(st.just(0.0) | st.floats(0.001, 5))}
+    }
     assert all(getattr(Sampling(**drawn), name) == value for name, value in drawn.items())
 
 
@@ -138,12 +138,6 @@ def test_a_sampling_outside_its_range_is_refused_by_name(name: str, side: str) -
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_a_sampling_takes_no_number_that_is_not_finite(value: float) -> None:
     with pytest.raises(InvalidValue, match=r"temperature"):
-        Sampling(temperature=value)
-
-
-@pytest.mark.parametrize("value", [1e-40, 1e-12, 0.0009])
-def test_a_temperature_that_fp32_cannot_divide_by_is_refused(value: float) -> None:
-    with pytest.raises(InvalidValue, match=r"expected 0 \(the most probable token\), or a number from 0.001 to 5"):
         Sampling(temperature=value)
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 NEVER = float("-inf")
+COLDEST = 1e-6
+"""The least that logits are divided by: what lies below draws the best token too, and would leave fp32."""
 
 
 @dataclass
@@ -83,7 +85,7 @@ def kept(scores: Tensor, settings: Sequence[Sampling]) -> Tensor:
         values = [getattr(each, name) for each in settings]
         return torch.tensor(values, device=scores.device, dtype=scores.dtype)[:, None]
 
-    scores = scores / column("temperature")
+    scores = scores / column("temperature").clamp(min=COLDEST)
     ordered, order = scores.sort(dim=-1, descending=True)
     place = torch.arange(scores.shape[-1], device=scores.device)[None]
     top_k = column("top_k")

@@ -70,6 +70,13 @@ def test_a_row_draws_the_same_token_in_any_company(settings: list[Sampling], see
     assert together == alone
 
 
+@pytest.mark.parametrize("temperature", [1e-6, 1e-12, 1e-40, 5e-324])
+def test_a_temperature_next_to_zero_draws_the_best_token(temperature: float) -> None:
+    logits = torch.linspace(-40, 40, 101)[torch.randperm(101)][None]
+    rows = [Draw(Sampling(temperature=temperature, seed=seed)) for seed in range(5)]
+    assert taken(logits.repeat(5, 1), rows) == [int(logits.argmax())] * 5
+
+
 def test_tokens_are_drawn_as_often_as_they_are_probable() -> None:
     chances = torch.tensor([0.1, 0.0, 0.6, 0.3])
     uniforms = torch.linspace(0, 1, 10_001)[:-1].tolist()

@@ -35,8 +35,8 @@ pytestmark = pytest.mark.ray
 
 NAT, TRAD, SYN = ARMS[:3]
 REPLICAS, ONGOING, QUEUED = 2, 8, 8
-ROOM = {"max_rows": 4, "max_context": 600}
-LONG = Sampling(max_new_tokens=200)
+ROOM = {"max_rows": 4, "max_context": 2000}
+LONG = Sampling(max_new_tokens=1800)
 PATIENCE = 240
 """Seconds: the machine may be busy, and a replica loads for some."""
 
