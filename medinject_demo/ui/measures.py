@@ -38,8 +38,8 @@ class Axis:
         """The shortest that holds all estimates in whole steps, and goes at most ``widest`` away from ``zero``."""
         ends = [end for each in estimates for end in (each.low, each.high)]
         low, high = min(ends, default=zero), max(ends, default=zero)
-        least = max(1, math.ceil((zero - max(low, zero - widest)) / step))
-        most = max(1, math.ceil((min(high, zero + widest) - zero) / step))
+        least = max(1, math.ceil(min(zero - low, widest) / step))
+        most = max(1, math.ceil(min(high - zero, widest) / step))
         return cls(zero - least * step, zero + most * step, zero)
 
     def at(self, value: float) -> float:

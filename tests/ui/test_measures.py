@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from medinject_demo.stats.estimate import Estimate
@@ -15,6 +15,7 @@ FINITE = st.floats(-5_000, 5_000)
 
 
 @given(st.lists(st.tuples(FINITE, st.floats(0, 3_000)), max_size=9), st.floats(-1_000, 1_000))
+@example([(0.0, 1025.0)], 224.25709680025)  # that plus the widest, minus that, is a little more than the widest
 def test_an_axis_holds_its_line_and_every_interval_up_to_the_widest(
     given: list[tuple[float, float]], zero: float
 ) -> None:
