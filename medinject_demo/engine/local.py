@@ -31,7 +31,7 @@ from .prepare import Prepared, prepare, read_for, require_fits
 from .quantization import require_quantization
 from .room import SHORTEST, Room, room_for, token_bytes
 from .rows import Row
-from .steps import Forward
+from .steps import Forward, Steps
 from .tenancy import Pending, Tenancy
 
 LOWEST_RANK: Final = 16
@@ -198,7 +198,7 @@ class LocalEngine:
         if self._captured is not None:
             self._batcher.between_steps(self._captured.use_transformers)
         else:
-            self._batcher.between_steps(lambda: setattr(self._batcher, "steps", self._forward))
+            self._batcher.between_steps(functools.partial(self._go_on_by, self._forward))
 
     @property
     def rows_in_use(self) -> int:
@@ -219,7 +219,11 @@ class LocalEngine:
         if self._captured is not None:
             self._captured.warm()
         elif (native := native_steps(self._forward, self.room.context)) is not None:
-            self._batcher.steps = native
+            self._go_on_by(native)
+
+    def _go_on_by(self, steps: Steps) -> None:
+        """Feed rows by other steps; on the thread that owns the model."""
+        self._batcher.steps = steps
 
     def _filled(self, mixture: Mixture, adapter: Adapter, scales: Mapping[str, Tensor], *, keep: int = 0) -> Pending:
         pending = self._tenancy.take(mixture, self._base.joined(adapter), keep=keep)

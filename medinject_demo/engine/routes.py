@@ -25,7 +25,6 @@ CLOSE_IN_HALF: Final = 0.05
 """The same in half precision, where two orders of summation differ by a hundredth."""
 TELLING: Final = 0.3
 """Of that distance, how much an arm's scales must change the logits for a test of them to tell anything."""
-
 FED: Final = ((33,), (12,), (7,), (3,), (17, 11, 9))
 """Tokens of the prompts by which ways to feed them are compared: fewer and more than are multiplied at once."""
 
@@ -88,10 +87,9 @@ def remembers(steps: Steps, forward: Forward, context: int) -> bool:
 
     Asked of prompts of several lengths alone, and of a few at once. The cache must have been made, and is emptied.
     """
-    batches = [[min(length, context - 1) for length in batch] for batch in FED]
-    few = [batch[: forward.cache.count] for batch in batches]
+    batches = [[min(length, context - 1) for length in batch[: forward.cache.count]] for batch in FED]
     try:
-        apart = max(_forgets(steps, forward, batch) for batch in few)
+        apart = max(_forgets(steps, forward, batch) for batch in batches)
     finally:
         forward.cache.forget()
     if not apart <= CLOSE.get(forward.model.dtype, CLOSE_IN_HALF):  # NaN is not

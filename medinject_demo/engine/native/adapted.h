@@ -132,7 +132,7 @@ static void linear(const Work *work, const Linear *layer, Panels x, Rows to, who
     }
 }
 
-/* silu(gate) * up of a token, one output. */
+/* silu(gate) * up of a token, the outputs of one tile. */
 static void gated_tile(const Work *work, whole token, whole output, whole outputs, const float *gates,
                        const float *ups) {
     whole width;
