@@ -211,7 +211,7 @@ class Batcher:
         if all(row.prefilling for _, row in pairs):
             return
         rows = [row for _, row in pairs]
-        steady = not self._calls and all(row.draw.plain and not row.prefilling for row in rows)
+        steady = not self._calls and all(row.plain for row in rows)
         outcome = self.steps.step(
             [row.pending for row in rows], [row.fed for row in rows], [row.slot for row in rows], steady
         )
@@ -221,11 +221,14 @@ class Batcher:
         for place, token in zip(ready, drawn, strict=True):
             call, row = pairs[place]
             row.fed += 1
-            if outcome.finite[place]:
-                self._take(call, row, token)
-            else:
+            if not outcome.finite[place]:
                 self._forward.cache.forget(self._rows.line(row))
                 self._leave(call, row, FinishReason.ERROR, "logits that are not finite")
+            elif row.told is not None:
+                row.told.append(outcome.logits[place].to("cpu", torch.float32, copy=True))
+                self._leave(call, row, FinishReason.STOP)
+            else:
+                self._take(call, row, token)
 
     def _take(self, call: Call, row: Row, token: int) -> None:
         """A new token of a row: its end, or a piece of text."""

@@ -1,28 +1,10 @@
-"""The weights of an exercise's letters: one forward for all rows. Knows nothing of slots or caches."""
+"""The weights of an exercise's letters, from the logits after its prompt. Knows nothing of models or rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
-
-
-def last_logits(model: Any, prompts: Sequence[Sequence[int]]) -> Tensor:
-    """Logits after each prompt, (rows, vocabulary), in fp32 on the CPU; prompts are padded on the left."""
-    longest, device = max(map(len, prompts)), model.device
-    ids = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts], device=device)
-    seen = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
-    output = model(
-        input_ids=ids,
-        attention_mask=seen,
-        position_ids=(seen.cumsum(-1) - 1).clamp(min=0),
-        use_cache=False,
-        logits_to_keep=1,
-    )
-    logits: Tensor = output.logits[:, -1].float().cpu()
-    return logits
 
 
 def letter_probabilities(tokenizer: Any, logits: Tensor, letters: str) -> dict[str, float]:

@@ -13,17 +13,28 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from ..domain import BASE, Mixture
+from ..domain import BASE, FinishReason, Mixture
 from ..errors import InvalidValue, ModelError
 from .adapter import Adapter
 from .bank import AdapterBank
-from .base import ChoiceRequest, Conversation, Events, Request, require_arm, require_letters, require_words
+from .base import (
+    ChoiceRequest,
+    Conversation,
+    Event,
+    Events,
+    Finished,
+    Request,
+    require_arm,
+    require_letters,
+    require_words,
+)
 from .batch import CHUNK, Batcher
 from .cache import RowCache
 from .captured import CapturedSteps, CudaGraphs
-from .choices import last_logits, letter_probabilities
+from .choices import letter_probabilities
 from .decode import Draw, Transcript
 from .device import device_of, dtype_of, free_memory, return_freed
+from .distinct import SAMPLE, require_different
 from .fused import fused_route
 from .loading import require_full_attention, stops_of
 from .native import native_steps
@@ -104,8 +115,8 @@ class LocalEngine:
             for mixture, folder in adapters.items():
                 adapter = read_for(prepared.base, folder, prepared.shapes)
                 engine._filled(mixture, adapter, prepared.scales[mixture]).settle()
-            engine._require_different_arms()
             engine._batcher.between_steps(engine._quicken)  # now, rather than at a visitor's first token
+            require_different(engine.mixtures, engine.logits([Request(SAMPLE, arm) for arm in engine.mixtures]))
             return_freed()
         except BaseException:
             engine.close()
@@ -133,40 +144,38 @@ class LocalEngine:
             ModelError: an arm is not there, or too many rows wait.
             InvalidValue: a conversation is empty, or longer than the context.
         """
-        prompts = [self._tokens(request.messages) for request in requests]
-        for request in requests:
-            require_arm(request.mixture, self.mixtures)
-        slots = self._tenancy.hold([request.mixture for request in requests])
-        try:
-            rows = [self._row(n, *each) for n, each in enumerate(zip(requests, prompts, slots, strict=True))]
-            return self._batcher.submit(rows).events()
-        except BaseException:  # nobody will finish them
-            for slot in slots:
-                self._tenancy.leave(slot)
-            raise
+        return self._begun(requests, [None] * len(requests))
 
     def option_probabilities(self, requests: Sequence[ChoiceRequest]) -> list[dict[str, float]]:
-        """Each letter's probability as the next token, written with or without a space before it; one forward."""
+        """Each letter's probability as the next token, written with or without a space before it.
+
+        Raises:
+            ModelError: an arm is not there, too many rows wait, or the forward fails.
+            InvalidValue: a conversation is empty or longer than the context, or letters are none.
+        """
         for request in requests:
             require_letters(request.letters)
+        logits = self.logits([Request(request.messages, request.mixture) for request in requests])
         return [
             letter_probabilities(self._tokenizer, row, request.letters)
-            for row, request in zip(self.logits(requests), requests, strict=True)
+            for row, request in zip(logits, requests, strict=True)
         ]
 
-    def logits(self, requests: Sequence[Request | ChoiceRequest]) -> Tensor:
-        """Logits after each prompt by its arm, (rows, vocabulary), in fp32; as many at once as the engine has rows."""
-        prompts = [self._tokens(request.messages) for request in requests]
-        for request in requests:
-            require_arm(request.mixture, self.mixtures)
+    def logits(self, requests: Sequence[Request]) -> Tensor:
+        """Logits after each prompt by its arm, (rows, vocabulary), in fp32 on the CPU.
 
-        def forward(few: slice) -> Tensor:
-            self._bank.use([self._tenancy.slot(request.mixture) for request in requests[few]])
-            return last_logits(self._model, prompts[few])
+        Each prompt is a row among those that are answered: all in one batch, as many at once as the engine has rows,
+        and fed by the same bounded pieces, so that no answer stands still for them.
 
-        few = [slice(start, start + self.room.rows) for start in range(0, len(prompts), self.room.rows)]
-        parts = [self._batcher.between_steps(functools.partial(forward, each)) for each in few]
-        return torch.cat(parts) if parts else torch.empty(0, 0)
+        Raises:
+            ModelError, InvalidValue: as ``option_probabilities``.
+        """
+        told: list[list[Tensor]] = [[] for _ in requests]
+        for start in range(0, len(requests), self.room.rows):
+            few = slice(start, start + self.room.rows)
+            for event in self._begun(requests[few], told[few]):
+                _require_told(event)
+        return torch.stack([logits for (logits,) in told]) if told else torch.empty(0, 0)
 
     def scales(self, mixture: Mixture) -> dict[str, Tensor]:
         """A copy of the scales that answer for an arm, (outputs) by layer, in fp32 on the CPU."""
@@ -234,7 +243,21 @@ class LocalEngine:
             raise
         return pending
 
-    def _row(self, number: int, request: Request, prompt: list[int], slot: int) -> Row:
+    def _begun(self, requests: Sequence[Request], told: Sequence[list[Tensor] | None]) -> Events:
+        """Rows on their way, each to an answer, or to its logits where there is a place for them."""
+        prompts = [self._tokens(request.messages) for request in requests]
+        for request in requests:
+            require_arm(request.mixture, self.mixtures)
+        slots = self._tenancy.hold([request.mixture for request in requests])
+        try:
+            rows = [self._row(n, *each) for n, each in enumerate(zip(requests, prompts, slots, told, strict=True))]
+            return self._batcher.submit(rows).events()
+        except BaseException:  # nobody will finish them
+            for slot in slots:
+                self._tenancy.leave(slot)
+            raise
+
+    def _row(self, number: int, request: Request, prompt: list[int], slot: int, told: list[Tensor] | None) -> Row:
         return Row(
             number,
             prompt,
@@ -243,6 +266,7 @@ class LocalEngine:
             Transcript(self._tokenizer),
             request.sampling.max_new_tokens,
             functools.partial(self._tenancy.leave, slot),
+            told,
         )
 
     def _tokens(self, messages: Conversation) -> list[int]:
@@ -259,26 +283,16 @@ class LocalEngine:
             )
         return prompt
 
-    def _require_different_arms(self) -> None:
-        """Raises ModelError where two arms give the same logits, as an adapter dropped in silence would."""
-        asked: Conversation = ({"role": "user", "content": "Quel est le traitement de la grippe ?"},)
-        arms = self.mixtures
-        logits = self.logits([Request(asked, arm) for arm in arms])
-        for place, one in enumerate(arms):
-            for other in arms[place + 1 :]:
-                if not _differ(logits[place], logits[arms.index(other)]):
-                    raise ModelError.of(
-                        f"arms {one} and {other}",
-                        expected="answers that differ",
-                        got="the same logits, or none that are finite",
-                        remedy="Check their adapters: one may be empty, or a copy of the other.",
-                    )
 
-
-def _differ(one: Tensor, other: Tensor) -> bool:
-    """True where finite logits are apart by more than rounding, as those of an adapter without effect are not."""
-    apart = (one - other).abs().max()
-    return bool(torch.isfinite(apart) and apart > 1e-4 * one.std())
+def _require_told(event: Event) -> None:
+    """Raises ModelError where a row ends without its logits."""
+    if isinstance(event, Finished) and event.reason is not FinishReason.STOP:
+        raise ModelError.of(
+            "engine",
+            expected="the logits after each prompt",
+            got=event.error or f"an end before them ({event.reason})",
+            remedy="Try again when fewer answers are under way, or ask for less at once.",
+        )
 
 
 def _room(prepared: Prepared, wanted: Room, shortest: int) -> Room:

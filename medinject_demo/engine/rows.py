@@ -9,10 +9,14 @@ import queue
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..domain import FinishReason
 from .base import Delta, Event, Events, Finished
 from .decode import Draw, Transcript
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(eq=False)
@@ -28,9 +32,16 @@ class Row:
     """New tokens at most."""
     leave: Callable[[], None]
     """Called once, when the row is over."""
+    told: list[Tensor] | None = None
+    """Where only the logits after the prompt are asked for, what they are put into: (vocabulary), fp32, on the CPU."""
     fed: int = 0
     """Tokens in the cache."""
     tokens: list[int] = field(default_factory=list)
+
+    @property
+    def plain(self) -> bool:
+        """True while it is fed its best token next, whatever its logits are."""
+        return self.draw.plain and self.told is None and not self.prefilling
 
     @property
     def prefilling(self) -> bool:

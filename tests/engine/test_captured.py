@@ -120,6 +120,17 @@ def test_a_step_that_everyone_expects_is_begun_before_it_is_asked(engine: LocalE
     assert len(begun) >= 8  # nobody knows what is drawn
 
 
+def test_logits_that_are_asked_for_are_of_a_step_that_nobody_runs_ahead_of(engine: LocalEngine) -> None:
+    """A replayed step writes its logits where the last ones lie."""
+    requests = [asked(question, arm) for arm, question in zip(ARMS, QUESTIONS, strict=False)]
+    plain = engine.logits(requests)
+    capture(engine, Captures())
+    streamed = engine.stream([asked(QUESTIONS[0], ARMS[3], Sampling(max_new_tokens=60))])
+    next(streamed)
+    torch.testing.assert_close(engine.logits(requests), plain, rtol=1e-4, atol=1e-4)
+    list(streamed)
+
+
 def test_a_step_begun_too_early_is_not_taken_for_another_rows(engine: LocalEngine) -> None:
     forward = engine._batcher._forward
     steps = CapturedSteps(forward, 6, 600, Captures().again)
