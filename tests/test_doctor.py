@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from packaging.requirements import Requirement
 
 from medinject_demo.adapters.registry import REGISTRY, profile
@@ -16,10 +17,12 @@ from medinject_demo.doctor.configuration import dataset, in_force, votes, withou
 from medinject_demo.doctor.machine import Place, compiled, devices, fleet, libraries, quantization, ranged
 from medinject_demo.doctor.profiles import Look
 from medinject_demo.engine.device import Accelerator, Host
+from medinject_demo.engine.native.build import library
 from medinject_demo.serving import free_port
 from medinject_demo.settings import Settings
 
 from .engine.served import Scripted, scripted
+from .tiny import stored_in
 
 LARGE = Place("cuda:0", "bf16", 2**37)
 CARD = Accelerator("cuda:0", "NVIDIA T4", "7.5", 15 * 2**30, 14 * 2**30, "fp16")
@@ -135,12 +138,27 @@ def test_a_missing_quantisation_is_a_fault_only_where_it_is_asked_for(
 def test_a_missing_compiler_is_a_lack_where_the_processor_answers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    here = compiled([])
-    assert (here.level, here.remedy) == (Level.OK, "")
+    there, here = compiled([])
+    assert (there, here.level, here.remedy) == (True, Level.OK, "")
+    library.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert compiled([]).sentence.endswith("several times as slowly as it could. Install gcc.")
-    assert compiled([]).level is Level.WARN
-    assert compiled([CARD]).level is Level.OK
+    there, lack = compiled([])
+    assert (there, lack.level) == (False, Level.WARN)
+    assert lack.sentence == (
+        "C compiler: no C compiler on this machine, so that the processor answers several times as slowly as it could. "
+        "Install gcc."
+    )
+    assert compiled([CARD])[1].level is Level.OK
+
+
+def test_a_compiler_that_fails_is_a_lack_with_its_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "cc").write_text("#!/bin/sh\necho 'cc: error: out of memory' >&2; exit 1\n", encoding="utf-8")
+    (tmp_path / "cc").chmod(0o755)
+    library.cache_clear()
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    there, lack = compiled([])
+    assert (there, lack.level) == (False, Level.WARN)
+    assert "out of memory" in lack.what
 
 
 @pytest.mark.parametrize(("there", "said"), [(True, "serve --fleet N"), (False, "not available, and not needed")])
@@ -195,6 +213,23 @@ def test_a_base_too_large_for_its_place_is_a_fault_with_both_sizes(tiny_registry
     assert "in bf16" in finding.what
     assert "free on cuda:0" in finding.what
     assert "MEDINJECT_QUANTIZATION" in finding.remedy
+
+
+def test_a_processor_that_reads_halves_needs_half_the_memory(tiny_registry: Path, tmp_path: Path) -> None:
+    registry = shutil.copytree(tiny_registry.parent, tmp_path / "there") / tiny_registry.name
+    base = registry.parent / "tiny/base"
+    stored_in(torch.bfloat16, str(base), tmp_path / "half")
+    shutil.copy(tmp_path / "half/model.safetensors", base)
+    whole, halves, card = (
+        looked(registry, "tiny", Look(place, "none"))["memory"].what
+        for place in (
+            Place("the processor", "fp32", None),
+            Place("the processor", "fp32", None, halves=True),
+            Place("cuda:0", "bf16", None, halves=True),
+        )
+    )
+    assert "bf16 as they are stored" in halves
+    assert "stored" not in whole + card
 
 
 def test_a_machine_that_does_not_say_its_memory_is_believed(tiny_registry: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -23,6 +24,15 @@ TINY = MiniatureRecipe(vocabulary=400, hidden=32, layers=1, heads=2, kv_heads=1,
 def tiny_base(folder: Path) -> str:
     """A Qwen3 of one layer, with the miniature's tokenizer and chat template."""
     untrained(EXAMPLES, folder, TINY)
+    return str(folder)
+
+
+def stored_in(dtype: torch.dtype, base: str, folder: Path) -> str:
+    """A copy of a base whose weights, rounded to bf16, are stored in a precision: the same numbers in each."""
+    model, tokenizer = load_base(base)
+    rounded: Any = model.to(torch.bfloat16).to(dtype)  # type: ignore[arg-type]
+    rounded.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return str(folder)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -36,11 +36,34 @@ class BaseFiles:
         """True where the base can be loaded."""
         return self.folder is not None and not self.missing
 
-    def memory(self, dtype: str, quantization: str = "none") -> int:
-        """Bytes of the weights once loaded in a precision, the linear layers in a quantisation's."""
-        linear = quantization if quantization != "none" else dtype
-        sizes = (_numbers(path) for path in self.weights)
-        return int(sum(matrices * WIDTHS[linear] + rest * WIDTHS[dtype] for matrices, rest in sizes))
+    def memory(self, dtype: str, quantization: str = "none", *, halves: bool = False) -> int:
+        """Bytes of the weights once loaded in a precision, the linear layers in a quantisation's.
+
+        ``halves`` where matrices that are stored in bf16 stay so, whatever the rest is in.
+        """
+        sizes = ((each, each.kind(dtype, quantization, halves)) for path in self.weights for each in _tensors(path))
+        return int(sum(each.numbers * WIDTHS[kind] for each, kind in sizes))
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """What a weight file's header says of one."""
+
+    name: str
+    shape: Sequence[int]
+    stored: str
+    """As safetensors names it, such as ``BF16``."""
+
+    @property
+    def numbers(self) -> int:
+        return math.prod(self.shape)
+
+    def kind(self, dtype: str, quantization: str, halves: bool) -> str:
+        """In what it is held, a key of ``WIDTHS``."""
+        matrix = len(self.shape) == 2
+        if quantization != "none":
+            return quantization if matrix and not any(each in self.name for each in WHOLE) else dtype
+        return "bf16" if halves and matrix and self.stored == "BF16" else dtype
 
 
 def base_files(base: str, cache: Path | None = None) -> BaseFiles:
@@ -62,7 +85,7 @@ def base_files(base: str, cache: Path | None = None) -> BaseFiles:
 def adapter_memory(folder: Path, dtype: str) -> int:
     """Bytes of an adapter's numbers in a precision; 0 where its file cannot be read."""
     path = folder / "adapter_model.safetensors"
-    return int(sum(_numbers(path)) * WIDTHS[dtype]) if _readable(path) else 0
+    return int(sum(each.numbers for each in _tensors(path)) * WIDTHS[dtype]) if _readable(path) else 0
 
 
 def hub_cache() -> Path | None:
@@ -105,18 +128,10 @@ def _readable(path: Path) -> bool:
         return False
 
 
-def _numbers(path: Path) -> tuple[int, int]:
-    """Numbers of a weight file: those in the matrices of linear layers, and the others."""
-    counts = [0, 0]
-    for name, shape in _shapes(path):
-        linear = len(shape) == 2 and not any(each in name for each in WHOLE)
-        counts[not linear] += math.prod(shape)
-    return counts[0], counts[1]
-
-
-def _shapes(path: Path) -> Iterator[tuple[str, list[int]]]:
+def _tensors(path: Path) -> Iterator[_Tensor]:
     from safetensors import safe_open
 
     with safe_open(path, "np") as file:
         for name in file.keys():  # noqa: SIM118, not a dictionary
-            yield name, file.get_slice(name).get_shape()
+            found = file.get_slice(name)
+            yield _Tensor(name, found.get_shape(), found.get_dtype())

@@ -31,13 +31,14 @@ def examine(
     settings, in_force = configuration.in_force(environ)
     here, (devices, on_devices) = host(), machine.devices()
     hub = cache or hub_cache()
-    look = Look(machine.Place.of(here, devices), settings.quantization, cache, settings.engine_key)
+    compiles, on_compiler = machine.compiled(devices)
+    look = Look(machine.Place.of(here, devices, compiles=compiles), settings.quantization, cache, settings.engine_key)
     chosen, profiles = _profiles(settings, registry, look)
     findings = (
         *machine.libraries(root),
         *machine.surroundings(here, {"disk": root} | ({} if hub is None else {"Hub cache": hub})),
         *on_devices,
-        machine.compiled(devices),
+        on_compiler,
         machine.quantization(settings.quantization),
         machine.fleet(),
         *in_force,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..engine.device import Accelerator, Host, accelerators
-from ..engine.native.build import NotBuilt, compiler
+from ..engine.native.build import NotBuilt, compiler, library
 from .findings import Finding, Level
 
 if TYPE_CHECKING:
@@ -34,12 +34,14 @@ class Place:
     dtype: str
     memory: int | None
     """Bytes that are free, None where the system does not say."""
+    halves: bool = False
+    """Whether matrices that are stored in bf16 stay so, whatever is computed in."""
 
     @classmethod
-    def of(cls, here: Host, devices: Sequence[Accelerator]) -> Place:
+    def of(cls, here: Host, devices: Sequence[Accelerator], *, compiles: bool = False) -> Place:
         """The place that ``auto`` takes."""
         if not devices:
-            return cls("the processor", "fp32", here.memory)
+            return cls("the processor", "fp32", here.memory, compiles)
         return cls(devices[0].device, devices[0].dtype, devices[0].free)
 
 
@@ -102,13 +104,14 @@ def devices() -> tuple[tuple[Accelerator, ...], list[Finding]]:
     return found, [_accelerator(each) for each in found]
 
 
-def compiled(devices: Sequence[Accelerator]) -> Finding:
-    """Whether the processor can answer by a library of its own; a lack only where the processor answers."""
+def compiled(devices: Sequence[Accelerator]) -> tuple[bool, Finding]:
+    """Whether the processor can answer by a library of its own, made now; a lack only where the processor answers."""
     try:
-        return Finding("machine", "C compiler", Level.OK, f"{compiler()}, for answers of the processor")
-    except NotBuilt:
-        what = "none: the processor answers several times as slowly as it could"
-        return Finding("machine", "C compiler", Level.OK if devices else Level.WARN, what, "Install gcc.")
+        library()
+        return True, Finding("machine", "C compiler", Level.OK, f"{compiler()}, for answers of the processor")
+    except NotBuilt as reason:
+        what = f"{reason}, so that the processor answers several times as slowly as it could"
+        return False, Finding("machine", "C compiler", Level.OK if devices else Level.WARN, what, "Install gcc.")
 
 
 def quantization(asked: str) -> Finding:

@@ -52,9 +52,11 @@ class Look:
 
     def _memory(self, profile: Profile, found: BaseFiles, lacking: Level) -> Finding:
         folders = [arm.folder for arm in profile.arms.values() if arm.installed]
-        weights = found.memory(self.place.dtype, self.quantization)
+        weights = found.memory(self.place.dtype, self.quantization, halves=self.place.halves)
         need = int(ROOM * (weights + sum(adapter_memory(folder, self.place.dtype) for folder in folders)))
         bits = self.place.dtype if self.quantization == "none" else f"{self.quantization} and {self.place.dtype}"
+        halved = weights < found.memory(self.place.dtype, self.quantization)
+        bits += ", the base's matrices in bf16 as they are stored" if halved else ""
         what = f"base and arms need about {gib(need)} in {bits}"
         if self.place.memory is None:
             return Finding("profiles", f"{profile.name} memory", Level.OK, what)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from .adapter import LayerWeights
+from .halves import precision_of
 from .ways import Masked, RowByRow, Sorted, Way
 
 BASE_SLOT: Final = 0
@@ -40,7 +41,7 @@ class SharedInput(nn.Module):
         adapters, rank, inputs = shape
         self.present, self.rank, self.members = present, rank, members
         # inputs first: every way multiplies by it as it lies, without a transposed view
-        like = {"device": model.device, "dtype": model.dtype}
+        like = {"device": model.device, "dtype": precision_of(model)}
         self.register_buffer("down", torch.zeros(adapters, inputs, members * rank, **like))
         self.down: Tensor
         self._given: Tensor | None = None

@@ -131,7 +131,7 @@ class LocalEngine:
     @property
     def precision(self) -> str:
         """The kind of device and the numbers it computes in, such as ``cuda bfloat16``."""
-        return f"{self._model.device.type} {self._model.dtype}".replace("torch.", "")
+        return f"{self._model.device.type} {self._forward.precision}".replace("torch.", "")
 
     def fingerprint(self, mixture: Mixture) -> str:
         """Hash of the adapter's tensors and the base's, 16 hexadecimal digits."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .bank import BankedLinear
+from .halves import precision_of
 
 
 class NotOfThisKind(Exception):
@@ -87,7 +88,7 @@ def _require_plain_model(model: Any) -> None:
 
 def _turns(rotary: Any, context: int, model: Any) -> tuple[Tensor, Tensor]:
     """Cosines and sines of every position, (context, width)."""
-    like = torch.empty(1, dtype=model.dtype, device=model.device)
+    like = torch.empty(1, dtype=precision_of(model), device=model.device)
     cosines, sines = rotary(like, torch.arange(context, device=like.device)[None])
     return cosines[0].contiguous(), sines[0].contiguous()
 

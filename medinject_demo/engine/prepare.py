@@ -18,7 +18,9 @@ from ..errors import ModelError
 from .adapter import Adapter, Shapes, read_adapter
 from .bank import shapes_of
 from .fewrows import expect_few_rows
+from .halves import keep_halves
 from .loading import cast, load_base, move
+from .native import keeps_halves
 from .origin import Base, require_made_for
 from .quantization import quantize_weights
 
@@ -65,14 +67,24 @@ def prepare(
     for mixture, folder in folders.items():
         adapter = read_for(base, folder, shapes)
         scales[mixture], rank = base.scales(adapter, folder), max(rank, adapter.rank)
+    base = _as_it_runs(model, base, device, precision, quantization)
+    return Prepared(model, tokenizer, base, shapes, scales, rank)
+
+
+def _as_it_runs(model: Any, base: Base, device: torch.device, precision: torch.dtype, quantization: str) -> Base:
+    """Cast, quantise and move a model; where that changes what is stored, its origin holds it no longer."""
+    whole = device.type == "cpu" and precision == torch.float32 and quantization == "none"
+    if whole and model.dtype == torch.bfloat16 and keeps_halves(model):
+        keep_halves(model)
+        return base
     if quantization != "none" or model.dtype != precision:
         base = replace(base, stored=None)
     cast(model, precision)
     quantize_weights(model, quantization)
     move(model, device)
-    if device.type == "cpu" and precision == torch.float32 and quantization == "none":
+    if whole:
         expect_few_rows(model)
-    return Prepared(model, tokenizer, base, shapes, scales, rank)
+    return base
 
 
 def _require_finite(name: str, model: Any) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import ModelError
+from .halves import precision_of
 
 FEWEST_ROWS: Final = 8
 """A comparison of eight arms answers at once, or nothing here is worth its name."""
@@ -36,7 +37,7 @@ def token_bytes(model: Any) -> int:
     heads = int(config.num_attention_heads)
     width = int(getattr(config, "head_dim", None) or config.hidden_size // heads)
     kept = int(getattr(config, "num_key_value_heads", None) or heads)
-    return 2 * int(config.num_hidden_layers) * kept * width * int(model.dtype.itemsize)
+    return 2 * int(config.num_hidden_layers) * kept * width * precision_of(model).itemsize
 
 
 def room_for(wanted: Room, token: int, free: int | None, shortest: int = SHORTEST) -> Room:

@@ -92,7 +92,7 @@ def remembers(steps: Steps, forward: Forward, context: int) -> bool:
         apart = max(_forgets(steps, forward, batch) for batch in batches)
     finally:
         forward.cache.forget()
-    if not apart <= CLOSE.get(forward.model.dtype, CLOSE_IN_HALF):  # NaN is not
+    if not apart <= CLOSE.get(forward.precision, CLOSE_IN_HALF):  # NaN is not
         _log.warning("a quicker step is not taken: the keys and values that it leaves are %.2g deviations off", apart)
         return False
     return True
@@ -123,7 +123,7 @@ def _agrees(route: Route, forward: Forward, slots: Sequence[int], context: int) 
         _log.warning("a quicker step is not taken: %s", error)
         return False
     apart, effect, missing = _distance(ours, theirs), _distance(without, theirs), _distance(ours, without)
-    if not bool((apart <= CLOSE.get(forward.model.dtype, CLOSE_IN_HALF)).all()):  # NaN is not
+    if not bool((apart <= CLOSE.get(forward.precision, CLOSE_IN_HALF)).all()):  # NaN is not
         _log.warning("a quicker step is not taken: its logits are %.2g deviations off", float(apart.max()))
         return False
     if bool(((effect > TELLING * apart) & (missing < apart)).any()):
@@ -137,8 +137,9 @@ def _filled(forward: Forward, slots: Sequence[int], context: int) -> Rows:
     lengths = [min(20 + row, context - 1) for row in range(len(slots))]
     lengths[-1] = context - 1
     prompts = [[(31 * row + 7 * place) % 97 for place in range(length)] for row, length in enumerate(lengths)]
-    for row, (prompt, slot) in enumerate(zip(prompts, slots, strict=True)):
-        forward.chunk([row], [prompt], [0], [slot])
+    for few in (range(len(slots) - 1), [len(slots) - 1]):  # the longest apart: the others are padded to each other
+        if few:
+            forward.feed(few, [prompts[row] for row in few], [0] * len(few), [slots[row] for row in few])
     given = [[prompt[-1] for prompt in prompts], lengths, list(slots)]
     return Rows(*torch.tensor(given, device=forward.model.device))
 

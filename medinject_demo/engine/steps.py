@@ -5,6 +5,7 @@ Rows lie on the first lines of the cache. Knows nothing of requests, texts or ho
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from .bank import BASE_SLOT, AdapterBank
 from .cache import RowCache, Span
+from .halves import precision_of
 from .outcome import Outcome
 
 
@@ -36,6 +38,11 @@ class Forward:
     model: Any
     bank: AdapterBank
     cache: RowCache
+
+    @functools.cached_property
+    def precision(self) -> torch.dtype:
+        """In what the model computes."""
+        return precision_of(self.model)
 
     def chunk(
         self, lines: Sequence[int], tokens: Sequence[Sequence[int]], fed: Sequence[int], slots: Sequence[int]
@@ -70,7 +77,7 @@ class Forward:
         """Logits after the last of ``ids`` (rows, tokens); keys and values go where the span says."""
         output = self.model(
             input_ids=ids,
-            attention_mask=span.mask(self.model.dtype),
+            attention_mask=span.mask(self.precision),
             position_ids=span.positions,
             past_key_values=self.cache.at(span),
             use_cache=True,

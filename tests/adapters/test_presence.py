@@ -5,12 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from medinject_demo.adapters.presence import BaseFiles, adapter_memory, base_files
 from medinject_demo.adapters.registry import profile
 from medinject_demo.engine.bank import shapes_of
 from medinject_demo.engine.loading import load_base
+from tests.tiny import stored_in
 
 
 @pytest.fixture
@@ -38,6 +40,16 @@ def test_the_memory_is_that_of_the_loaded_weights(folder: Path) -> None:
     found = base_files(str(folder))
     assert found.memory("fp32") == 4 * numbers
     assert found.memory("bf16") == found.memory("fp16") == 2 * numbers
+    assert found.memory("fp32", halves=True) == 4 * numbers  # it is stored in fp32
+
+
+def test_matrices_that_stay_in_bf16_take_half_of_what_they_would(folder: Path, tmp_path: Path) -> None:
+    stored_in(torch.bfloat16, str(folder), tmp_path / "half")
+    model, _ = load_base(str(folder))
+    matrices = sum(each.numel() for each in model.parameters() if each.dim() == 2)
+    found = base_files(str(tmp_path / "half"))
+    assert found.memory("fp32") - found.memory("fp32", halves=True) == 2 * matrices
+    assert found.memory("fp32", "int8", halves=True) == found.memory("fp32", "int8")
 
 
 def test_a_quantisation_makes_the_linear_layers_smaller_and_nothing_else(folder: Path) -> None:

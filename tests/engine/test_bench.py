@@ -24,7 +24,7 @@ from medinject_demo.engine.bench.stage import Stage, Work, questions, said_by, w
 from medinject_demo.engine.bench.subject import SHAPES, TINY, Miniature, Subject, random_subject
 from medinject_demo.engine.loading import load_base
 from medinject_demo.errors import ModelError
-from tests.tiny import tiny_base
+from tests.tiny import stored_in, tiny_base
 
 ROOT = Path(__file__).parents[2]
 SMALL = Work(prompt=9, tokens=6, most_rows=9, row_counts=(2, 8), visitors=3, mixed_tokens=4, buffer=2**12)
@@ -39,7 +39,7 @@ def ticking() -> float:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    return random_subject("tiny", TINY, tmp_path_factory.mktemp("bench"), "cpu", "float32")
+    return random_subject("tiny", TINY, tmp_path_factory.mktemp("bench"), "cpu", "fp32")
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ class TestSubject:
         with pytest.raises(ModelError, match=r"expected 1000000.0 GB of room, got .* GB. Name another with TMPDIR."):
             subject.require_room(tmp_path, 1e15)
 
-    def test_sizes_are_those_of_the_tensors(self, tiny: Subject) -> None:
+    def test_sizes_are_those_of_the_tensors(self, tiny: Subject, tmp_path: Path) -> None:
         sizes = Sizes.of(tiny, "fp32", "none")
         model, _ = load_base(str(tiny.base))
         adapted = PeftModel.from_pretrained(model, str(tiny.dora[ARMS[0]]))
@@ -132,6 +132,11 @@ class TestSubject:
         assert sizes.token == 4 * 2 * TINY.layers * TINY.kv_heads * TINY.head
         linear = TINY.layers * (3 * 64 * 96 + 2 * 64 * 64 * (TINY.heads + TINY.kv_heads))
         assert Sizes.of(tiny, "fp32", "int8").weights == sizes.weights - 3 * linear
+        half = replace(tiny, base=Path(stored_in(torch.bfloat16, str(tiny.base), tmp_path / "half")))
+        matrices = sum(each.numel() for each in model.parameters() if each.dim() == 2)
+        assert Sizes.of(half, "fp32", "none").weights == sizes.weights - 2 * matrices
+        assert Sizes.of(half, "bf16", "none").weights == sizes.weights / 2
+        assert Sizes.of(half, "fp32", "int8").weights == sizes.weights - 3 * linear
         assert sizes.step(2, 3, 5.0) == sizes.read + 2 * sizes.adapter + 15 * sizes.token
 
 

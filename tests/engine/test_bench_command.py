@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from medinject_demo import cli
 from medinject_demo.engine.bench import subject
-from medinject_demo.engine.bench.run import LINES, Plan
+from medinject_demo.engine.bench.run import ALONE, LINES, Plan
 from medinject_demo.engine.bench.subject import SHAPES, TINY
 from medinject_demo.errors import InvalidValue
 from medinject_demo.settings import QUANTIZATIONS
@@ -26,7 +26,10 @@ ROOT = Path(__file__).parents[2]
     [
         (Plan(only=["speed"]), "only: expected one of base-batch"),
         (Plan(models=["random-70b"]), "model: expected one of random-60m, random-4b, mini, got 'random-70b'"),
-        (Plan(models=["random-4b"]), "expected one that a CPU can hold, got random-4b. Choose random-60m or mini."),
+        (
+            Plan(models=["random-4b"], only=["step", "quicker", "peft-mixed"]),
+            "only: expected for random-4b on a processor, some of base-batch, .*, got quicker, peft-mixed. The others",
+        ),
     ],
 )
 def test_a_plan_that_names_the_unknown_is_refused(plan: Plan, said: str) -> None:
@@ -36,6 +39,11 @@ def test_a_plan_that_names_the_unknown_is_refused(plan: Plan, said: str) -> None
 
 def test_each_device_has_its_usual_model() -> None:
     assert (Plan().on("cpu").models, Plan().on("cuda").models) == (("random-60m",), ("random-4b",))
+
+
+def test_of_the_large_base_a_processor_measures_the_engine_alone() -> None:
+    plan = Plan(models=["random-4b"])
+    assert (plan.on("cpu").only, plan.on("cuda").only) == (ALONE, tuple(LINES))
 
 
 def run(*arguments: object) -> Result:
@@ -57,7 +65,7 @@ class TestCommand:
             (["--repeats", "0"], 2),
             (["--tokens", "1"], 2),
             (["--device", "cpu", "--only", "speed"], 1),
-            (["--device", "cpu", "--model", "random-4b"], 1),
+            (["--device", "cpu", "--model", "random-4b", "--only", "peft-mixed"], 1),
         ],
     )
     def test_wrong_options_end_in_one_sentence(self, arguments: list[str], code: int) -> None:

@@ -23,7 +23,7 @@ from medinject_demo.engine.native.pace import Pace
 from medinject_demo.engine.native.step import NativeSteps
 from medinject_demo.engine.outcome import told
 from medinject_demo.engine.steps import Forward
-from tests.tiny import tiny_adapter, tiny_base
+from tests.tiny import stored_in, tiny_adapter, tiny_base
 
 from .conftest import require_library
 from .laws import QUESTIONS, asked
@@ -45,10 +45,11 @@ def processors() -> list[str]:
     return ["native", "x86-64", *(["x86-64-v3"] if here != "DEFAULT" else [])]
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
+@pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=str)
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
+    """Of a base that is stored in fp32, or in bf16 and left there."""
     root = tmp_path_factory.mktemp("native")
-    base = tiny_base(root / "base")
+    base = stored_in(request.param, tiny_base(root / "base"), root / "stored")
     arms: dict[Mixture, Path] = {each: tiny_adapter(base, root / each.slug, each) for each in ARMS}
     engine = LocalEngine.load(base, arms, device="cpu", max_rows=LINES, max_context=CONTEXT)
     yield engine

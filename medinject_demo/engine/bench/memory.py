@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 
 from ...domain import ARMS
 from ...errors import ModelError
-from ..device import DTYPES
 from .measure import Goal, Line
 from .sizes import Sizes
 from .stage import Stage, quiet, said_by
@@ -93,7 +92,7 @@ def grown(stage: Stage) -> Growth:
 def _warm(stage: Stage) -> None:
     """Have the libraries take what they take for any model, however small: it is not this one's."""
     with TemporaryDirectory() as folder:
-        tiny = random_subject("tiny", TINY, Path(folder), stage.device, DTYPES[stage.dtype])
+        tiny = random_subject("tiny", TINY, Path(folder), stage.device, stage.dtype)
         small = replace(stage, subject=tiny, _loaded=[])
         said_by(small.engine, small.requests(small.arms(stage.work.rows), tokens=2))
         small.close()

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from ...errors import InvalidValue, ModelError
-from ..device import DTYPES, device_of
+from ..device import device_of
 from ..loading import first_line
 from . import closeness, limits, memory, speed
 from .environment import Environment
@@ -40,6 +40,8 @@ LINES: Final[dict[str, Callable[[Stage], list[Line]]]] = {
     "load": limits.load,
 }
 """What is measured, by the name that ``--only`` takes."""
+ALONE: Final = ("base-batch", "memory", "step", "answers", "rows", "load")
+"""Lines that load nothing but the engine: what there is room for on a processor with a base of Qwen3-4B's size."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,17 @@ class Plan:
             for each in got:
                 if each not in known:
                     raise InvalidValue.of(name, expected=f"one of {', '.join(known)}", got=repr(each))
-        if RANDOM_4B in models and device != "cuda":
+        large = RANDOM_4B in models and device == "cpu"
+        only = tuple(self.only) or (ALONE if large else tuple(LINES))
+        if large and (others := [each for each in only if each not in ALONE]):
             raise InvalidValue.of(
-                "model", expected="one that a CPU can hold", got=RANDOM_4B, remedy="Choose random-60m or mini."
+                "only",
+                expected=f"for {RANDOM_4B} on a processor, some of {', '.join(ALONE)}",
+                got=", ".join(others),
+                remedy="The others hold the base twice: measure them on random-60m or mini, or on a GPU.",
             )
         work = self.work or work_on(device, self.tokens)
-        return replace(self, device=device, models=models, only=tuple(self.only) or tuple(LINES), work=work)
+        return replace(self, device=device, models=models, only=only, work=work)
 
 
 def bench(
@@ -140,6 +147,6 @@ def _subject(model: str, miniature: Miniature, folder: Path, device: str, dtype:
     try:
         if model == MINIATURE:
             return miniature_subject(miniature, folder)
-        return random_subject(model, SHAPES[model], folder, device, DTYPES[dtype])
+        return random_subject(model, SHAPES[model], folder, device, dtype)
     except (OSError, RuntimeError) as error:
         raise ModelError.of(f"model {model}", expected="room to write it", got=first_line(error)) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,15 +34,14 @@ class Sizes:
     @classmethod
     def of(cls, subject: Subject, dtype: str, quantization: str) -> Sizes:
         """Those of a subject."""
-        size, linear = BYTES[dtype], QUANTISED.get(quantization, BYTES[dtype])
+        size, linear = BYTES[dtype], QUANTISED.get(quantization)
         numbers = _numbers(subject.base)
-        inner = sum(n for name, n in numbers.items() if _projection(name))
-        outer = sum(numbers.values()) - inner
         untied = any(name.startswith("lm_head") for name in numbers)
-        table = sum(n for name, n in numbers.items() if untied and "embed_tokens" in name)
-        one = sum(_headers(next(iter(subject.dora.values())) / WEIGHTS).values())
-        weights = inner * linear + outer * size
-        return cls(weights, weights - table * size, one * size, _cached(subject.base) * size)
+        held = {name: each.count * each.width(size, linear) for name, each in numbers.items()}
+        table = sum(bytes_ for name, bytes_ in held.items() if untied and "embed_tokens" in name)
+        one = sum(each.count for each in _headers(next(iter(subject.dora.values())) / WEIGHTS).values())
+        weights = sum(held.values())
+        return cls(weights, weights - table, one * size, _cached(subject.base) * size)
 
     def step(self, adapters: int, rows: int, length: float) -> float:
         """Bytes that a decode step must read: the base once, each adapter in use once, each row's ``length`` tokens."""
@@ -57,22 +56,33 @@ def _cached(base: Path) -> int:
     return 2 * config["num_hidden_layers"] * config.get("num_key_value_heads", heads) * width
 
 
-def _projection(name: str) -> bool:
-    return any(f".{each}.weight" in name for each in PROJECTIONS)
+@dataclass(frozen=True)
+class _Numbers:
+    """What a safetensors file's header says of a tensor."""
+
+    name: str
+    count: int
+    halves: bool
+    """A matrix that is stored in bf16."""
+
+    def width(self, size: float, linear: float | None) -> float:
+        """Bytes of each, where the engine computes in numbers of ``size`` bytes and holds layers in ``linear``."""
+        if linear is not None and any(f".{each}.weight" in self.name for each in PROJECTIONS):
+            return linear
+        return min(size, 2.0) if self.halves and linear is None else size
 
 
-def _numbers(folder: Path) -> dict[str, int]:
-    return {name: n for path in sorted(folder.glob("*.safetensors")) for name, n in _headers(path).items()}
+def _numbers(folder: Path) -> dict[str, _Numbers]:
+    return {name: each for path in sorted(folder.glob("*.safetensors")) for name, each in _headers(path).items()}
 
 
-def _headers(path: Path) -> dict[str, int]:
-    """How many numbers each tensor of a safetensors file has."""
-    return dict(_shapes(path))
-
-
-def _shapes(path: Path) -> Iterator[tuple[str, int]]:
+def _headers(path: Path) -> dict[str, _Numbers]:
     from safetensors import safe_open
 
     with safe_open(path, "np") as file:
-        for name in file.keys():  # noqa: SIM118, not a dictionary
-            yield name, math.prod(file.get_slice(name).get_shape())
+        found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, not a dictionary
+        return {
+            name: _Numbers(name, math.prod(shape), len(shape) == 2 and each.get_dtype() == "BF16")
+            for name, each in found.items()
+            for shape in [each.get_shape()]
+        }

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ...domain import ARMS, Mixture
 from ...errors import ModelError
+from ..device import DTYPES
 from .random_adapters import adapted_weights, as_lora, write_adapters
 
 RANDOM_4B: Final = "random-4b"
@@ -43,13 +44,17 @@ class Shape:
     vocabulary: int
     head: int = 64
     """Width of an attention head."""
+    stored: str | None = None
+    """The precision of its file, a key of ``DTYPES``; that in which it is to compute where None."""
 
 
 SHAPES: Final[dict[str, Shape]] = {
     "random-60m": Shape(hidden=512, layers=8, heads=8, kv_heads=4, feed_forward=3072, vocabulary=32_000),
-    RANDOM_4B: Shape(hidden=2560, layers=36, heads=32, kv_heads=8, feed_forward=9728, vocabulary=151_936, head=128),
+    RANDOM_4B: Shape(
+        hidden=2560, layers=36, heads=32, kv_heads=8, feed_forward=9728, vocabulary=151_936, head=128, stored="bf16"
+    ),
 }
-"""Random bases by name; the second is Qwen3-4B's true shape."""
+"""Random bases by name; the second is Qwen3-4B's true shape, stored as it is."""
 MODELS: Final = (*SHAPES, MINIATURE)
 TINY: Final = Shape(hidden=64, layers=2, heads=2, kv_heads=1, feed_forward=96, vocabulary=400)
 """Warms a process up before its memory is read; the tests measure it too."""
@@ -78,12 +83,14 @@ class Subject:
 
 
 def random_subject(name: str, shape: Shape, folder: Path, device: str, dtype: str) -> Subject:
-    """Write a random base and its adapters below ``folder``, drawn on ``device``, stored in ``dtype`` (torch's name).
+    """Write a random base and its adapters below ``folder``, drawn on ``device``, to compute in ``dtype`` (a key of
+    ``DTYPES``).
 
     Raises:
         ModelError: the disk has too little room.
     """
-    model = _random_model(shape, folder, device, dtype)
+    stored = shape.stored or dtype
+    model = _random_model(shape, folder, device, DTYPES[stored])
     base = folder / "base"
     model.save_pretrained(base)
     _tokenizer(shape.vocabulary).save_pretrained(base)
@@ -92,7 +99,8 @@ def random_subject(name: str, shape: Shape, folder: Path, device: str, dtype: st
     about = (
         f"A Qwen3 of random weights, {_parameters(shape) / 1e6:,.1f} million parameters: {shape.layers} layers of "
         f"{shape.hidden}, {shape.heads}/{shape.kv_heads} heads of {shape.head}, feed-forward {shape.feed_forward}, "
-        f"vocabulary {shape.vocabulary:,}, tied; seven random DoRA adapters of rank 16 on its seven linear layers."
+        f"vocabulary {shape.vocabulary:,}, tied, stored in {stored}; seven random DoRA adapters of rank 16 on its "
+        "seven linear layers."
     )
     return Subject(name, base, dora, lora, tuple(f"m{n}" for n in range(64)), about)
 

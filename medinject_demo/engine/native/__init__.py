@@ -4,7 +4,7 @@ on a processor in fp32, for models of the kind that ``engine.parts`` tells."""
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ..steps import Forward
@@ -14,6 +14,20 @@ LONGEST: Final = 64
 """Tokens of the longest row for which the two are compared."""
 
 _log = logging.getLogger(__name__)
+
+
+def keeps_halves(model: Any) -> bool:
+    """Whether the library is there and computes models of this kind: then matrices in bf16 can stay as they are."""
+    from ..parts import NotOfThisKind, layers_of, require_sizes
+    from .build import NotBuilt, library
+    from .tables import MULTIPLE
+
+    try:
+        require_sizes(layers_of(model, context=1), MULTIPLE)
+        library()
+    except (NotOfThisKind, NotBuilt):
+        return False
+    return True
 
 
 def native_steps(forward: Forward, context: int) -> NativeSteps | None:
@@ -29,7 +43,7 @@ def native_steps(forward: Forward, context: int) -> NativeSteps | None:
     try:
         steps = NativeSteps(forward, context)
     except (NotOfThisKind, NotBuilt) as error:
-        _log.warning("answers come several times as slowly as they could: %s", error)
+        _log.warning("answers come several times as slowly as they could: %s (doctor tells what to do)", error)
         return None
     longest = min(context, LONGEST)
     most = min(forward.cache.count, 1 + forward.bank.top)

@@ -69,14 +69,15 @@ static void expected(const Work *work, const Linear *layer, whole output, whole 
 }
 
 /* x W^T of up to TILE outputs for up to TOKENS tokens from `first` on, to (tokens, TILE). */
-static void multiplied(const Work *work, const float *weight, Panels x, whole outputs, whole first, whole tokens,
+static void multiplied(const Work *work, Weights weights, Panels x, whole outputs, whole first, whole tokens,
                        float *to) {
     float sums[TILE * TOKENS] ALIGNED;
     memset(sums, 0, sizeof(float) * outputs * TOKENS);
     for (whole from = 0; from < x.inputs; from += PIECE)
         for (whole token = 0, width; token < tokens; token += PANEL) {
             const float *given = column(work, x, first + token, &width) + from * width;
-            product(weight + from, x.inputs, outputs, given, width, fewer(PIECE, x.inputs - from), sums + token, TOKENS);
+            product(beyond(weights, from), x.inputs, outputs, given, width, fewer(PIECE, x.inputs - from),
+                    sums + token, TOKENS);
         }
     for (whole token = 0; token < tokens; token++)
         for (whole output = 0; output < outputs; output++) to[token * TILE + output] = sums[output * TOKENS + token];
@@ -104,7 +105,7 @@ INLINE void adapted(const int vectors, const Work *work, const Linear *layer, wh
 static void tile(const Work *work, const Linear *layer, Panels x, whole output, whole outputs, whole first,
                  whole tokens, float *to) {
     if (!first) expected(work, layer, output, outputs);
-    multiplied(work, layer->weight + output * x.inputs, x, outputs, first, tokens, to);
+    multiplied(work, beyond(weights_of(work, layer->weight), output * x.inputs), x, outputs, first, tokens, to);
     for (whole token = 0; token < tokens; token++) {
         whole place = 0;
         for (; place + 4 * LANES <= outputs; place += 4 * LANES)

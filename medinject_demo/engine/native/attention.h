@@ -98,7 +98,7 @@ static void looked(const Work *work, const Layer *layer, whole token, whole kept
     memset(scores, 0, sizeof(float) * padded * HEADS);
     for (whole place = 0; place < seen * width; place += LINE / 4)
         __builtin_prefetch(layer->past_values + line + place, 0, SECOND_CACHE);
-    product(layer->past_keys + line, width, padded, asked, HEADS, width, scores, HEADS);
+    product((Weights){layer->past_keys + line, 0}, width, padded, asked, HEADS, width, scores, HEADS);
     softmax(scores, seen, padded, model->scaling);
     weighted_all(scores, layer->past_values + line, seen, width, heads, asked);
     float *to = column(work, work->said, token, &step) + first * width * step;

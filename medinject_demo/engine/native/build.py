@@ -71,7 +71,7 @@ def compiler() -> str:
     for name in COMPILERS:
         if found := shutil.which(name):
             return found
-    raise NotBuilt("no C compiler on this machine (install gcc)")
+    raise NotBuilt("no C compiler on this machine")
 
 
 def _key(flags: tuple[str, ...]) -> str:

@@ -11,9 +11,14 @@ loaded (`native_steps`). */
 
 static void embedded(const Work *work) {
     whole hidden = work->model->hidden;
-    for MINE(token, work->batch->count)
-        memcpy(row(work->stream, token), work->model->embedding + work->batch->tokens[token] * hidden,
-               sizeof(float) * hidden);
+    for MINE(token, work->batch->count) {
+        Weights given = beyond(weights_of(work, work->model->embedding), work->batch->tokens[token] * hidden);
+        float *to = row(work->stream, token);
+        const unsigned short *halves = given.at;
+        for (whole place = 0; given.half && place < hidden; place++)
+            to[place] = (union { uint32_t bits; float number; }){(uint32_t)halves[place] << 16}.number;
+        if (!given.half) memcpy(to, given.at, sizeof(float) * hidden);
+    }
     together(work->crew);
 }
 
@@ -57,7 +62,8 @@ static void headed(const Work *work) {
         whole output = fewer(one * TILE, size - TILE); /* the last overlaps the one before it */
         for (whole first = before / TOKENS * TOKENS; first < count; first += TOKENS) {
             whole tokens = fewer(TOKENS, count - first);
-            multiplied(work, work->model->head + output * work->model->hidden, work->normed, TILE, first, tokens, tiled);
+            multiplied(work, beyond(weights_of(work, work->model->head), output * work->model->hidden), work->normed, TILE,
+                       first, tokens, tiled);
             for (whole token = more(before - first, 0); token < tokens; token++)
                 memcpy(work->batch->logits + (first + token - before) * size + output, tiled + token * TILE,
                        sizeof(float) * TILE);

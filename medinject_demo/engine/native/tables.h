@@ -6,9 +6,10 @@
 typedef struct { const float *weight; float epsilon; } Norm;
 
 typedef struct {
-    const float *weight, *bias; /* (outputs, inputs); (outputs) or null */
-    const float *up, *scale;    /* B (adapters, rank, outputs), s (slots, ...); null where no adapter changes it */
-    whole outputs, member;      /* its columns of x A^T begin at member * rank */
+    const void *weight;      /* (outputs, inputs) */
+    const float *bias;       /* (outputs) or null */
+    const float *up, *scale; /* B (adapters, rank, outputs), s (slots, ...); null where no adapter changes it */
+    whole outputs, member;   /* its columns of x A^T begin at member * rank */
 } Linear;
 
 typedef struct {
@@ -27,9 +28,11 @@ typedef struct {
 typedef struct {
     const Layer *layers;
     whole count, hidden, heads, kv_heads, width, feed_forward, vocabulary, rank, scales;
-    const float *embedding, *head, *cosines, *sines; /* (vocabulary, hidden) twice, (positions, width) twice */
+    const void *embedding, *head; /* (vocabulary, hidden) */
+    const float *cosines, *sines; /* (positions, width) */
     Norm norm;
     float scaling;
+    whole half; /* 1 where layers, embedding and head are in bf16 */
 } Model;
 
 typedef struct {
@@ -56,6 +59,8 @@ typedef struct {
     float *roots, *shares, *own; /* of the norm, (tokens); of x A^T; room for this thread alone */
     whole *runs, run_count;      /* where runs of tokens of one slot begin, and the end; 0 where all are the base's */
 } Work;
+
+INLINE Weights weights_of(const Work *work, const void *at) { return (Weights){at, work->model->half}; }
 
 INLINE float *row(Rows rows, whole token) { return rows.at + token * rows.width; }
 

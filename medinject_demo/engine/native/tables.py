@@ -70,6 +70,7 @@ class ModelTable(Structure):
         *_all(c_void_p, "embedding", "head", "cosines", "sines"),
         ("norm", Norm),
         ("scaling", c_float),
+        ("half", c_int64),
     ]
 
 
@@ -102,6 +103,7 @@ def table_of(model: Any, layers: Sequence[Layer], cache: RowCache) -> ModelTable
         *(address(each) for each in (model.model.embed_tokens.weight, head, *heads.turns)),
         _norm(model.model.norm),
         heads.scaling,
+        head.dtype == torch.bfloat16,
     )
 
 
@@ -139,14 +141,25 @@ def _linear(layer: Any) -> Linear:
 
 
 def require_fits(model: Any, layers: Sequence[Layer]) -> None:
-    """Raises NotOfThisKind where numbers are not in fp32 on the processor, or sizes are no multiples."""
+    """Raises NotOfThisKind where numbers or sizes are none of those that ``step.c`` computes.
+
+    All are in fp32 on the processor, but for the matrices, which may be in bf16 together; sizes are multiples.
+    """
     require_sizes(layers, MULTIPLE)
-    for name, each in (*model.named_parameters(), *model.named_buffers()):
-        if each.device.type != "cpu" or (each.is_floating_point() and each.dtype != torch.float32):
-            raise NotOfThisKind(f"{each.dtype} on {each.device} ({name})")
-        if isinstance(each, nn.Parameter) and not each.is_contiguous():
-            raise NotOfThisKind(f"numbers that do not follow each other ({name})")
+    _require_numbers(model, layers)
     if model.lm_head.bias is not None or model.lm_head.weight.shape[0] < FEWEST_LOGITS:
         raise NotOfThisKind("a head of its own")
     if any(each.up.shape[1] % MULTIPLE for layer in layers for each in layer.linears if isinstance(each, BankedLinear)):
         raise NotOfThisKind(f"adapters whose rank is no multiple of {MULTIPLE}")
+
+
+def _require_numbers(model: Any, layers: Sequence[Layer]) -> None:
+    linears = (each for layer in layers for each in layer.linears)
+    matrices = {id(each.weight) for each in (model.model.embed_tokens, model.lm_head, *linears)}
+    stored = torch.bfloat16 if model.lm_head.weight.dtype == torch.bfloat16 else torch.float32
+    for name, each in (*model.named_parameters(), *model.named_buffers()):
+        expected = stored if id(each) in matrices else torch.float32
+        if each.device.type != "cpu" or (each.is_floating_point() and each.dtype != expected):
+            raise NotOfThisKind(f"{each.dtype} on {each.device} ({name})")
+        if isinstance(each, nn.Parameter) and not each.is_contiguous():
+            raise NotOfThisKind(f"numbers that do not follow each other ({name})")

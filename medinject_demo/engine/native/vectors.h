@@ -16,11 +16,16 @@
 #define UNROLLED _Pragma("GCC unroll 16")
 #define INLINE static inline __attribute__((always_inline))
 
-typedef float vec4 __attribute__((vector_size(16), aligned(4), may_alias));
-typedef float vec8 __attribute__((vector_size(32), aligned(4), may_alias));
-typedef float vec16 __attribute__((vector_size(64), aligned(4), may_alias));
-typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int ivec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+#define VECTOR __attribute__((aligned(4), may_alias))
+typedef float vec4 __attribute__((vector_size(16))) VECTOR;
+typedef float vec8 __attribute__((vector_size(32))) VECTOR;
+typedef float vec16 __attribute__((vector_size(64))) VECTOR;
+typedef float vec __attribute__((vector_size(4 * LANES))) VECTOR;
+typedef int ivec4 __attribute__((vector_size(16))) VECTOR;
+typedef int ivec8 __attribute__((vector_size(32))) VECTOR;
+typedef int ivec16 __attribute__((vector_size(64))) VECTOR;
+typedef int ivec __attribute__((vector_size(4 * LANES))) VECTOR;
+typedef int pair VECTOR; /* of numbers in bf16 */
 
 INLINE vec load(const float *from) { return *(const vec *)from; }
 INLINE void store(float *to, vec given) { *(vec *)to = given; }
