@@ -12,7 +12,7 @@ import click
 
 from ..domain import Mixture, Sampling
 from ..errors import InvalidValue
-from .family import REGISTRY_FILE, in_force, usage
+from .family import DEVICE, REGISTRY_FILE, in_force, usage
 
 if TYPE_CHECKING:
     from ..adapters.registry import Profile
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--min-p", default=0.0, show_default=True)
 @click.option("--repetition-penalty", default=1.0, show_default=True)
 @click.option("--seed", default=0, show_default=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:<number>.")
+@DEVICE
 @click.option(
     "--quantization",
     type=click.Choice(["none", "int8", "int4"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,28 @@ from ..errors import InvalidValue, MedInjectError
 from ..settings import Settings
 
 REGISTRY_FILE: Final = click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path)
+
+
+class _Device(click.ParamType[str]):
+    """A device by its name; whether this machine has it is the command's to find out."""
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The name as it is; anything else is wrong usage."""
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", str(value)):
+            self.fail(f"expected auto, cpu, cuda or cuda:<number>, got {value!r}.", param, ctx)
+        return value
+
+
+DEVICE: Final = click.option(
+    "--device",
+    type=_Device(),
+    metavar="TEXT",
+    default="auto",
+    show_default=True,
+    help="auto, cpu, cuda or cuda:<number>.",
+)
 
 
 class FamilyGroup(click.Group):

@@ -39,7 +39,13 @@ BENCH_LINES = (
 @click.option(
     "--tokens", type=click.IntRange(4, 1024), help="New tokens of an answer.  [default: 256 on CUDA, else 64]"
 )
-@click.option("--only", multiple=True, metavar="LINE", help=f"Lines to measure, among {', '.join(BENCH_LINES)}.")
+@click.option(
+    "--only",
+    type=click.Choice(BENCH_LINES),
+    multiple=True,
+    metavar="LINE",
+    help=f"Lines to measure, among {', '.join(BENCH_LINES)}.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a document with every sample instead of the tables.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Also write the tables as Markdown.")
 @click.pass_context

@@ -9,7 +9,7 @@ import click
 
 from ..assembly import Fleet
 from ..settings import QUANTIZATIONS
-from .family import environment, in_force
+from .family import DEVICE, environment, in_force
 
 
 @click.command()
@@ -23,7 +23,7 @@ from .family import environment, in_force
     type=click.Choice(QUANTIZATIONS),
     help="Bits of the base's weights.  [default: MEDINJECT_QUANTIZATION]",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:<number>.")
+@DEVICE
 @click.option(
     "--fleet",
     type=click.IntRange(1),

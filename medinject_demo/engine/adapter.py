@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import ModelError
+from .halves import pieces
 from .loading import first_line
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -88,10 +89,13 @@ class LayerWeights:
 
     def norms(self, weight: Tensor) -> Tensor:
         """``||W + k B A||`` by output row, (outputs), in fp32, on the CPU."""
-        where = weight.device
-        adapted = weight.float() + self.scaling * (self.up.float().to(where) @ self.down.float().to(where))
-        norms: Tensor = torch.linalg.vector_norm(adapted, dim=1).cpu()
-        return norms
+        up, down = (each.float().to(weight.device) for each in (self.up, self.down))
+        few = pieces(weight)
+        adapted = (
+            torch.addmm(rows.float(), of_rows, down, alpha=self.scaling)
+            for rows, of_rows in zip(few, torch.split(up, [len(rows) for rows in few]), strict=True)
+        )
+        return torch.cat([torch.linalg.vector_norm(rows, dim=1) for rows in adapted]).cpu()
 
 
 @dataclass(frozen=True)

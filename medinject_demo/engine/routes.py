@@ -5,8 +5,9 @@ Transformers' own code is the oracle. Knows nothing of graphs or of what a row s
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -27,6 +28,11 @@ TELLING: Final = 0.3
 """Of that distance, how much an arm's scales must change the logits for a test of them to tell anything."""
 FED: Final = ((33,), (12,), (7,), (3,), (17, 11, 9))
 """Tokens of the prompts by which ways to feed them are compared: fewer and more than are multiplied at once."""
+
+Feed = Callable[[Sequence[int], Sequence[Sequence[int]], Sequence[int], Sequence[int]], None]
+"""As ``Forward.feed``."""
+Prompt = tuple[list[int], int]
+"""Tokens and a slot."""
 
 _log = logging.getLogger(__name__)
 
@@ -85,31 +91,45 @@ def agrees(route: Route, forward: Forward, most_rows: int, context: int) -> bool
 def remembers(steps: Steps, forward: Forward, context: int) -> bool:
     """Whether prompts that are fed leave the keys and values that the oracle's leave; the log says why where not.
 
-    Asked of prompts of several lengths alone, and of a few at once. The cache must have been made, and is emptied.
+    Asked of prompts of several lengths alone, and of a few at once; of the oracle, of which a forward may take seconds,
+    of as many at once as there are lines. The cache must have been made, and is emptied.
     """
-    batches = [[min(length, context - 1) for length in batch[: forward.cache.count]] for batch in FED]
+    prompts = _prompts(forward, context)
+    ends = list(itertools.accumulate(len(batch) for batch in FED))
+    batches = [prompts[end - len(batch) : end] for end, batch in zip(ends, FED, strict=True)]
     try:
-        apart = max(_forgets(steps, forward, batch) for batch in batches)
+        theirs, ours = _left(forward, forward.feed, [prompts]), _left(forward, steps.feed, batches)
     finally:
         forward.cache.forget()
-    if not apart <= CLOSE.get(forward.precision, CLOSE_IN_HALF):  # NaN is not
+    distances = [_distance(one, other) for one, other in zip(ours, theirs, strict=True)]
+    apart = float(torch.stack(distances).nan_to_num(nan=float("inf")).max())
+    if apart > CLOSE.get(forward.precision, CLOSE_IN_HALF):
         _log.warning("a quicker step is not taken: the keys and values that it leaves are %.2g deviations off", apart)
         return False
     return True
 
 
-def _forgets(steps: Steps, forward: Forward, lengths: Sequence[int]) -> float:
-    """How far the keys and values of prompts of these lengths lie from the oracle's, at most; infinite where NaN."""
-    prompts = [[(31 * line + 7 * place) % 97 for place in range(length)] for line, length in enumerate(lengths)]
-    slots = [line % (1 + forward.bank.top) for line in range(len(lengths))]
-    left, lines = [], list(enumerate(lengths))
-    for feed in (forward.feed, steps.feed):
+def _prompts(forward: Forward, context: int) -> list[Prompt]:
+    """Tokens and slots of prompts of the lengths of ``FED``."""
+    lengths = (min(length, context - 1) for batch in FED for length in batch)
+    slots = itertools.cycle(range(1 + forward.bank.top))
+    return [
+        ([(31 * number + 7 * place) % 97 for place in range(length)], slot)
+        for number, (length, slot) in enumerate(zip(lengths, slots, strict=False))
+    ]
+
+
+def _left(forward: Forward, feed: Feed, batches: Sequence[Sequence[Prompt]]) -> list[Tensor]:
+    """The keys and values of each prompt in turn, layer by layer, after each batch was fed to an empty cache."""
+    left, most = [], forward.cache.count
+    for few in (batch[start : start + most] for batch in batches for start in range(0, len(batch), most)):
         forward.cache.forget()
-        feed(range(len(lengths)), prompts, [0] * len(lengths), slots)
+        prompts, slots = zip(*few, strict=True)
+        feed(range(len(few)), prompts, [0] * len(few), slots)
         stores = [each for layer in range(forward.cache.layers) for each in forward.cache.lines(layer)]
-        left.append([store[line, :, :length].flatten().clone() for store in stores for line, length in lines])
-    distances = [_distance(ours, theirs) for theirs, ours in zip(*left, strict=True)]
-    return float(torch.stack(distances).nan_to_num(nan=float("inf")).max())
+        ends = [(line, len(prompt)) for line, prompt in enumerate(prompts)]
+        left += [store[line, :, :end].flatten().clone() for line, end in ends for store in stores]
+    return left
 
 
 def _agrees(route: Route, forward: Forward, slots: Sequence[int], context: int) -> bool:
@@ -134,7 +154,7 @@ def _agrees(route: Route, forward: Forward, slots: Sequence[int], context: int) 
 
 def _filled(forward: Forward, slots: Sequence[int], context: int) -> Rows:
     """Rows of these slots whose prompts are in the cache, one of them up to the context's last place."""
-    lengths = [min(20 + row, context - 1) for row in range(len(slots))]
+    lengths = [min(3 + row, context - 1) for row in range(len(slots))]
     lengths[-1] = context - 1
     prompts = [[(31 * row + 7 * place) % 97 for place in range(length)] for row, length in enumerate(lengths)]
     for few in (range(len(slots) - 1), [len(slots) - 1]):  # the longest apart: the others are padded to each other

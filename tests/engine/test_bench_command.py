@@ -64,7 +64,7 @@ class TestCommand:
             (["--quantization", "int2"], 2),
             (["--repeats", "0"], 2),
             (["--tokens", "1"], 2),
-            (["--device", "cpu", "--only", "speed"], 1),
+            (["--device", "cpu", "--only", "speed"], 2),
             (["--device", "cpu", "--model", "random-4b", "--only", "peft-mixed"], 1),
         ],
     )
@@ -105,8 +105,8 @@ class TestCommand:
                 f"import sys; sys.modules.update(dict.fromkeys({absent!r}))",
                 "from medinject_demo.cli import cli",
                 "import medinject_demo.engine.bench.run",
-                "cli(['bench', '--device', 'cpu', '--only', 'nothing'])",
+                "cli(['bench', '--device', 'cpu', '--model', 'random-4b', '--only', 'switch'])",
             ]
         )
         done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.stderr.startswith("error: only: expected one of base-batch")
+        assert done.stderr.startswith("error: only: expected for random-4b on a processor, some of base-batch")
