@@ -230,6 +230,10 @@ def test_a_processor_that_reads_halves_needs_half_the_memory(tiny_registry: Path
     )
     assert "bf16 as they are stored" in halves
     assert "stored" not in whole + card
+    config = json.loads((base / "config.json").read_text(encoding="utf-8")) | {"model_type": "gemma2"}
+    (base / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    other = looked(registry, "tiny", Look(Place("the processor", "fp32", None, halves=True), "none"))["memory"].what
+    assert other == whole
 
 
 def test_a_machine_that_does_not_say_its_memory_is_believed(tiny_registry: Path) -> None:

@@ -36,6 +36,14 @@ class BaseFiles:
         """True where the base can be loaded."""
         return self.folder is not None and not self.missing
 
+    @property
+    def kind(self) -> str:
+        """The kind of model that its configuration names, such as ``qwen3``; empty where it names none."""
+        try:
+            return str(json.loads((self.folder or Path()).joinpath(CONFIG).read_text(encoding="utf-8"))["model_type"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
     def memory(self, dtype: str, quantization: str = "none", *, halves: bool = False) -> int:
         """Bytes of the weights once loaded in a precision, the linear layers in a quantisation's.
 

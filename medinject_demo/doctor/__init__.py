@@ -1,7 +1,8 @@
 """What can run on this machine, what cannot, and what to do about it.
 
-Downloads nothing, loads no model, writes nothing; the servers of the profile to be served are asked what they have. The
-environment, the project's folder, the registry and the Hub's cache are arguments.
+Downloads nothing, loads no model, writes nothing but the library that a processor answers by, where it is not made yet.
+The servers of the profile to be served are asked what they have. The environment, the project's folder, the registry
+and the cache of the Hub are arguments.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..engine.device import Accelerator, Host, accelerators
-from ..engine.native.build import NotBuilt, compiler, library
+from ..engine.native.build import COMPILERS, NotBuilt, compiler, library
 from .findings import Finding, Level
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def compiled(devices: Sequence[Accelerator]) -> tuple[bool, Finding]:
         return True, Finding("machine", "C compiler", Level.OK, f"{compiler()}, for answers of the processor")
     except NotBuilt as reason:
         what = f"{reason}, so that the processor answers several times as slowly as it could"
-        return False, Finding("machine", "C compiler", Level.OK if devices else Level.WARN, what, "Install gcc.")
+        remedy = "Install gcc." if not any(map(shutil.which, COMPILERS)) else "Mend it, or install gcc."
+        return False, Finding("machine", "C compiler", Level.OK if devices else Level.WARN, what, remedy)
 
 
 def quantization(asked: str) -> Finding:

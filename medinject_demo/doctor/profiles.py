@@ -21,6 +21,9 @@ SERVE: Final = "Start it, or correct MEDINJECT_ENGINE_URL or the registry: docs/
 ROOM: Final = 1.2
 """What is wanted for each byte of weights: a fifth for the keys and values of the answers, and for buffers."""
 
+HALVED: Final = ("llama", "mistral", "qwen2", "qwen3")
+"""Kinds of models whose matrices a processor reads in bf16 (``engine.parts``); others are cast."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -52,7 +55,8 @@ class Look:
 
     def _memory(self, profile: Profile, found: BaseFiles, lacking: Level) -> Finding:
         folders = [arm.folder for arm in profile.arms.values() if arm.installed]
-        weights = found.memory(self.place.dtype, self.quantization, halves=self.place.halves)
+        halves = self.place.halves and found.kind in HALVED
+        weights = found.memory(self.place.dtype, self.quantization, halves=halves)
         need = int(ROOM * (weights + sum(adapter_memory(folder, self.place.dtype) for folder in folders)))
         bits = self.place.dtype if self.quantization == "none" else f"{self.quantization} and {self.place.dtype}"
         halved = weights < found.memory(self.place.dtype, self.quantization)

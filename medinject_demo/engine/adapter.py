@@ -90,12 +90,12 @@ class LayerWeights:
     def norms(self, weight: Tensor) -> Tensor:
         """``||W + k B A||`` by output row, (outputs), in fp32, on the CPU."""
         up, down = (each.float().to(weight.device) for each in (self.up, self.down))
-        few = pieces(weight)
-        adapted = (
-            torch.addmm(rows.float(), of_rows, down, alpha=self.scaling)
-            for rows, of_rows in zip(few, torch.split(up, [len(rows) for rows in few]), strict=True)
-        )
-        return torch.cat([torch.linalg.vector_norm(rows, dim=1) for rows in adapted]).cpu()
+        norms, start = torch.empty(len(weight), device=weight.device), 0
+        for rows in pieces(weight):
+            these = slice(start, start := start + len(rows))
+            adapted = torch.addmm(rows.float(), up[these], down, alpha=self.scaling)
+            torch.linalg.vector_norm(adapted, dim=1, out=norms[these])
+        return norms.cpu()
 
 
 @dataclass(frozen=True)

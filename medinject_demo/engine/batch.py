@@ -23,7 +23,7 @@ from .decode import next_tokens
 from .device import is_out_of_memory
 from .lines import Lines
 from .room import Room
-from .rows import Call, Row
+from .rows import NOT_FINITE, Call, Row
 from .steps import Forward, Steps
 
 CHUNK: Final = 256
@@ -223,7 +223,7 @@ class Batcher:
             row.fed += 1
             if not outcome.finite[place]:
                 self._forward.cache.forget(self._rows.line(row))
-                self._leave(call, row, FinishReason.ERROR, "logits that are not finite")
+                self._leave(call, row, FinishReason.ERROR, NOT_FINITE)
             elif row.told is not None:
                 row.told.append(outcome.logits[place].to("cpu", torch.float32, copy=True))
                 self._leave(call, row, FinishReason.STOP)

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from ..domain import BASE, FinishReason, Mixture
-from ..errors import InvalidValue, ModelError
+from ..domain import BASE, Mixture
+from ..errors import InvalidValue
 from .adapter import Adapter
 from .bank import AdapterBank
 from .base import (
     ChoiceRequest,
     Conversation,
-    Event,
     Events,
-    Finished,
     Request,
     require_arm,
     require_letters,
@@ -41,7 +40,7 @@ from .native import native_steps
 from .prepare import Prepared, prepare, read_for, require_fits
 from .quantization import require_quantization
 from .room import SHORTEST, Room, room_for, token_bytes
-from .rows import Row
+from .rows import Row, require_told
 from .steps import Forward, Steps
 from .tenancy import Pending, Tenancy
 
@@ -144,7 +143,7 @@ class LocalEngine:
             ModelError: an arm is not there, or too many rows wait.
             InvalidValue: a conversation is empty, or longer than the context.
         """
-        return self._begun(requests, [None] * len(requests))
+        return self._begun(requests, self._prompts(requests), [None] * len(requests))
 
     def option_probabilities(self, requests: Sequence[ChoiceRequest]) -> list[dict[str, float]]:
         """Each letter's probability as the next token, written with or without a space before it.
@@ -170,11 +169,12 @@ class LocalEngine:
         Raises:
             ModelError, InvalidValue: as ``option_probabilities``.
         """
-        told: list[list[Tensor]] = [[] for _ in requests]
+        prompts, told = self._prompts(requests), [list[Tensor]() for _ in requests]
         for start in range(0, len(requests), self.room.rows):
             few = slice(start, start + self.room.rows)
-            for event in self._begun(requests[few], told[few]):
-                _require_told(event)
+            with closing(self._begun(requests[few], prompts[few], told[few])) as events:
+                for end in events:
+                    require_told(end, requests[start + end.row].mixture)
         return torch.stack([logits for (logits,) in told]) if told else torch.empty(0, 0)
 
     def scales(self, mixture: Mixture) -> dict[str, Tensor]:
@@ -243,11 +243,17 @@ class LocalEngine:
             raise
         return pending
 
-    def _begun(self, requests: Sequence[Request], told: Sequence[list[Tensor] | None]) -> Events:
-        """Rows on their way, each to an answer, or to its logits where there is a place for them."""
+    def _prompts(self, requests: Sequence[Request]) -> list[list[int]]:
+        """The tokens of each conversation, once all requests are found to be such as can be answered."""
         prompts = [self._tokens(request.messages) for request in requests]
         for request in requests:
             require_arm(request.mixture, self.mixtures)
+        return prompts
+
+    def _begun(
+        self, requests: Sequence[Request], prompts: Sequence[list[int]], told: Sequence[list[Tensor] | None]
+    ) -> Events:
+        """Rows on their way, each to an answer, or to its logits where there is a place for them."""
         slots = self._tenancy.hold([request.mixture for request in requests])
         try:
             rows = [self._row(n, *each) for n, each in enumerate(zip(requests, prompts, slots, told, strict=True))]
@@ -282,17 +288,6 @@ class LocalEngine:
                 remedy="Shorten it, or begin a new conversation.",
             )
         return prompt
-
-
-def _require_told(event: Event) -> None:
-    """Raises ModelError where a row ends without its logits."""
-    if isinstance(event, Finished) and event.reason is not FinishReason.STOP:
-        raise ModelError.of(
-            "engine",
-            expected="the logits after each prompt",
-            got=event.error or f"an end before them ({event.reason})",
-            remedy="Try again when fewer answers are under way, or ask for less at once.",
-        )
 
 
 def _room(prepared: Prepared, wanted: Room, shortest: int) -> Room:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -29,6 +29,8 @@ TELLING: Final = 0.3
 FED: Final = ((33,), (12,), (7,), (3,), (17, 11, 9))
 """Tokens of the prompts by which ways to feed them are compared: fewer and more than are multiplied at once."""
 
+TOGETHER: Final = (1, 3, 3)
+"""Of these prompts, how many the oracle is fed at once: it pads them to each other."""
 Feed = Callable[[Sequence[int], Sequence[Sequence[int]], Sequence[int], Sequence[int]], None]
 """As ``Forward.feed``."""
 Prompt = tuple[list[int], int]
@@ -92,13 +94,12 @@ def remembers(steps: Steps, forward: Forward, context: int) -> bool:
     """Whether prompts that are fed leave the keys and values that the oracle's leave; the log says why where not.
 
     Asked of prompts of several lengths alone, and of a few at once; of the oracle, of which a forward may take seconds,
-    of as many at once as there are lines. The cache must have been made, and is emptied.
+    of as many as are about as long. The cache must have been made, and is emptied.
     """
     prompts = _prompts(forward, context)
-    ends = list(itertools.accumulate(len(batch) for batch in FED))
-    batches = [prompts[end - len(batch) : end] for end, batch in zip(ends, FED, strict=True)]
     try:
-        theirs, ours = _left(forward, forward.feed, [prompts]), _left(forward, steps.feed, batches)
+        theirs = _left(forward, forward.feed, _cut(prompts, TOGETHER))
+        ours = _left(forward, steps.feed, _cut(prompts, map(len, FED)))
     finally:
         forward.cache.forget()
     distances = [_distance(one, other) for one, other in zip(ours, theirs, strict=True)]
@@ -119,7 +120,13 @@ def _prompts(forward: Forward, context: int) -> list[Prompt]:
     ]
 
 
-def _left(forward: Forward, feed: Feed, batches: Sequence[Sequence[Prompt]]) -> list[Tensor]:
+def _cut(prompts: Sequence[Prompt], counts: Iterable[int]) -> Iterator[Sequence[Prompt]]:
+    """So many of them at once, in turn."""
+    each = iter(prompts)
+    return ([*itertools.islice(each, count)] for count in counts)
+
+
+def _left(forward: Forward, feed: Feed, batches: Iterable[Sequence[Prompt]]) -> list[Tensor]:
     """The keys and values of each prompt in turn, layer by layer, after each batch was fed to an empty cache."""
     left, most = [], forward.cache.count
     for few in (batch[start : start + most] for batch in batches for start in range(0, len(batch), most)):

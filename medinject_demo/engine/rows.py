@@ -9,14 +9,18 @@ import queue
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ..domain import FinishReason
+from ..domain import FinishReason, Mixture
+from ..errors import ModelError
 from .base import Delta, Event, Events, Finished
 from .decode import Draw, Transcript
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+NOT_FINITE: Final = "logits that are not finite"
+"""The error of a row whose numbers have overflowed."""
 
 
 @dataclass(eq=False)
@@ -33,7 +37,7 @@ class Row:
     leave: Callable[[], None]
     """Called once, when the row is over."""
     told: list[Tensor] | None = None
-    """Where only the logits after the prompt are asked for, what they are put into: (vocabulary), fp32, on the CPU."""
+    """Receives the logits after the prompt, (vocabulary) in fp32 on the CPU, where these alone are asked for."""
     fed: int = 0
     """Tokens in the cache."""
     tokens: list[int] = field(default_factory=list)
@@ -86,3 +90,21 @@ class Call:
     def events(self) -> Events:
         """Events until every row has finished."""
         return Events(self, len(self.rows))
+
+
+def require_told(event: Event, arm: Mixture) -> None:
+    """Raises ModelError where a row of an arm ends without its logits."""
+    if not isinstance(event, Finished) or event.reason is FinishReason.STOP:
+        return
+    if event.reason is FinishReason.CANCELLED:
+        raise ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
+    if event.error == NOT_FINITE:
+        remedy = "Check its adapter, or load in a wider precision."
+        raise ModelError.of(f"arm {arm}", expected="logits that are finite numbers", got="others", remedy=remedy)
+    memory = "memory" in event.error.lower()
+    raise ModelError.of(
+        "engine",
+        expected="memory for it" if memory else "logits",
+        got="none left" if memory else event.error.splitlines()[0],
+        remedy="Try again when fewer answers are under way, or ask for less at once." if memory else "",
+    )

@@ -7,6 +7,7 @@ Knows the engine by its protocol alone. What it shows is written in ``compare_vi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -24,7 +25,7 @@ from .compare_api import endpoint
 from .compare_form import Form, lay_out
 from .comparison import BOUNDS, FEWEST, Comparison, follow, opened, out_of_bounds
 from .frame import REFRESH, VISITORS, Frame, Playground, explained
-from .letters import Letters, panel, weighed
+from .letters import Letters, panel, weighed, weighing
 from .picker import QUICK
 from .texts import say
 from .wording import Wording, Words
@@ -147,6 +148,7 @@ def _ask(
     try:
         comparison = _opened(behind, lang, text or "", slugs, settings)
         admit()
+        letters = weighing(behind.engine, comparison.prompt, comparison.arms, average=average)
         stream = follow(behind.engine, comparison, refresh=REFRESH)
         comparison = next(stream)
     except (MedInjectError, _Unfit) as error:
@@ -155,13 +157,27 @@ def _ask(
         return
     try:
         yield [view.alert(), comparison, None, view.status(lang, comparison), view.cards(lang, comparison), "", ""]
-        letters = weighed(behind.engine, comparison.prompt, comparison.arms, average=average)
-        yield [gr.skip(), gr.skip(), letters, gr.skip(), gr.skip(), panel(lang, letters, right), gr.skip()]
-        for comparison in stream:
-            drawn = view.status(lang, comparison), view.cards(lang, comparison)
-            yield [gr.skip(), comparison, gr.skip(), *drawn, gr.skip(), gr.skip()]
+        yield from _grown(lang, stream, letters, right)
     finally:
         stream.close()
+
+
+def _grown(lang: str, stream: Iterator[Comparison], letters: Future[Letters], right: bool) -> Iterator[list[Any]]:
+    """The answers as they grow, and the letters once they are there."""
+
+    def told() -> list[Any]:
+        there = letters.result()
+        return [gr.skip(), gr.skip(), there, gr.skip(), gr.skip(), panel(lang, there, right), gr.skip()]
+
+    shown = False
+    for comparison in stream:
+        if letters.done() and not shown:
+            shown = True
+            yield told()
+        drawn = view.status(lang, comparison), view.cards(lang, comparison)
+        yield [gr.skip(), comparison, gr.skip(), *drawn, gr.skip(), gr.skip()]
+    if not shown:
+        yield told()
 
 
 class _Unfit(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import logging
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ..domain import LETTERS, Mixture, Prompt
@@ -37,6 +38,19 @@ def weighed(engine: Engine, prompt: Prompt, arms: tuple[Mixture, ...], *, averag
     except MedInjectError as error:  # the answers are worth showing without them
         _log.warning("the options could not be weighed: %s", error)
         return Letters(prompt)
+
+
+def weighing(engine: Engine, prompt: Prompt, arms: tuple[Mixture, ...], *, average: bool) -> Future[Letters]:
+    """The same beside the answers: an engine whose places are all taken weighs when some come free."""
+    if not prompt.options:
+        there: Future[Letters] = Future()
+        there.set_result(Letters(prompt))
+        return there
+    beside = ThreadPoolExecutor(1, "weigh")
+    try:
+        return beside.submit(weighed, engine, prompt, arms, average=average)
+    finally:
+        beside.shutdown(wait=False)
 
 
 def panel(lang: str, letters: Letters | None, right: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,10 @@ def test_each_device_has_its_usual_model() -> None:
 
 
 def test_of_the_large_base_a_processor_measures_the_engine_alone() -> None:
-    plan = Plan(models=["random-4b"])
-    assert (plan.on("cpu").only, plan.on("cuda").only) == (ALONE, tuple(LINES))
+    plan = Plan(models=["random-4b", "mini"])
+    assert (plan.on("cpu").lines("random-4b"), plan.on("cuda").lines("random-4b")) == (ALONE, tuple(LINES))
+    assert plan.on("cpu").lines("mini") == tuple(LINES)
+    assert replace(plan, only=["step", "rows"]).on("cpu").lines("random-4b") == ("step", "rows")
 
 
 def run(*arguments: object) -> Result:

@@ -121,6 +121,14 @@ def test_a_row_that_is_not_finite_leaves_its_place_clean(engine: LocalEngine) ->
     assert [answer.text for answer in answers(engine, requests)] == expected
 
 
+def test_an_arm_whose_numbers_overflow_is_refused_by_name(base: str, folders: dict[Mixture, Path]) -> None:
+    weights = load_file(folders[NAT] / "adapter_model.safetensors")
+    spoilt = {name: each * 1e38 if "magnitude" in name else each for name, each in weights.items()}
+    save_file(spoilt, folders[NAT] / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match=r"arm nat: expected logits that are finite numbers, got others\. Check"):
+        LocalEngine.load(base, folders, device="cpu", max_rows=3, max_context=200)
+
+
 def test_letters_of_more_rows_than_the_engine_has_are_weighed_in_turn(engine: LocalEngine) -> None:
     requests = [ChoiceRequest(asked(question).messages, NAT, "AB") for question in QUESTIONS] * 3
     together = engine.option_probabilities(requests)

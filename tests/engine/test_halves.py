@@ -10,12 +10,13 @@ import torch
 from torch import nn
 
 from medinject_demo.domain import ARMS, MIXTURES, Mixture, Sampling
-from medinject_demo.engine import origin
+from medinject_demo.engine import halves, origin
+from medinject_demo.engine.adapter import LayerWeights
 from medinject_demo.engine.base import answers
 from medinject_demo.engine.halves import HalfLinear, keep_halves, precision_of
 from medinject_demo.engine.loading import load_base
 from medinject_demo.engine.local import LocalEngine
-from medinject_demo.engine.native.build import NotBuilt
+from medinject_demo.engine.native.build import NotBuilt, library
 from medinject_demo.engine.native.step import NativeSteps
 from medinject_demo.engine.native.tables import require_fits
 from medinject_demo.engine.parts import NotOfThisKind, layers_of
@@ -26,8 +27,10 @@ from tests.tiny import stored_in, tiny_adapter, tiny_base
 from .conftest import by, require_library
 from .laws import QUESTIONS, asked
 from .test_local import ASKED, shown
+from .test_native import fresh, processors, tokens
 
 NAT, TRAD = ARMS[0], ARMS[1]
+CONTEXT = 200
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def folders(bases: dict[torch.dtype, str], tmp_path_factory: pytest.TempPathFact
 
 
 def loaded(base: str, folders: dict[Mixture, Path]) -> LocalEngine:
-    return LocalEngine.load(base, folders, device="cpu", max_rows=24, max_context=200)
+    return LocalEngine.load(base, folders, device="cpu", max_rows=24, max_context=CONTEXT)
 
 
 @pytest.fixture
@@ -88,6 +91,54 @@ def test_logits_are_those_of_fp32_to_the_bit(bases: dict[torch.dtype, str], fold
         told.append(engine.logits([asked(question, arm) for arm in MIXTURES for question in QUESTIONS]))
         engine.close()
     assert torch.equal(*told)
+
+
+@pytest.fixture(scope="module")
+def alike(bases: dict[torch.dtype, str], folders: dict[Mixture, Path]) -> Iterator[tuple[LocalEngine, LocalEngine]]:
+    """Engines of the same numbers, in bf16 and in fp32."""
+    require_library()
+    half, whole = (loaded(base, folders) for base in bases.values())
+    yield half, whole
+    half.close()
+    whole.close()
+
+
+@pytest.mark.parametrize("rows", [1, 3, 5, 9, 17, 24])
+@pytest.mark.parametrize("processor", processors())
+def test_of_every_processor_and_width_a_step_is_that_of_fp32_to_the_bit(
+    alike: tuple[LocalEngine, LocalEngine], monkeypatch: pytest.MonkeyPatch, processor: str, rows: int
+) -> None:
+    made, told = library(processor), []
+    monkeypatch.setattr("medinject_demo.engine.native.step.library", lambda: made)
+    for engine in alike:
+        steps = NativeSteps(fresh(engine), CONTEXT)
+        slots, prompts = [row % 8 for row in range(rows)], [tokens(3 + row, row) for row in range(rows)]
+        steps.feed(range(rows), prompts, [0] * rows, slots)
+        told.append(steps.step(tokens(rows), [len(prompt) for prompt in prompts], slots).logits)
+    assert torch.equal(*told)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_matrix_of_several_pieces_is_that_of_one(monkeypatch: pytest.MonkeyPatch, bias: bool) -> None:
+    monkeypatch.setattr(halves, "PIECE", 100)  # six rows of sixteen numbers, then six, then four
+    torch.manual_seed(0)
+    layer = nn.Linear(16, 16, bias=bias, dtype=torch.bfloat16)
+    assert [len(rows) for rows in halves.pieces(layer.weight)] == [6, 6, 4]
+    given = torch.randn(3, 16)
+    plain = nn.functional.linear(given, layer.weight.float(), layer.bias.float() if bias else None)
+    keep_halves(layer)
+    torch.testing.assert_close(layer(given), plain)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_norms_of_several_pieces_are_those_of_one(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    weight = torch.randn(16, 16).to(dtype)
+    layer = LayerWeights(torch.randn(4, 16), torch.randn(16, 4), 0.5, torch.rand(16))
+    plain = torch.linalg.vector_norm(weight.float() + 0.5 * (layer.up @ layer.down), dim=1)
+    for piece in (100, 8, 1 << 20):
+        monkeypatch.setattr(halves, "PIECE", piece)
+        torch.testing.assert_close(layer.norms(weight), plain)
 
 
 def test_a_swap_takes_its_scales_from_the_weights_that_are_there(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from medinject_demo.domain import ARMS, BASE, MIXTURES, Mixture, Sampling
 from medinject_demo.engine.base import ChoiceRequest, answers
 from medinject_demo.engine.batch import CHUNK
 from medinject_demo.engine.local import LocalEngine
-from medinject_demo.errors import ModelError
+from medinject_demo.errors import InvalidValue, ModelError
 
 from .laws import QUESTIONS, asked
 from .watched import Turnstile, Watched, eventually, watch
@@ -62,7 +63,7 @@ def test_an_answer_goes_on_while_long_prompts_are_weighed(engine: LocalEngine) -
     weighed = [ChoiceRequest(asked(LONG).messages, arm, "AB") for arm in ARMS[:5]]
     weighing = threading.Thread(target=lambda: told.append(engine.option_probabilities(weighed)))
     weighing.start()
-    assert eventually(lambda: engine.rows_in_use == 6)
+    assert eventually(lambda: bool(engine._batcher._calls))  # the step that waits holds them off
     turnstile.open()
     weighing.join(20)
     watching.join(20)
@@ -70,48 +71,96 @@ def test_an_answer_goes_on_while_long_prompts_are_weighed(engine: LocalEngine) -
     assert len(fed_since) > 1
     assert max(fed_since) <= CHUNK
     assert all(one == 0 or other == 0 for one, other in zip(done[first:], done[first + 1 :], strict=False))
-    assert alone.text in [getattr(each, "text", None) for each in told]
+    answer, letters = sorted(told, key=lambda each: isinstance(each, list))
+    assert answer.text == alone.text
+    assert [sum(each.values()) for each in letters] == pytest.approx([1] * 5)
 
 
 def test_logits_that_are_no_numbers_are_an_error(engine: LocalEngine) -> None:
     layer = next(iter(engine._bank.layers.values()))
     engine._batcher.between_steps(lambda: layer.scale[engine._tenancy.slot(NAT)].fill_(float("nan")))
-    with pytest.raises(ModelError, match=r"expected the logits after each prompt, got logits that are not finite"):
+    with pytest.raises(ModelError, match=r"arm nat: expected logits that are finite numbers, got others\. Check"):
         engine.option_probabilities([ChoiceRequest(asked(QUESTIONS[0]).messages, NAT, "AB")])
     assert eventually(lambda: not engine.rows_in_use)
 
 
+def test_one_that_fails_takes_the_others_of_its_call_along_and_no_answer(engine: LocalEngine) -> None:
+    long = asked(QUESTIONS[0], BASE, Sampling(max_new_tokens=60))
+    (expected,) = answers(engine, [long])
+    turnstile, told = Turnstile(engine), []
+    watching = threading.Thread(target=lambda: told.extend(answers(engine, [long])))
+    watching.start()
+    turnstile.let(1)
+    layer, slot = next(iter(engine._bank.layers.values())), engine._tenancy.slot(NAT)
+    engine._batcher.between_steps(lambda: layer.scale[slot].fill_(float("nan")))
+    turnstile.open()
+    with pytest.raises(ModelError, match="arm nat"):
+        engine.logits([asked(QUESTIONS[0], arm) for arm in (NAT, *ARMS[1:5])])
+    watching.join(20)
+    assert [each.text for each in told] == [expected.text]
+    assert eventually(lambda: not engine.rows_in_use)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+            "engine: expected memory for it, got none left. Try again when fewer answers are under way",
+        ),
+        (MemoryError("no memory for a step of 3 tokens"), "engine: expected memory for it, got none left"),
+        (
+            IndexError("no such token\nand more"),
+            "engine: expected logits, got IndexError: no such token.",
+        ),
+    ],
+)
 def test_a_forward_that_fails_is_an_error_and_the_next_is_exact(
-    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
     request = ChoiceRequest(asked(QUESTIONS[0]).messages, NAT, "AB")
     expected = engine.option_probabilities([request])
 
     def failing(*given: object) -> None:
-        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+        raise error
 
     with monkeypatch.context() as broken:
         broken.setattr(engine._batcher, "steps", Watched(engine._batcher.steps, failing))
-        with pytest.raises(ModelError, match=r"can't allocate memory.* Try again when fewer answers are under way"):
+        with pytest.raises(ModelError, match=re.escape(said)):
             engine.option_probabilities([request])
     assert engine.option_probabilities([request]) == expected
 
 
-def test_an_engine_that_is_closed_meanwhile_says_so(engine: LocalEngine) -> None:
-    turnstile, said = Turnstile(engine), []
+@pytest.mark.parametrize("question", [LONG, QUESTIONS[0]], ids=["while they are fed", "before the last are asked"])
+def test_an_engine_that_is_closed_meanwhile_says_so(engine: LocalEngine, question: str) -> None:
+    entered, leave, said = threading.Event(), threading.Event(), []
+
+    def held(*_: object) -> None:
+        entered.set()
+        assert leave.wait(20)
+
+    watch(engine, held, held)
 
     def weigh() -> None:
         with pytest.raises(ModelError) as refused:
-            engine.logits([asked(QUESTIONS[0], NAT)] * 7)  # more than there are rows: the last comes too late
+            engine.logits([asked(question, NAT)] * 7)  # more than there are rows
         said.append(str(refused.value))
 
     weighing = threading.Thread(target=weigh)
     weighing.start()
-    assert eventually(lambda: bool(turnstile.seen))
+    assert entered.wait(20)
     closing = threading.Thread(target=engine.close)
     closing.start()
     assert eventually(lambda: not engine.is_open)
-    turnstile.open()
+    leave.set()
     weighing.join(10)
     closing.join(10)
     assert said == ["engine: expected one that is open, got a closed one. Load it again."]
+
+
+def test_all_requests_are_looked_at_before_any_is_computed(engine: LocalEngine) -> None:
+    fed: list[object] = []
+    watch(engine, lambda *given: fed.append(given), lambda *given: fed.append(given))
+    with pytest.raises(InvalidValue, match="expected fewer than 200 tokens"):
+        engine.logits([*[asked(QUESTIONS[0], NAT)] * 8, asked("mal " * 400, NAT)])
+    assert not fed

@@ -65,9 +65,9 @@ def forward(request: pytest.FixtureRequest, engine: LocalEngine, monkeypatch: py
 
 
 def fresh(engine: LocalEngine) -> Forward:
-    forward = Forward(engine._model, engine._bank, RowCache(LINES, CONTEXT))
+    forward = Forward(engine._model, engine._bank, RowCache(LINES, engine.room.context))
     with torch.inference_mode():
-        forward.reserve(CONTEXT)
+        forward.reserve(engine.room.context)
     return forward
 
 
@@ -199,7 +199,7 @@ def test_no_memory_is_an_error_and_the_next_step_is_exact(engine: LocalEngine) -
     plain = steps.step([5], [0], [1]).logits
     table = steps._table()
     kept, table.feed_forward = table.feed_forward, 2**55
-    with pytest.raises(RuntimeError, match="no memory for a step of 1 token"):
+    with pytest.raises(MemoryError, match="no memory for a step of 1 token"):
         steps.step([5], [0], [1])
     table.feed_forward = kept
     assert torch.equal(steps.step([5], [0], [1]).logits, plain)

@@ -30,7 +30,7 @@ from medinject_demo.engine.native.tables import require_fits
 from medinject_demo.engine.parts import NotOfThisKind, layers_of
 from medinject_demo.engine.sequential import SequentialArms
 from medinject_demo.engine.steps import Forward
-from tests.tiny import tiny_adapter, tiny_base
+from tests.tiny import stored_in, tiny_adapter, tiny_base
 
 from .conftest import require_library
 from .laws import QUESTIONS, asked
@@ -117,10 +117,13 @@ OTHERS: dict[str, Any] = {
 }
 
 
-def expect_peft(base: str, root: Path, changes: dict[str, Any], steps: type) -> None:
-    """An engine of a base feeds its rows by these steps, and all answers are peft's own."""
+def expect_peft(base: str, root: Path, changes: dict[str, Any], steps: type, served: str | None = None) -> None:
+    """An engine of a base feeds its rows by these steps, and all answers are peft's own.
+
+    ``served`` is the base as the engine loads it, where that is another file.
+    """
     arms = {each: adapter_of(base, root / each.slug, seed, changes) for seed, each in enumerate(ARMS[:3])}
-    engine = LocalEngine.load(base, arms, device="cpu", max_rows=12, max_context=200)
+    engine = LocalEngine.load(served or base, arms, device="cpu", max_rows=12, max_context=200)
     assert isinstance(engine._batcher.steps, steps)
     requests = [asked(question, arm, Sampling(max_new_tokens=8)) for arm in MIXTURES[:4] for question in QUESTIONS]
     ours = [answer.text for answer in answers(engine, requests)]
@@ -137,6 +140,13 @@ def test_models_of_llamas_kind_take_it_and_answer_as_peft_does(
     tmp_path: Path, kind: Callable[[], Any], changes: dict[str, Any]
 ) -> None:
     expect_peft(model_of(kind(), tmp_path / "base"), tmp_path, changes, NativeSteps)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_stored_in_bf16_they_answer_as_peft_does_of_the_same_numbers(tmp_path: Path, kind: Callable[[], Any]) -> None:
+    made = model_of(kind(), tmp_path / "base")
+    whole, half = (stored_in(each, made, tmp_path / str(each)) for each in (torch.float32, torch.bfloat16))
+    expect_peft(whole, tmp_path, {}, NativeSteps, served=half)
 
 
 @pytest.mark.parametrize("kind", OTHERS.values(), ids=OTHERS)

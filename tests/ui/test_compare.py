@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,7 +17,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from medinject_demo.domain import MIXTURES, FinishReason, Kind, Prompt, Sampling
-from medinject_demo.engine.base import Event, Request, ScriptedEngine
+from medinject_demo.engine.base import ChoiceRequest, Event, Request, ScriptedEngine
 from medinject_demo.errors import ModelError
 from medinject_demo.prompts import layout
 from medinject_demo.ui import compare
@@ -260,6 +261,24 @@ def test_the_letters_of_a_choice_are_weighed_beside_the_answers(playground: Play
     letters, again = compare._weigh_anew(playground, "en", last_comparison(drawings), True, True)
     assert letters.orders == 2
     assert "right answer" in again
+
+
+def test_answers_grow_while_their_letters_wait_for_a_place(
+    playground: Playground, engine: Paced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, weigh, engine.pace = threading.Event(), engine.option_probabilities, 0.02
+
+    def waiting(requests: Sequence[ChoiceRequest]) -> list[dict[str, float]]:
+        assert free.wait(20)
+        return weigh(requests)
+
+    monkeypatch.setattr(engine, "option_probabilities", waiting)
+    drawing = asked(playground, layout(CHOICES))
+    grown = [next(drawing) for _ in range(3)]
+    assert last_comparison(grown).cards[0].text
+    assert not any(isinstance(each[5], str) and each[5] for each in grown)
+    free.set()
+    assert sum("<table" in str(each[5]) for each in drawing) == 1
 
 
 def test_nothing_is_drawn_anew_before_anything_was_asked(playground: Playground) -> None:

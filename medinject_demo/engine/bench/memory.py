@@ -42,6 +42,8 @@ def memory(stage: Stage) -> list[Line]:
     how its allocator lays things out, differ by megabytes from one to the next.
     """
     work, times = stage.work, 1 if stage.device == "cuda" else stage.repeats
+    if stage.device == "cpu":
+        stage.close()  # a large base is not held twice
     each = sorted((_grown_apart(stage) for _ in range(times)), key=lambda growth: growth.peak)
     growth = each[len(each) // 2]
     sizes = Sizes.of(stage.subject, stage.dtype, stage.quantization)

@@ -40,13 +40,13 @@ LINES: Final[dict[str, Callable[[Stage], list[Line]]]] = {
     "load": limits.load,
 }
 """What is measured, by the name that ``--only`` takes."""
-ALONE: Final = ("base-batch", "memory", "step", "answers", "rows", "load")
+ALONE: Final = ("base-batch", "switch", "visitors", "join", "memory", "step", "answers", "rows", "load")
 """Lines that load nothing but the engine: what there is room for on a processor with a base of Qwen3-4B's size."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure, and where. Empty ``models`` are the device's usual one, empty ``only`` is every line."""
+    """What to measure, and where. Empty ``models`` are the device's usual one, empty ``only`` is every line of each."""
 
     device: str = "auto"
     models: Sequence[str] = ()
@@ -61,24 +61,28 @@ class Plan:
         """The plan with its blanks filled in for a device.
 
         Raises:
-            InvalidValue: a name is none of those that are known, or the model is not one for this device.
+            InvalidValue: a name is none of those that are known, or a line is not one for a model on this device.
         """
         models = tuple(self.models) or (RANDOM_4B if device == "cuda" else "random-60m",)
         for name, known, got in (("only", tuple(LINES), self.only), ("model", MODELS, models)):
             for each in got:
                 if each not in known:
                     raise InvalidValue.of(name, expected=f"one of {', '.join(known)}", got=repr(each))
-        large = RANDOM_4B in models and device == "cpu"
-        only = tuple(self.only) or (ALONE if large else tuple(LINES))
-        if large and (others := [each for each in only if each not in ALONE]):
+        work = self.work or work_on(device, self.tokens)
+        plan = replace(self, device=device, models=models, only=tuple(self.only), work=work)
+        if RANDOM_4B in models and (others := [each for each in plan.only if each not in plan.lines(RANDOM_4B)]):
             raise InvalidValue.of(
                 "only",
                 expected=f"for {RANDOM_4B} on a processor, some of {', '.join(ALONE)}",
                 got=", ".join(others),
                 remedy="The others hold the base twice: measure them on random-60m or mini, or on a GPU.",
             )
-        work = self.work or work_on(device, self.tokens)
-        return replace(self, device=device, models=models, only=only, work=work)
+        return plan
+
+    def lines(self, model: str) -> tuple[str, ...]:
+        """What is measured of a model."""
+        there = ALONE if model == RANDOM_4B and self.device == "cpu" else tuple(LINES)
+        return tuple(each for each in self.only or there if each in there)
 
 
 def bench(
@@ -124,7 +128,7 @@ def _tables(
             subject, plan.work, plan.device, environment.dtype, quantization, plan.repeats, clock, environment.device
         )
         lines: list[Line] = []
-        for name in plan.only:
+        for name in plan.lines(model):
             for line in guarded(name, stage):
                 say(f"{model}, {quantization}: {line}")
                 lines.append(line)

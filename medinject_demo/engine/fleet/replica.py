@@ -39,8 +39,8 @@ class Replica:
         self._ledger = Ledger(plan.identity, ClusterTable())
         self._pending: dict[str, tuple[Arm, Pending]] = {}
         self._turn = threading.Lock()
-        self._weighing = ThreadPoolExecutor(1, "weigh")
-        """Of its own: an engine weighs one part after another, and a health check must not wait for them all."""
+        self._weighing = ThreadPoolExecutor(plan.ongoing, "weigh")
+        """Of its own: each part waits for its places in the batch, and a health check must not wait for them all."""
         self._engine = _loaded(plan)
         try:
             self._committed = self._agreed()

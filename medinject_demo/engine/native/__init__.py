@@ -18,12 +18,12 @@ _log = logging.getLogger(__name__)
 
 def keeps_halves(model: Any) -> bool:
     """Whether the library is there and computes models of this kind: then matrices in bf16 can stay as they are."""
-    from ..parts import NotOfThisKind, layers_of, require_sizes
+    from ..parts import NotOfThisKind, layers_of
     from .build import NotBuilt, library
-    from .tables import MULTIPLE
+    from .tables import require_sizes_here
 
     try:
-        require_sizes(layers_of(model, context=1), MULTIPLE)
+        require_sizes_here(model, layers_of(model, context=1))
         library()
     except (NotOfThisKind, NotBuilt):
         return False

@@ -1,4 +1,4 @@
-/* Linear layers: y = s (x W^T) + b + (x A^T) B, each token by its own slot, whose s is 1 and A and B nothing in slot 0. */
+/* Linear layers: y = s (x W^T) + b + (x A^T) B, each token by its own slot; in slot 0, s is 1, and A and B nothing. */
 
 #include "tables.h"
 

@@ -17,17 +17,18 @@ batch, a token's bits stay what they are. Weights are read once, as they lie. */
 /* A matrix as a model is stored: in fp32, or in bf16, which is the upper half of fp32's bits. */
 typedef struct { const void *at; int half; } Weights;
 
-INLINE const void *number(Weights weights, long place) { return (const char *)weights.at + place * (weights.half ? 2 : 4); }
+INLINE const void *number(Weights weights, long place) {
+    return (const char *)weights.at + place * (weights.half ? 2 : 4);
+}
 INLINE Weights beyond(Weights weights, long place) { return (Weights){number(weights, place), weights.half}; }
 
-/* Read anew where they are used: of what it knows, a compiler computes a single number and then spreads it, through a
-   port of which there is one. */
+/* Volatile, so that vectors are shifted: of a constant, a compiler shifts one number and then moves it to a vector. */
 static const volatile int SHIFT[16] ALIGNED = {[0 ... 15] = 16}, UPPER[16] ALIGNED = {[0 ... 15] = -65536};
 
-/* y (OUTS, y_step) += W (OUTS, w_step) x (inputs, COUNT * lanes of VEC), while the outputs that follow are asked for. Of
-   numbers in bf16 two inputs are read at once. */
+/* y (OUTS, y_step) += W (OUTS, w_step) x (inputs, COUNT * lanes of VEC), while the outputs that follow are asked for;
+   of numbers in bf16, two inputs are read at once. */
 #define KERNEL(NAME, VEC, INTS, COUNT)                                                                                 \
-    INLINE void NAME##_in(const int half, Weights w, long w_step, const float *x, long inputs, float *y, long y_step) {\
+    INLINE void NAME##_w(const int half, Weights w, long w_step, const float *x, long inputs, float *y, long y_step) {\
         const INTS shift = *(const volatile INTS *)SHIFT, upper = *(const volatile INTS *)UPPER;                       \
         VEC each[OUTS][COUNT], given[2 * COUNT];                                                                       \
         UNROLLED for (int out = 0; out < OUTS; out++)                                                                  \
@@ -54,8 +55,8 @@ static const volatile int SHIFT[16] ALIGNED = {[0 ... 15] = 16}, UPPER[16] ALIGN
             UNROLLED for (int one = 0; one < COUNT; one++) ((VEC *)(y + out * y_step))[one] = each[out][one];          \
     }                                                                                                                  \
     static void NAME(Weights w, long w_step, const float *x, long inputs, float *y, long y_step) {                     \
-        if (w.half) NAME##_in(1, (Weights){w.at, 1}, w_step, x, inputs, y, y_step);                                    \
-        else NAME##_in(0, (Weights){w.at, 0}, w_step, x, inputs, y, y_step);                                           \
+        if (w.half) NAME##_w(1, (Weights){w.at, 1}, w_step, x, inputs, y, y_step);                                     \
+        else NAME##_w(0, (Weights){w.at, 0}, w_step, x, inputs, y, y_step);                                            \
     }
 
 KERNEL(four, vec4, ivec4, 1)

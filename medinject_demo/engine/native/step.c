@@ -57,13 +57,13 @@ static void added_to_stream(const Work *work, const Family *family, Panels x) {
 /* Logits of the last tokens. */
 static void headed(const Work *work) {
     whole size = work->model->vocabulary, count = work->batch->count, before = count - work->batch->wanted;
+    Weights head = weights_of(work, work->model->head);
     for MINE(one, (size + TILE - 1) / TILE) {
         float tiled[TOKENS * TILE] ALIGNED;
         whole output = fewer(one * TILE, size - TILE); /* the last overlaps the one before it */
         for (whole first = before / TOKENS * TOKENS; first < count; first += TOKENS) {
             whole tokens = fewer(TOKENS, count - first);
-            multiplied(work, beyond(weights_of(work, work->model->head), output * work->model->hidden), work->normed, TILE,
-                       first, tokens, tiled);
+            multiplied(work, beyond(head, output * work->model->hidden), work->normed, TILE, first, tokens, tiled);
             for (whole token = more(before - first, 0); token < tokens; token++)
                 memcpy(work->batch->logits + (first + token - before) * size + output, tiled + token * TILE,
                        sizeof(float) * TILE);

@@ -78,7 +78,7 @@ class NativeSteps:
         said = torch.empty(2, wanted, dtype=torch.long)
         batch = BatchTable(given.shape[1], wanted, *(address(each) for each in (*given, logits, *said)))
         if self._step(pointer(self._table()), pointer(batch), self._pace.threads):
-            raise RuntimeError(f"no memory for a step of {given.shape[1]} tokens")
+            raise MemoryError(f"no memory for a step of {given.shape[1]} tokens")
         self._pace.after(batch.idle)
         return logits, said
 
