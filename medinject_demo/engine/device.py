@@ -90,9 +90,15 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def return_freed() -> None:
-    """Give back to the system what was freed and the C library keeps for later, where it can be told to (glibc)."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
+    """Give back to the system what was freed and libraries keep for later, where they can be told to (MKL, glibc)."""
+    import torch
+
+    if os.name != "posix":
+        return
+    products = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+    if products.is_file() and (free := getattr(ctypes.CDLL(str(products)), "mkl_serv_free_buffers", None)):
+        free()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
 
 

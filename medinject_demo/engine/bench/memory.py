@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from ...domain import ARMS
 from ...errors import ModelError
+from ..device import return_freed
 from .measure import Goal, Line
 from .sizes import Sizes
 from .stage import Stage, quiet, said_by
@@ -80,12 +81,15 @@ def grown(stage: Stage) -> Growth:
     """
     quiet()
     _warm(stage)
+    requests = stage.requests(stage.arms(stage.work.rows))
+    return_freed()  # what an engine would take of it is not seen to grow
     read = _on_cuda if stage.device == "cuda" else _resident
     before, _ = read()
+    _forget_peak(stage.device)
     engine = stage.load(stage.work.rows, stage.work.prompt + stage.work.tokens)
     loaded, peak = read()
     _forget_peak(stage.device)
-    said_by(engine, stage.requests(stage.arms(stage.work.rows)))
+    said_by(engine, requests)
     engine.close()
     _, serving = read()
     return Growth(loaded - before, max(peak, serving) - before, serving - before)
@@ -98,7 +102,6 @@ def _warm(stage: Stage) -> None:
         small = replace(stage, subject=tiny, _loaded=[])
         said_by(small.engine, small.requests(small.arms(stage.work.rows), tokens=2))
         small.close()
-    _forget_peak(stage.device)
 
 
 def _on_cuda() -> tuple[int, int]:
