@@ -26,7 +26,7 @@ from .room import Room
 from .rows import NOT_FINITE, Call, Row
 from .steps import Forward, Steps
 
-CHUNK: Final = 128
+CHUNK: Final = 256
 """Prompt tokens, of all rows together, that one step feeds at most."""
 MOST_WAITING: Final = 1024
 """Rows that may wait for a place; beyond, a call is refused."""
