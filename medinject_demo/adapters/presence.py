@@ -39,8 +39,10 @@ class BaseFiles:
     @property
     def kind(self) -> str:
         """The kind of model that its configuration names, such as ``qwen3``; empty where it names none."""
+        if self.folder is None:
+            return ""
         try:
-            return str(json.loads((self.folder or Path()).joinpath(CONFIG).read_text(encoding="utf-8"))["model_type"])
+            return str(json.loads((self.folder / CONFIG).read_text(encoding="utf-8"))["model_type"])
         except (OSError, ValueError, KeyError, TypeError):
             return ""
 

@@ -22,7 +22,7 @@ ROOM: Final = 1.2
 """What is wanted for each byte of weights: a fifth for the keys and values of the answers, and for buffers."""
 
 HALVED: Final = ("llama", "mistral", "qwen2", "qwen3")
-"""Kinds of models whose matrices a processor reads in bf16 (``engine.parts``); others are cast."""
+"""Kinds of models whose matrices a processor reads in bf16, as a rule: ``engine.parts`` looks at each one's parts."""
 
 
 @dataclass(frozen=True)

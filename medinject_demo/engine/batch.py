@@ -23,7 +23,7 @@ from .decode import next_tokens
 from .device import is_out_of_memory
 from .lines import Lines
 from .room import Room
-from .rows import NOT_FINITE, Call, Row
+from .rows import NO_MEMORY, NOT_FINITE, Call, Row, closed
 from .steps import Forward, Steps
 
 CHUNK: Final = 256
@@ -103,7 +103,7 @@ class Batcher:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
+            raise closed()
 
     def _work(self) -> None:
         """Steps until closed; whatever ends them, nobody is left waiting."""
@@ -136,9 +136,7 @@ class Batcher:
         for call, row in [*rows, *waiting]:
             call.finish(row, FinishReason.ERROR if fault else FinishReason.CANCELLED, fault)
         for _, future in jobs:
-            future.set_exception(
-                ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
-            )
+            future.set_exception(closed())
 
     def _wait(self) -> bool:
         """Sleep until there is something to do; False when closed."""
@@ -184,7 +182,7 @@ class Batcher:
         try:
             step()
         except Exception as error:  # of torch, of a model's code, of a tokenizer: the rows end, the thread does not
-            fault = f"{type(error).__name__}: {error}"
+            fault = f"{type(error).__name__}: {error}" + (f" {NO_MEMORY}" if is_out_of_memory(error) else "")
         if fault:  # outside the handler: the error's frames held the memory that may have run out
             rows = self._rows.clear()
             self._forward.cache.forget()

@@ -1,6 +1,6 @@
 """A row, one answer in flight; and a call, the rows of one request and the events that its visitor waits for.
 
-Knows nothing of models or of batches.
+Knows nothing of models' code or of batches.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NOT_FINITE: Final = "logits that are not finite"
 """The error of a row whose numbers have overflowed."""
+NO_MEMORY: Final = "(no memory left)"
+"""What the error of a row ends with whose step had none."""
 
 
 @dataclass(eq=False)
@@ -92,19 +94,21 @@ class Call:
         return Events(self, len(self.rows))
 
 
+def closed() -> ModelError:
+    """What is told of an engine that answers no more."""
+    return ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
+
+
 def require_told(event: Event, arm: Mixture) -> None:
     """Raises ModelError where a row of an arm ends without its logits."""
     if not isinstance(event, Finished) or event.reason is FinishReason.STOP:
         return
     if event.reason is FinishReason.CANCELLED:
-        raise ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
+        raise closed()
     if event.error == NOT_FINITE:
-        remedy = "Check its adapter, or load in a wider precision."
+        remedy = "Check its weights, or load in a wider precision."
         raise ModelError.of(f"arm {arm}", expected="logits that are finite numbers", got="others", remedy=remedy)
-    memory = "memory" in event.error.lower()
-    raise ModelError.of(
-        "engine",
-        expected="memory for it" if memory else "logits",
-        got="none left" if memory else event.error.splitlines()[0],
-        remedy="Try again when fewer answers are under way, or ask for less at once." if memory else "",
-    )
+    if event.error.endswith(NO_MEMORY):
+        remedy = "Try again when fewer answers are under way, or ask for less at once."
+        raise ModelError.of("engine", expected="memory for it", got="none left", remedy=remedy)
+    raise ModelError.of("engine", expected="logits", got=event.error.splitlines()[0])

@@ -7,7 +7,6 @@ Knows the engine by its protocol alone. What it shows is written in ``compare_vi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,7 +24,7 @@ from .compare_api import endpoint
 from .compare_form import Form, lay_out
 from .comparison import BOUNDS, FEWEST, Comparison, follow, opened, out_of_bounds
 from .frame import REFRESH, VISITORS, Frame, Playground, explained
-from .letters import Letters, panel, weighed, weighing
+from .letters import Letters, panel, weighed
 from .picker import QUICK
 from .texts import say
 from .wording import Wording, Words
@@ -100,7 +99,7 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     lang, behind = frame.language, frame.behind
     shown = [results.comparison, results.letters, results.status, results.cards, results.bars, results.documents]
     drawn = [results.comparison, results.status, results.cards, results.documents]
-    asked = [lang, frame.session, form.question, form.arms, results.average, results.right, *form.settings]
+    asked = [lang, frame.session, form.question, form.arms, results.right, *form.settings]
     asking = gr.on(
         [form.ask.click, form.question.submit],
         _asking(behind),
@@ -110,9 +109,17 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
         **STREAMED,
     )
     ends = [lang, results.comparison, results.letters]
-    asking.then(_end, ends, drawn, **QUICK)
+    ended = asking.then(_end, ends, drawn, **QUICK)
     stopped = form.stop.click(_end, ends, drawn, cancels=[asking], **QUICK)
-    stopped.then(_end, ends, drawn, **QUICK)  # a drawing that was on its way may have come in between
+    stopped = stopped.then(_end, ends, drawn, **QUICK)  # a drawing that was on its way may have come in between
+    for last in (ended, stopped):
+        weighing = last.then(
+            _weighing_first(behind),
+            [*ends, results.average, results.right],
+            [results.letters, results.bars],
+            **STREAMED,
+        )
+        weighing.then(documents.links, ends, results.documents, **QUICK)
     results.average.input(
         _weighing(behind),
         [lang, frame.session, results.comparison, results.average, results.right],
@@ -139,7 +146,6 @@ def _ask(
     lang: str,
     text: str | None,
     slugs: Sequence[str],
-    average: bool,
     right: bool,
     *settings: Any,
     admit: Callable[[], None] = lambda: None,
@@ -148,7 +154,6 @@ def _ask(
     try:
         comparison = _opened(behind, lang, text or "", slugs, settings)
         admit()
-        letters = weighing(behind.engine, comparison.prompt, comparison.arms, average=average)
         stream = follow(behind.engine, comparison, refresh=REFRESH)
         comparison = next(stream)
     except (MedInjectError, _Unfit) as error:
@@ -156,28 +161,14 @@ def _ask(
         yield [view.alert(said), *[gr.skip()] * 6]
         return
     try:
-        yield [view.alert(), comparison, None, view.status(lang, comparison), view.cards(lang, comparison), "", ""]
-        yield from _grown(lang, stream, letters, right)
+        letters = None if comparison.prompt.options else Letters(comparison.prompt)
+        drawn = view.status(lang, comparison), view.cards(lang, comparison)
+        yield [view.alert(), comparison, letters, *drawn, panel(lang, letters, right), ""]
+        for comparison in stream:
+            drawn = view.status(lang, comparison), view.cards(lang, comparison)
+            yield [gr.skip(), comparison, gr.skip(), *drawn, gr.skip(), gr.skip()]
     finally:
         stream.close()
-
-
-def _grown(lang: str, stream: Iterator[Comparison], letters: Future[Letters], right: bool) -> Iterator[list[Any]]:
-    """The answers as they grow, and the letters once they are there."""
-
-    def told() -> list[Any]:
-        there = letters.result()
-        return [gr.skip(), gr.skip(), there, gr.skip(), gr.skip(), panel(lang, there, right), gr.skip()]
-
-    shown = False
-    for comparison in stream:
-        if letters.done() and not shown:
-            shown = True
-            yield told()
-        drawn = view.status(lang, comparison), view.cards(lang, comparison)
-        yield [gr.skip(), comparison, gr.skip(), *drawn, gr.skip(), gr.skip()]
-    if not shown:
-        yield told()
 
 
 class _Unfit(Exception):
@@ -212,6 +203,19 @@ def _end(lang: str, comparison: Comparison | None, letters: Letters | None) -> l
 def _redrawn(lang: str, comparison: Comparison | None, letters: Letters | None) -> list[str]:
     """Status, cards and documents of a comparison."""
     return [view.status(lang, comparison), view.cards(lang, comparison), documents.links(lang, comparison, letters)]
+
+
+def _weighing_first(behind: Playground) -> Callable[..., tuple[Any, Any]]:
+    """What follows the answers: their letters, as the boxes are by then. Before, all places may be the answers'."""
+
+    def weigh(
+        lang: str, comparison: Comparison | None, letters: Letters | None, average: bool, right: bool
+    ) -> tuple[Any, Any]:
+        if comparison is not None and letters is not None and letters.of(comparison.prompt, comparison.arms):
+            return gr.skip(), gr.skip()
+        return _weigh_anew(behind, lang, comparison, average, right)
+
+    return weigh
 
 
 def _weighing(behind: Playground) -> Callable[..., tuple[Any, Any, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import logging
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ..domain import LETTERS, Mixture, Prompt
@@ -27,6 +26,10 @@ class Letters:
     orders: int = 1
     """Orders of the options over which the probabilities are a mean."""
 
+    def of(self, prompt: Prompt, arms: tuple[Mixture, ...]) -> bool:
+        """Whether they are what there is to say of these arms' answers to a prompt."""
+        return self.prompt == prompt and (self.weights is None or tuple(self.weights) == arms)
+
 
 def weighed(engine: Engine, prompt: Prompt, arms: tuple[Mixture, ...], *, average: bool) -> Letters:
     """Have the options weighed, where there are any, in one order or averaged over their rotations."""
@@ -38,19 +41,6 @@ def weighed(engine: Engine, prompt: Prompt, arms: tuple[Mixture, ...], *, averag
     except MedInjectError as error:  # the answers are worth showing without them
         _log.warning("the options could not be weighed: %s", error)
         return Letters(prompt)
-
-
-def weighing(engine: Engine, prompt: Prompt, arms: tuple[Mixture, ...], *, average: bool) -> Future[Letters]:
-    """The same beside the answers: an engine whose places are all taken weighs when some come free."""
-    if not prompt.options:
-        there: Future[Letters] = Future()
-        there.set_result(Letters(prompt))
-        return there
-    beside = ThreadPoolExecutor(1, "weigh")
-    try:
-        return beside.submit(weighed, engine, prompt, arms, average=average)
-    finally:
-        beside.shutdown(wait=False)
 
 
 def panel(lang: str, letters: Letters | None, right: bool) -> str:

@@ -108,7 +108,7 @@ class TestCommand:
                 f"import sys; sys.modules.update(dict.fromkeys({absent!r}))",
                 "from medinject_demo.cli import cli",
                 "import medinject_demo.engine.bench.run",
-                "cli(['bench', '--device', 'cpu', '--model', 'random-4b', '--only', 'switch'])",
+                "cli(['bench', '--device', 'cpu', '--model', 'random-4b', '--only', 'quicker'])",
             ]
         )
         done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

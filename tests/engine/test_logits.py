@@ -84,7 +84,7 @@ def test_logits_that_are_no_numbers_are_an_error(engine: LocalEngine) -> None:
     assert eventually(lambda: not engine.rows_in_use)
 
 
-def test_one_that_fails_takes_the_others_of_its_call_along_and_no_answer(engine: LocalEngine) -> None:
+def test_one_that_fails_ends_its_call_and_no_answer(engine: LocalEngine) -> None:
     long = asked(QUESTIONS[0], BASE, Sampling(max_new_tokens=60))
     (expected,) = answers(engine, [long])
     turnstile, told = Turnstile(engine), []
@@ -109,6 +109,10 @@ def test_one_that_fails_takes_the_others_of_its_call_along_and_no_answer(engine:
             "engine: expected memory for it, got none left. Try again when fewer answers are under way",
         ),
         (MemoryError("no memory for a step of 3 tokens"), "engine: expected memory for it, got none left"),
+        (
+            RuntimeError("CUDA error: an illegal memory access was encountered"),
+            "engine: expected logits, got RuntimeError: CUDA error: an illegal memory access was encountered.",
+        ),
         (
             IndexError("no such token\nand more"),
             "engine: expected logits, got IndexError: no such token.",

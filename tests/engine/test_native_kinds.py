@@ -22,6 +22,7 @@ from transformers import (
     Qwen3Config,
 )
 
+from medinject_demo.doctor.profiles import HALVED
 from medinject_demo.domain import ARMS, MIXTURES, FinishReason, Sampling
 from medinject_demo.engine.base import answers
 from medinject_demo.engine.local import LocalEngine
@@ -115,6 +116,11 @@ OTHERS: dict[str, Any] = {
         **SIZES, num_attention_heads=4, num_key_value_heads=2, embedding_multiplier=12.0, residual_multiplier=0.22
     ),
 }
+
+
+def test_the_kinds_whose_memory_is_halved_are_those_that_it_takes() -> None:
+    assert {kind().model_type for kind in KINDS.values()} == set(HALVED)
+    assert not {kind().model_type for kind in OTHERS.values()} & set(HALVED)
 
 
 def expect_peft(base: str, root: Path, changes: dict[str, Any], steps: type, served: str | None = None) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,8 +16,8 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from medinject_demo.domain import MIXTURES, FinishReason, Kind, Prompt, Sampling
-from medinject_demo.engine.base import ChoiceRequest, Event, Request, ScriptedEngine
+from medinject_demo.domain import ARMS, MIXTURES, FinishReason, Kind, Prompt, Sampling
+from medinject_demo.engine.base import Event, Request, ScriptedEngine
 from medinject_demo.errors import ModelError
 from medinject_demo.prompts import layout
 from medinject_demo.ui import compare
@@ -179,7 +179,7 @@ def test_only_what_is_stable_is_open_to_programs(client: Client) -> None:
 def asked(
     services: Playground, text: str | None = "Bonjour ?", slugs: Sequence[str] = ("base", "nat"), *settings: Any
 ) -> Iterator[list[Any]]:
-    return compare._ask(services, "fr", text, slugs, False, False, *(settings or SETTINGS))
+    return compare._ask(services, "fr", text, slugs, True, *(settings or SETTINGS))
 
 
 def last_comparison(drawings: list[list[Any]]) -> Comparison:
@@ -235,6 +235,7 @@ def test_an_arm_that_fails_leaves_the_others_readable(playground: Playground) ->
 
 
 def test_closing_the_event_frees_the_rows(playground: Playground, engine: Paced) -> None:
+    engine.pace = 0.02
     drawing = asked(playground, slugs=ALL)
     for _ in range(3):
         next(drawing)
@@ -254,31 +255,28 @@ def test_stopping_keeps_what_was_said_and_says_that_it_was_stopped(playground: P
     assert 'id="compare-markdown"' in kept
 
 
-def test_the_letters_of_a_choice_are_weighed_beside_the_answers(playground: Playground) -> None:
+def test_the_letters_of_a_choice_are_weighed_once_its_answers_have_ended(playground: Playground) -> None:
+    """As the boxes are by then; and once, also where the next question is refused."""
     drawings = list(asked(playground, layout(CHOICES)))
-    (shown,) = [drawing[5] for drawing in drawings if isinstance(drawing[5], str) and drawing[5]]
-    assert shown.count("<table") == 2
-    letters, again = compare._weigh_anew(playground, "en", last_comparison(drawings), True, True)
+    assert not any("<table" in str(drawing[5]) for drawing in drawings)
+    ended, weigh = last_comparison(drawings), compare._weighing_first(playground)
+    letters, shown = weigh("fr", ended, None, True, True)
     assert letters.orders == 2
-    assert "right answer" in again
+    assert shown.count("<table") == 2
+    assert "✓" in shown
+    assert [each["__type__"] for each in weigh("fr", ended, letters, False, False)] == ["update"] * 2
+    other = replace(letters, weights=dict.fromkeys(ARMS[4:6], (1.0, 0.0)))
+    assert weigh("fr", ended, other, False, True)[0].orders == 1
+    again, _ = compare._weigh_anew(playground, "en", ended, True, True)
+    assert again == letters
 
 
-def test_answers_grow_while_their_letters_wait_for_a_place(
-    playground: Playground, engine: Paced, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    free, weigh, engine.pace = threading.Event(), engine.option_probabilities, 0.02
-
-    def waiting(requests: Sequence[ChoiceRequest]) -> list[dict[str, float]]:
-        assert free.wait(20)
-        return weigh(requests)
-
-    monkeypatch.setattr(engine, "option_probabilities", waiting)
-    drawing = asked(playground, layout(CHOICES))
-    grown = [next(drawing) for _ in range(3)]
-    assert last_comparison(grown).cards[0].text
-    assert not any(isinstance(each[5], str) and each[5] for each in grown)
-    free.set()
-    assert sum("<table" in str(each[5]) for each in drawing) == 1
+def test_an_open_question_shows_its_reference_at_once_where_that_is_asked_for(playground: Playground) -> None:
+    first, *_ = asked(playground, layout(PROMPTS[1]))
+    assert first[2].weights is None
+    assert "Cela." in first[5]
+    weigh = compare._weighing_first(playground)
+    assert [each["__type__"] for each in weigh("fr", first[1], first[2], False, True)] == ["update"] * 2
 
 
 def test_nothing_is_drawn_anew_before_anything_was_asked(playground: Playground) -> None:

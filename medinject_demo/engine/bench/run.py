@@ -80,7 +80,7 @@ class Plan:
         return plan
 
     def lines(self, model: str) -> tuple[str, ...]:
-        """What is measured of a model."""
+        """What is measured of a model, by a plan whose device is known (``on``)."""
         there = ALONE if model == RANDOM_4B and self.device == "cpu" else tuple(LINES)
         return tuple(each for each in self.only or there if each in there)
 

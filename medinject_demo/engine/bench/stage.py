@@ -120,7 +120,7 @@ class Stage:
         for loaded in self._loaded:
             if not isinstance(loaded, Exception):
                 loaded.close()
-        self._loaded.clear()
+        self._loaded[:] = [each for each in self._loaded if isinstance(each, Exception)]
         release(self.device)
 
     def arms(self, count: int) -> list[Mixture]:

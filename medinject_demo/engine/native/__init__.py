@@ -20,10 +20,10 @@ def keeps_halves(model: Any) -> bool:
     """Whether the library is there and computes models of this kind: then matrices in bf16 can stay as they are."""
     from ..parts import NotOfThisKind, layers_of
     from .build import NotBuilt, library
-    from .tables import require_sizes_here
+    from .tables import require_shapes
 
     try:
-        require_sizes_here(model, layers_of(model, context=1))
+        require_shapes(model, layers_of(model, context=1))
         library()
     except (NotOfThisKind, NotBuilt):
         return False

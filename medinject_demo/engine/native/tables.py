@@ -145,13 +145,13 @@ def require_fits(model: Any, layers: Sequence[Layer]) -> None:
 
     All are in fp32 on the processor, but for the matrices, which may be in bf16 together; sizes are multiples.
     """
-    require_sizes_here(model, layers)
+    require_shapes(model, layers)
     _require_numbers(model, layers)
     if any(each.up.shape[1] % MULTIPLE for layer in layers for each in layer.linears if isinstance(each, BankedLinear)):
         raise NotOfThisKind(f"adapters whose rank is no multiple of {MULTIPLE}")
 
 
-def require_sizes_here(model: Any, layers: Sequence[Layer]) -> None:
+def require_shapes(model: Any, layers: Sequence[Layer]) -> None:
     """Raises NotOfThisKind where a layer's sizes, or the head, are none of those that ``step.c`` computes."""
     require_sizes(layers, MULTIPLE)
     if model.lm_head.bias is not None or model.lm_head.weight.shape[0] < FEWEST_LOGITS:
