@@ -91,7 +91,7 @@ class LayerWeights:
         """``||W + k B A||`` by output row, (outputs), in fp32, on the CPU."""
         up, down = (each.float().to(weight.device) for each in (self.up, self.down))
         norms, start = torch.empty(len(weight), device=weight.device), 0
-        for rows in pieces(weight):
+        for rows in pieces(weight.detach()):
             these = slice(start, start := start + len(rows))
             adapted = torch.addmm(rows.float(), up[these], down, alpha=self.scaling)
             torch.linalg.vector_norm(adapted, dim=1, out=norms[these])

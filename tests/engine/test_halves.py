@@ -139,6 +139,7 @@ def test_norms_of_several_pieces_are_those_of_one(monkeypatch: pytest.MonkeyPatc
     for piece in (100, 8, 1 << 20):
         monkeypatch.setattr(halves, "PIECE", piece)
         torch.testing.assert_close(layer.norms(weight), plain)
+    assert not layer.norms(nn.Parameter(weight)).requires_grad  # as of a base that is read again for its weights
 
 
 def test_a_swap_takes_its_scales_from_the_weights_that_are_there(

@@ -154,7 +154,10 @@ def test_memory_that_runs_out_in_mid_answer_ends_every_row_in_flight_and_no_othe
             (end,) = (event for event in events if isinstance(event, Finished) and event.row == row)
             whole = shown(oracle.answers(mixture, [ASKED[0]], 30)[0].text)
             if mixture in ended:
-                assert (end.reason, end.error) == (FinishReason.ERROR, "OutOfMemoryError: out of memory")
+                assert (end.reason, end.error) == (
+                    FinishReason.ERROR,
+                    "OutOfMemoryError: out of memory (no memory left)",
+                )
                 assert 8 <= end.tokens < 30
                 assert text
                 assert whole.startswith(text)
