@@ -117,7 +117,7 @@ def test_a_comparison_is_a_question_and_its_text_stays(tmp_path: Path) -> None:
 def test_options_weighed_anew_are_a_question_and_what_was_shown_stays(tmp_path: Path) -> None:
     with guarded(tmp_path, asks_per_voter="1/minute") as (url, _), closing(Visitor(url, "weighs")) as visitor:
         visitor.write("compare-question", layout(CHOICES))
-        visitor.press("compare-ask")
+        visitor.press_through("compare-ask")
         shown = visitor.value("compare-letters")
         visitor.write("compare-average", True)
         visitor.press("compare-average", "input")

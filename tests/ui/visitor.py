@@ -101,6 +101,17 @@ class Visitor:
         for _ in self.pressing(element, event):
             pass
 
+    def press_through(self, element: str, event: str = "click") -> None:
+        """The same, and then what follows it, one after the other."""
+        self.press(element, event)
+        ended = [each["id"] for each in self._bound(element, event)]
+        while following := [each for each in self.config["dependencies"] if each["trigger_after"] in ended]:
+            for each in following:
+                self._join(each)
+                for _ in self.listen():
+                    pass
+            ended = [each["id"] for each in following]
+
     def pressing(self, element: str, event: str = "click") -> Iterator[str]:
         """The same, message by message (their kinds); closing this is a browser that is closed."""
         self.begin(element, event)
@@ -108,12 +119,15 @@ class Visitor:
 
     def begin(self, element: str, event: str = "click") -> None:
         """Let something happen to an element; ``listen`` takes what comes of it."""
+        for each in self._bound(element, event):
+            if each["backend_fn"]:
+                self._join(each)
+
+    def _bound(self, element: str, event: str) -> list[dict[str, Any]]:
         target = [self.ids[element], event]
         bound = [each for each in self.config["dependencies"] if target in map(list, each["targets"])]
         assert bound, f"nothing is bound to {event} of {element}"
-        for each in bound:
-            if each["backend_fn"]:
-                self._join(each)
+        return bound
 
     def _join(self, event: dict[str, Any], address: dict[str, str] | None = None) -> None:
         data = [self.props[which].get("value") for which in event["inputs"]]
