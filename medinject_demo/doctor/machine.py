@@ -111,9 +111,8 @@ def compiled(devices: Sequence[Accelerator]) -> tuple[bool, Finding]:
         return True, Finding("machine", "C compiler", Level.OK, f"{compiler()}, for answers of the processor")
     except NotBuilt as reason:
         what = f"{reason}, so that the processor answers several times as slowly as it could"
-        remedy = (
-            "Install gcc." if not any(map(shutil.which, COMPILERS)) else "Install gcc, or mend what stands in its way."
-        )
+        there = any(map(shutil.which, COMPILERS))
+        remedy = "Install gcc, or mend what stands in its way." if there else "Install gcc."
         return False, Finding("machine", "C compiler", Level.OK if devices else Level.WARN, what, remedy)
 
 

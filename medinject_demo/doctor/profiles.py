@@ -59,7 +59,7 @@ class Look:
         weights = found.memory(self.place.dtype, self.quantization, halves=halves)
         need = int(ROOM * (weights + sum(adapter_memory(folder, self.place.dtype) for folder in folders)))
         bits = self.place.dtype if self.quantization == "none" else f"{self.quantization} and {self.place.dtype}"
-        halved = weights < found.memory(self.place.dtype, self.quantization)
+        halved = halves and weights < found.memory(self.place.dtype, self.quantization)
         bits += ", the base's matrices in bf16 as they are stored" if halved else ""
         what = f"base and arms need about {gib(need)} in {bits}"
         if self.place.memory is None:

@@ -18,15 +18,7 @@ from ..domain import BASE, Mixture
 from ..errors import InvalidValue
 from .adapter import Adapter
 from .bank import AdapterBank
-from .base import (
-    ChoiceRequest,
-    Conversation,
-    Events,
-    Request,
-    require_arm,
-    require_letters,
-    require_words,
-)
+from .base import ChoiceRequest, Conversation, Events, Request, require_arm, require_letters, require_words
 from .batch import CHUNK, Batcher
 from .cache import RowCache
 from .captured import CapturedSteps, CudaGraphs

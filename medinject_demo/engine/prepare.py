@@ -20,7 +20,7 @@ from .bank import shapes_of
 from .fewrows import expect_few_rows
 from .halves import keep_halves
 from .loading import cast, load_base, move
-from .native import keeps_halves
+from .native import reads_halves
 from .origin import Base, require_made_for
 from .quantization import quantize_weights
 
@@ -74,7 +74,7 @@ def prepare(
 def _as_it_runs(model: Any, base: Base, device: torch.device, precision: torch.dtype, quantization: str) -> Base:
     """Cast, quantise and move a model; where that changes what is stored, its origin holds it no longer."""
     whole = device.type == "cpu" and precision == torch.float32 and quantization == "none"
-    if whole and model.dtype == torch.bfloat16 and keeps_halves(model):
+    if whole and model.dtype == torch.bfloat16 and reads_halves(model):
         keep_halves(model)
         return base
     if quantization != "none" or model.dtype != precision:

@@ -28,9 +28,9 @@ TELLING: Final = 0.3
 """Of that distance, how much an arm's scales must change the logits for a test of them to tell anything."""
 FED: Final = ((33,), (12,), (7,), (3,), (17, 11, 9))
 """Tokens of the prompts by which ways to feed them are compared: fewer and more than are multiplied at once."""
-
 TOGETHER: Final = (1, 3, 3)
 """Of these prompts, how many the oracle is fed at once: it pads them to each other."""
+
 Feed = Callable[[Sequence[int], Sequence[Sequence[int]], Sequence[int], Sequence[int]], None]
 """As ``Forward.feed``."""
 Prompt = tuple[list[int], int]

@@ -79,10 +79,10 @@ def _numbers(folder: Path) -> dict[str, _Numbers]:
 def _headers(path: Path) -> dict[str, _Numbers]:
     from safetensors import safe_open
 
+    found: dict[str, _Numbers] = {}
     with safe_open(path, "np") as file:
-        found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, not a dictionary
-        return {
-            name: _Numbers(name, math.prod(shape), len(shape) == 2 and each.get_dtype() == "BF16")
-            for name, each in found.items()
-            for shape in [each.get_shape()]
-        }
+        for name in file.keys():  # noqa: SIM118, not a dictionary
+            tensor = file.get_slice(name)
+            shape = tensor.get_shape()
+            found[name] = _Numbers(name, math.prod(shape), len(shape) == 2 and tensor.get_dtype() == "BF16")
+    return found

@@ -16,7 +16,7 @@ LONGEST: Final = 64
 _log = logging.getLogger(__name__)
 
 
-def keeps_halves(model: Any) -> bool:
+def reads_halves(model: Any) -> bool:
     """Whether the library is there and computes models of this kind: then matrices in bf16 can stay as they are."""
     from ..parts import NotOfThisKind, layers_of
     from .build import NotBuilt, library
