@@ -4,6 +4,7 @@ A product reads weights as fast as memory gives them, in pieces of its inputs, a
 parts adds them up and adapts them by the row's slot. Every kernel takes rows of numbers; none knows a model, a bank or
 what a row says. ``launch`` gives them their shapes; ``tests/engine/test_fused.py`` holds them against PyTorch.
 
+What a kernel reads is asked for before any of it is waited for: sums are over several warps, which wait for each other.
 A slot is 0 for the base, which has no A and no B; an adapter of slot ``n`` lies at place ``n - 1`` of its stack. Sums
 are in fp32, and rounded once where transformers rounds after each product; the norms' roots come last.
 """
@@ -47,44 +48,58 @@ def product_kernel(
 
 
 @triton.jit
-def _adapted(
-    parts, up, scale, low, slots, row, rows, scales, begin, place, column, size,
+def _asked(
+    parts, up, scale, low, slot, row, rows, scales, begin, place, column, size,
     ALL: tl.constexpr, PIECES: tl.constexpr, COLUMNS: tl.constexpr, RANK: tl.constexpr, CHUNKS: tl.constexpr,
     PADDED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """``s * (x W^T) + (x A^T) B`` of one row for a block of outputs, (BLOCK).
+    """What ``_adapted`` is made of, for a block of outputs of one row: asked for at once, before any is waited for.
 
-    The block lies at ``begin`` of all outputs of the product, at ``place`` of its own layer's ``size``; ``column`` is
-    where that layer's ``x A^T`` begins, whose CHUNKS shares are added up.
+    ``x W^T`` (BLOCK), ``s`` (BLOCK), the shares of ``x A^T`` (PADDED, RANK) and ``B`` (RANK, BLOCK). The block lies at
+    ``begin`` of all outputs of the product, at ``place`` of its own layer's ``size``; ``column`` is where that layer's
+    ``x A^T`` begins.
     """
     block, rank, chunk = tl.arange(0, BLOCK), tl.arange(0, RANK), tl.arange(0, PADDED)
-    slot = tl.load(slots + row).to(tl.int32)
-    held = up + ((slot - 1) * RANK + rank[:, None]) * size + place + block[None, :]
-    b = tl.load(held, mask=(slot > 0) & (rank[:, None] < RANK), other=0.0)
-    share = low + (chunk[:, None] * rows + row) * COLUMNS + column + rank[None, :]
-    own = tl.sum(tl.load(share, mask=chunk[:, None] < CHUNKS, other=0.0), 0)
     total = tl.zeros((BLOCK,), tl.float32)
     for piece in tl.static_range(PIECES):
         total += tl.load(parts + (piece * rows + row) * ALL + begin + block)
-    total *= tl.load(scale + slot * scales + place + block)
-    return total + tl.sum(own[:, None] * b, 0)
+    share = low + (chunk[:, None] * rows + row) * COLUMNS + column + rank[None, :]
+    shares = tl.load(share, mask=chunk[:, None] < CHUNKS, other=0.0)
+    held = up + ((slot - 1) * RANK + rank[:, None]) * size + place + block[None, :]
+    b = tl.load(held, mask=(slot > 0) & (rank[:, None] < RANK), other=0.0)
+    return total, tl.load(scale + slot * scales + place + block), shares, b
 
 
 @triton.jit
-def _root(squares, row, rows, eps, WIDTH: tl.constexpr, CHUNKS: tl.constexpr, PADDED: tl.constexpr):
-    """The factor of a row's RMS norm, from its sums of squares."""
+def _adapted(total, scale, shares, b):
+    """``s * (x W^T) + (x A^T) B`` of one row for a block of outputs, (BLOCK)."""
+    return total * scale + tl.sum(tl.sum(shares, 0)[:, None] * b, 0)
+
+
+@triton.jit
+def _squared(squares, row, rows, CHUNKS: tl.constexpr, PADDED: tl.constexpr):
+    """A row's sums of squares, (PADDED)."""
     chunk = tl.arange(0, PADDED)
-    return tl.rsqrt(tl.sum(tl.load(squares + chunk * rows + row, mask=chunk < CHUNKS, other=0.0), 0) / WIDTH + eps)
+    return tl.load(squares + chunk * rows + row, mask=chunk < CHUNKS, other=0.0)
 
 
 @triton.jit
-def _lowered(
-    values, down, slots, row, places, WIDTH: tl.constexpr, COLUMNS: tl.constexpr, PADDED_COLUMNS: tl.constexpr
-):
-    """A block's share of ``x A^T`` of one row, (PADDED_COLUMNS)."""
-    slot, column = tl.load(slots + row).to(tl.int32), tl.arange(0, PADDED_COLUMNS)
+def _root(squared, eps, WIDTH: tl.constexpr):
+    """The factor of a row's RMS norm, from its sums of squares."""
+    return tl.rsqrt(tl.sum(squared, 0) / WIDTH + eps)
+
+
+@triton.jit
+def _held(down, slot, places, WIDTH: tl.constexpr, COLUMNS: tl.constexpr, PADDED_COLUMNS: tl.constexpr):
+    """A of a slot for a block of inputs, (BLOCK, PADDED_COLUMNS)."""
+    column = tl.arange(0, PADDED_COLUMNS)
     held = down + (slot - 1) * (WIDTH * COLUMNS) + places[:, None] * COLUMNS + column[None, :]
-    a = tl.load(held, mask=(slot > 0) & (column[None, :] < COLUMNS), other=0.0)
+    return tl.load(held, mask=(slot > 0) & (column[None, :] < COLUMNS), other=0.0)
+
+
+@triton.jit
+def _lowered(values, a):
+    """A block's share of ``x A^T`` of one row, (PADDED_COLUMNS)."""
     return tl.sum(values.to(tl.float32)[:, None] * a, 0)
 
 
@@ -102,23 +117,27 @@ def settled_kernel(
     """
     row, place = tl.program_id(0), tl.program_id(1) * BLOCK
     places = place + tl.arange(0, BLOCK)
+    slot = tl.load(slots + row).to(tl.int32)
     value = tl.load(hidden + row * WIDTH + places)
     if FINISH:
-        said = _adapted(
-            parts, up, scale, low, slots, row, rows, scales, place, place, 0, WIDTH, WIDTH, PIECES, RANK, RANK, CHUNKS,
+        total, own, low_shares, b = _asked(
+            parts, up, scale, low, slot, row, rows, scales, place, place, 0, WIDTH, WIDTH, PIECES, RANK, RANK, CHUNKS,
             PADDED, BLOCK,
         )  # fmt: skip
-        value += said.to(value.dtype)
+    if NEXT:
+        factor = tl.load(weight + places)
+        a = _held(down, slot, places, WIDTH, COLUMNS, PADDED_COLUMNS)
+    if FINISH:
+        value += _adapted(total, own, low_shares, b).to(value.dtype)
         tl.store(out + row * WIDTH + places, value)
     if NEXT:
-        product = value * tl.load(weight + places)
+        product = value * factor
         tl.store(weighted + row * WIDTH + places, product)
         wide = value.to(tl.float32)
         there = tl.program_id(1) * rows + row
         tl.store(squares + there, tl.sum(wide * wide, 0))
         column = tl.arange(0, PADDED_COLUMNS)
-        lowered = _lowered(product, down, slots, row, places, WIDTH, COLUMNS, PADDED_COLUMNS)
-        tl.store(shares + there * COLUMNS + column, lowered, mask=column < COLUMNS)
+        tl.store(shares + there * COLUMNS + column, _lowered(product, a), mask=column < COLUMNS)
 
 
 @triton.jit(do_not_specialize=["rows"])
@@ -130,6 +149,7 @@ def rotated_kernel(
 ):  # fmt: skip
     """One head of one row: norm and rotation of a query or a key, and keys and values into the row's line."""
     row, head = tl.program_id(0), tl.program_id(1)
+    slot, position = tl.load(slots + row).to(tl.int32), tl.load(fed + row)
     kind = queries.dtype.element_ty
     up, scale, weight, place, column, size = up0, scale0, query_weight, head * WIDTH, 0, HEADS * WIDTH
     if head >= HEADS + KEPT:
@@ -138,26 +158,30 @@ def rotated_kernel(
         up, scale, weight, place, column, size = up1, scale1, key_weight, (head - HEADS) * WIDTH, RANK, KEPT * WIDTH
     HALF: tl.constexpr = WIDTH // 2  # noqa: N806
     half = tl.arange(0, HALF)
-    root = _root(squares, row, rows, eps, INPUTS, CHUNKS, PADDED)
-    first = _adapted(
-        parts, up, scale, low, slots, row, rows, scales, head * WIDTH, place, column, size,
+    squared = _squared(squares, row, rows, CHUNKS, PADDED)
+    total0, own0, shares0, b0 = _asked(
+        parts, up, scale, low, slot, row, rows, scales, head * WIDTH, place, column, size,
         (HEADS + 2 * KEPT) * WIDTH, PIECES, 3 * RANK, RANK, CHUNKS, PADDED, HALF,
     )  # fmt: skip
-    second = _adapted(
-        parts, up, scale, low, slots, row, rows, scales, head * WIDTH + HALF, place + HALF, column, size,
+    total1, own1, shares1, b1 = _asked(
+        parts, up, scale, low, slot, row, rows, scales, head * WIDTH + HALF, place + HALF, column, size,
         (HEADS + 2 * KEPT) * WIDTH, PIECES, 3 * RANK, RANK, CHUNKS, PADDED, HALF,
     )  # fmt: skip
+    turn = position * WIDTH + half
+    cosine0, cosine1 = tl.load(cosines + turn), tl.load(cosines + turn + HALF)
+    sine0, sine1 = tl.load(sines + turn), tl.load(sines + turn + HALF)
+    if NORM:
+        factor0, factor1 = tl.load(weight + half), tl.load(weight + HALF + half)
+    root = _root(squared, eps, INPUTS)
+    first, second = _adapted(total0, own0, shares0, b0), _adapted(total1, own1, shares1, b1)
     first, second = (root * first).to(kind), (root * second).to(kind)
-    position = tl.load(fed + row)
     if head < HEADS + KEPT:
         if NORM:
-            a, b = first.to(tl.float32), second.to(tl.float32)
-            factor = tl.rsqrt((tl.sum(a * a, 0) + tl.sum(b * b, 0)) / WIDTH + head_eps)
-            first = (a * factor).to(kind) * tl.load(weight + half)
-            second = (b * factor).to(kind) * tl.load(weight + HALF + half)
-        turn = position * WIDTH + half
-        turned = first * tl.load(cosines + turn) + -second * tl.load(sines + turn)
-        second = second * tl.load(cosines + turn + HALF) + first * tl.load(sines + turn + HALF)
+            one, other = first.to(tl.float32), second.to(tl.float32)
+            factor = tl.rsqrt((tl.sum(one * one, 0) + tl.sum(other * other, 0)) / WIDTH + head_eps)
+            first, second = (one * factor).to(kind) * factor0, (other * factor).to(kind) * factor1
+        turned = first * cosine0 + -second * sine0
+        second = second * cosine1 + first * sine1
         first = turned
     if head < HEADS:
         there = queries + (row * HEADS + head) * WIDTH
@@ -214,17 +238,18 @@ def attended_kernel(
 ):  # fmt: skip
     """One head of one row from its splits, and its share of the output layer's ``x A^T``."""
     row, head = tl.program_id(0), tl.program_id(1)
+    slot, length = tl.load(slots + row).to(tl.int32), tl.load(fed + row) + 1
     split, column, rank = tl.arange(0, SPLITS), tl.arange(0, WIDTH), tl.arange(0, RANK)
-    there = split * SPLIT < tl.load(fed + row) + 1
+    a = _held(down, slot, head * WIDTH + column, HEADS * WIDTH, RANK, RANK)
+    there = split * SPLIT < length
     place = (row * HEADS + head) * splits + split
     peak = tl.load(peaks + place, mask=there, other=float("-inf"))
-    share = tl.exp(peak - tl.max(peak, 0))
-    mass = tl.sum(tl.load(masses + place, mask=there, other=0.0) * share, 0)
+    mass = tl.load(masses + place, mask=there, other=0.0)
     total = tl.load(parts + place[:, None] * WIDTH + column[None, :], mask=there[:, None], other=0.0)
-    said = (tl.sum(total * share[:, None], 0) / mass).to(outputs.dtype.element_ty)
+    share = tl.exp(peak - tl.max(peak, 0))
+    said = (tl.sum(total * share[:, None], 0) / tl.sum(mass * share, 0)).to(outputs.dtype.element_ty)
     tl.store(outputs + (row * HEADS + head) * WIDTH + column, said)
-    lowered = _lowered(said, down, slots, row, head * WIDTH + column, HEADS * WIDTH, RANK, RANK)
-    tl.store(shares + (head * rows + row) * RANK + rank, lowered)
+    tl.store(shares + (head * rows + row) * RANK + rank, _lowered(said, a))
 
 
 @triton.jit(do_not_specialize=["rows"])
@@ -236,49 +261,21 @@ def gated_kernel(
     """``silu(gate) * up`` for a block of one row, and its share of the next layer's ``x A^T``."""
     row, place = tl.program_id(0), tl.program_id(1) * BLOCK
     kind = outputs.dtype.element_ty
-    root = _root(squares, row, rows, eps, INPUTS, CHUNKS, PADDED)
-    gate = _adapted(
-        parts, up0, scale0, low, slots, row, rows, scales, place, place, 0, OUTPUTS, 2 * OUTPUTS, PIECES, 2 * RANK,
+    places, rank = place + tl.arange(0, BLOCK), tl.arange(0, RANK)
+    slot = tl.load(slots + row).to(tl.int32)
+    squared = _squared(squares, row, rows, CHUNKS, PADDED)
+    total0, own0, shares0, b0 = _asked(
+        parts, up0, scale0, low, slot, row, rows, scales, place, place, 0, OUTPUTS, 2 * OUTPUTS, PIECES, 2 * RANK,
         RANK, CHUNKS, PADDED, BLOCK,
     )  # fmt: skip
-    other = _adapted(
-        parts, up1, scale1, low, slots, row, rows, scales, OUTPUTS + place, place, RANK, OUTPUTS, 2 * OUTPUTS, PIECES,
+    total1, own1, shares1, b1 = _asked(
+        parts, up1, scale1, low, slot, row, rows, scales, OUTPUTS + place, place, RANK, OUTPUTS, 2 * OUTPUTS, PIECES,
         2 * RANK, RANK, CHUNKS, PADDED, BLOCK,
     )  # fmt: skip
-    gate = (root * gate).to(kind).to(tl.float32)
-    active = (gate / (1.0 + tl.exp(-gate))).to(kind) * (root * other).to(kind)
-    places = place + tl.arange(0, BLOCK)
+    a = _held(down, slot, places, OUTPUTS, RANK, RANK)
+    root = _root(squared, eps, INPUTS)
+    gate = (root * _adapted(total0, own0, shares0, b0)).to(kind).to(tl.float32)
+    other = (root * _adapted(total1, own1, shares1, b1)).to(kind)
+    active = (gate / (1.0 + tl.exp(-gate))).to(kind) * other
     tl.store(outputs + row * OUTPUTS + places, active)
-    rank = tl.arange(0, RANK)
-    lowered = _lowered(active, down, slots, row, places, OUTPUTS, RANK, RANK)
-    tl.store(shares + (tl.program_id(1) * rows + row) * RANK + rank, lowered)
-
-
-@triton.jit
-def peak_kernel(logits, peaks, places, wild, vocabulary, blocks, BLOCK: tl.constexpr):
-    """The highest of a block of a row's logits, where it is first, and whether one is not finite."""
-    row, block = tl.program_id(0), tl.program_id(1)
-    token = block * BLOCK + tl.arange(0, BLOCK)
-    real = token < vocabulary
-    score = tl.load(logits + row * vocabulary + token, mask=real, other=0.0).to(tl.float32)
-    finite = tl.abs(score) < float("inf")
-    score = tl.where(real & finite, score, float("-inf"))
-    best, place = tl.max(score, 0, return_indices=True, return_indices_tie_break_left=True)
-    tl.store(peaks + row * blocks + block, best)
-    tl.store(places + row * blocks + block, block * BLOCK + place)
-    tl.store(wild + row * blocks + block, tl.max((real & ~finite).to(tl.int32), 0))
-
-
-@triton.jit
-def best_kernel(peaks, places, wild, best, finite, blocks, BLOCKS: tl.constexpr):
-    """Each row's highest over its blocks, the first of equals."""
-    row, block = tl.program_id(0), tl.arange(0, BLOCKS)
-    real = block < blocks
-    _, first = tl.max(
-        tl.load(peaks + row * blocks + block, mask=real, other=float("-inf")),
-        0,
-        return_indices=True,
-        return_indices_tie_break_left=True,
-    )
-    tl.store(best + row, tl.load(places + row * blocks + first).to(tl.int64))
-    tl.store(finite + row, 1 - tl.max(tl.load(wild + row * blocks + block, mask=real, other=0), 0).to(tl.int64))
+    tl.store(shares + (tl.program_id(1) * rows + row) * RANK + rank, _lowered(active, a))

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..bank import BankedLinear
 from ..parts import Heads
 from ..routes import Rows
-from . import kernels
+from . import highest, kernels
 
 FEWEST_ROWS: Final = 16
 """Rows of a product on tensor cores, at least; those beyond the batch's are not read."""
@@ -185,9 +185,9 @@ def best(logits: Tensor) -> Tensor:
     blocks = triton.cdiv(vocabulary, VOCABULARY)
     peaks = torch.empty(rows, blocks, dtype=torch.float32, device=logits.device)
     places, wild = torch.empty(2, rows, blocks, dtype=torch.int32, device=logits.device)
-    kernels.peak_kernel[rows, blocks](logits, peaks, places, wild, vocabulary, blocks, VOCABULARY)
+    highest.peak_kernel[rows, blocks](logits, peaks, places, wild, vocabulary, blocks, VOCABULARY)
     told = torch.empty(2, rows, dtype=torch.int64, device=logits.device)
-    kernels.best_kernel[(rows,)](peaks, places, wild, *told, blocks, triton.next_power_of_2(blocks))
+    highest.best_kernel[(rows,)](peaks, places, wild, *told, blocks, triton.next_power_of_2(blocks))
     return told
 
 
