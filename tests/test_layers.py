@@ -59,6 +59,7 @@ MODULES = [
     "training.data",
     "engine.base",
     "engine.endpoint",
+    "engine.headers",
     "engine.remote",
     "engine.device",
     "engine.fleet.fleet",

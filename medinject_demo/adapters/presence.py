@@ -6,18 +6,14 @@ Knows nothing of profiles, devices or pages. The Hub's library and safetensors a
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from ..engine.headers import stored_tensors
+
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TOKENIZERS: Final = ("tokenizer.json", "tokenizer_config.json")
-WIDTHS: Final = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5}
-"""Bytes of one number."""
-WHOLE: Final = ("embed_tokens", "lm_head")
-"""Matrices that a quantisation leaves as they are."""
 
 
 @dataclass(frozen=True)
@@ -51,29 +47,8 @@ class BaseFiles:
 
         ``halves`` where matrices that are stored in bf16 stay so, whatever the rest is in.
         """
-        sizes = ((each, each.kind(dtype, quantization, halves)) for path in self.weights for each in _tensors(path))
-        return int(sum(each.numbers * WIDTHS[kind] for each, kind in sizes))
-
-
-@dataclass(frozen=True)
-class _Tensor:
-    """What a weight file's header says of one."""
-
-    name: str
-    shape: Sequence[int]
-    stored: str
-    """As safetensors names it, such as ``BF16``."""
-
-    @property
-    def numbers(self) -> int:
-        return math.prod(self.shape)
-
-    def kind(self, dtype: str, quantization: str, halves: bool) -> str:
-        """In what it is held, a key of ``WIDTHS``."""
-        matrix = len(self.shape) == 2
-        if quantization != "none":
-            return quantization if matrix and not any(each in self.name for each in WHOLE) else dtype
-        return "bf16" if halves and matrix and self.stored == "BF16" else dtype
+        tensors = (each for path in self.weights for each in stored_tensors(path))
+        return int(sum(each.held(dtype, quantization, halves=halves) for each in tensors))
 
 
 def base_files(base: str, cache: Path | None = None) -> BaseFiles:
@@ -95,7 +70,7 @@ def base_files(base: str, cache: Path | None = None) -> BaseFiles:
 def adapter_memory(folder: Path, dtype: str) -> int:
     """Bytes of an adapter's numbers in a precision; 0 where its file cannot be read."""
     path = folder / "adapter_model.safetensors"
-    return int(sum(each.numbers for each in _tensors(path)) * WIDTHS[dtype]) if _readable(path) else 0
+    return int(sum(each.held(dtype) for each in stored_tensors(path))) if _readable(path) else 0
 
 
 def hub_cache() -> Path | None:
@@ -136,12 +111,3 @@ def _readable(path: Path) -> bool:
             return True
     except (OSError, SafetensorError):
         return False
-
-
-def _tensors(path: Path) -> Iterator[_Tensor]:
-    from safetensors import safe_open
-
-    with safe_open(path, "np") as file:
-        for name in file.keys():  # noqa: SIM118, not a dictionary
-            found = file.get_slice(name)
-            yield _Tensor(name, found.get_shape(), found.get_dtype())

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from ..adapter import WEIGHTS
-from .random_adapters import PROJECTIONS
+from ..headers import WIDTHS, stored_tensors
 from .subject import Subject
-
-BYTES: Final = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0}
-QUANTISED: Final = {"int8": 1.0, "int4": 0.5}
-"""Bytes of a weight of a linear layer; the scales of its groups, some percent of it, are left out."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +28,13 @@ class Sizes:
     @classmethod
     def of(cls, subject: Subject, dtype: str, quantization: str) -> Sizes:
         """Those of a subject."""
-        size, linear = BYTES[dtype], QUANTISED.get(quantization)
-        numbers = _numbers(subject.base)
-        untied = any(name.startswith("lm_head") for name in numbers)
-        held = {name: each.count * each.width(size, linear) for name, each in numbers.items()}
+        base = {each.name: each for path in sorted(subject.base.glob("*.safetensors")) for each in stored_tensors(path)}
+        held = {name: each.held(dtype, quantization, halves=True) for name, each in base.items()}
+        untied = any(name.startswith("lm_head") for name in base)
         table = sum(bytes_ for name, bytes_ in held.items() if untied and "embed_tokens" in name)
-        one = sum(each.count for each in _headers(next(iter(subject.dora.values())) / WEIGHTS).values())
+        one = sum(each.held(dtype) for each in stored_tensors(next(iter(subject.dora.values())) / WEIGHTS))
         weights = sum(held.values())
-        return cls(weights, weights - table, one * size, _cached(subject.base) * size)
+        return cls(weights, weights - table, one, _cached(subject.base) * WIDTHS[dtype])
 
     def step(self, adapters: int, rows: int, length: float) -> float:
         """Bytes that a decode step must read: the base once, each adapter in use once, each row's ``length`` tokens."""
@@ -54,35 +47,3 @@ def _cached(base: Path) -> int:
     heads = config["num_attention_heads"]
     width = config.get("head_dim") or config["hidden_size"] // heads
     return 2 * config["num_hidden_layers"] * config.get("num_key_value_heads", heads) * width
-
-
-@dataclass(frozen=True)
-class _Numbers:
-    """What a safetensors file's header says of a tensor."""
-
-    name: str
-    count: int
-    halves: bool
-    """A matrix that is stored in bf16."""
-
-    def width(self, size: float, linear: float | None) -> float:
-        """Bytes of each, where the engine computes in numbers of ``size`` bytes and holds layers in ``linear``."""
-        if linear is not None and any(f".{each}.weight" in self.name for each in PROJECTIONS):
-            return linear
-        return min(size, 2.0) if self.halves and linear is None else size
-
-
-def _numbers(folder: Path) -> dict[str, _Numbers]:
-    return {name: each for path in sorted(folder.glob("*.safetensors")) for name, each in _headers(path).items()}
-
-
-def _headers(path: Path) -> dict[str, _Numbers]:
-    from safetensors import safe_open
-
-    found: dict[str, _Numbers] = {}
-    with safe_open(path, "np") as file:
-        for name in file.keys():  # noqa: SIM118, not a dictionary
-            tensor = file.get_slice(name)
-            shape = tensor.get_shape()
-            found[name] = _Numbers(name, math.prod(shape), len(shape) == 2 and tensor.get_dtype() == "BF16")
-    return found
