@@ -1,6 +1,6 @@
 """Continuous batching: rows join between two steps and leave when finished, cancelled or failed.
 
-One thread owns the model. A step first feeds a bounded chunk of the prompts that wait, then one token of every row in
+One thread owns the model. A step first feeds a bounded piece of the prompts that wait, then one token of every row in
 flight. A free place goes to the waiting call that has the fewest rows in flight: places are shared between calls, each
 one request of one visitor. Knows nothing of adapters' files: a row carries the number of its slot.
 """
@@ -22,12 +22,11 @@ from ..errors import ModelError
 from .decode import next_tokens
 from .device import is_out_of_memory
 from .lines import Lines
+from .pieces import MOST, Pieces
 from .room import Room
 from .rows import NO_MEMORY, NOT_FINITE, Call, Row, closed
 from .steps import Forward, Steps
 
-CHUNK: Final = 256
-"""Prompt tokens, of all rows together, that one step feeds at most."""
 MOST_WAITING: Final = 1024
 """Rows that may wait for a place; beyond, a call is refused."""
 
@@ -43,14 +42,15 @@ class Batcher:
         stops: frozenset[int],
         *,
         room: Room,
-        chunk: int = CHUNK,
+        pieces: Pieces | None = None,
         steps: Steps | None = None,
         no_gradients: Callable[[], AbstractContextManager[object]] = torch.inference_mode,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._forward, self._stops, self._clock = forward, stops, clock
-        self._most_rows, self._context, self._chunk = room.rows, room.context, chunk
+        self._most_rows, self._context = room.rows, room.context
         self.steps = forward if steps is None else steps
+        self.pieces = Pieces(MOST, MOST) if pieces is None else pieces
         self._no_gradients = no_gradients
         # a captured step reads every adapter in any case: there, the order would only cost copies
         self._rows = Lines(forward.cache) if steps is None else Lines(forward.cache, lambda row: 0)
@@ -190,16 +190,18 @@ class Batcher:
                 call.finish(row, FinishReason.ERROR, fault)
 
     def _prefill(self) -> None:
-        """Feed a chunk of the prompts that are not in the cache yet, all but their last token."""
+        """Feed a piece of the prompts that are not in the cache yet, all but their last token."""
         lines = [line for line, (_, row) in enumerate(self._rows) if row.prefilling]
         if not lines:
             return
-        lines = lines[: self._chunk]
+        lines = lines[: self.pieces.size]
         rows = [self._rows.row(line) for line in lines]
         room = self._context - max(row.fed for row in rows)  # padding must not pass the end of a line
-        size = min(max(1, self._chunk // len(rows)), max(len(row.prompt) - 1 - row.fed for row in rows), room)
+        size = min(max(1, self.pieces.size // len(rows)), max(len(row.prompt) - 1 - row.fed for row in rows), room)
         chunks = [list(row.prompt[row.fed : min(row.fed + size, len(row.prompt) - 1)]) for row in rows]
+        since = self._clock()
         self.steps.feed(lines, chunks, [row.fed for row in rows], [row.slot for row in rows])
+        self.pieces.after(sum(map(len, chunks)), self._clock() - since)
         for row, chunk in zip(rows, chunks, strict=True):
             row.fed += len(chunk)
 

@@ -19,7 +19,7 @@ from ..errors import InvalidValue
 from .adapter import Adapter
 from .bank import AdapterBank
 from .base import ChoiceRequest, Conversation, Events, Request, require_arm, require_letters, require_words
-from .batch import CHUNK, Batcher
+from .batch import Batcher
 from .cache import RowCache
 from .captured import CapturedSteps, CudaGraphs
 from .choices import letter_probabilities
@@ -28,7 +28,8 @@ from .device import device_of, dtype_of, free_memory, return_freed
 from .distinct import SAMPLE, require_different
 from .fused import fused_route
 from .loading import require_full_attention, stops_of
-from .native import native_steps
+from .native import FEWEST, native_steps
+from .pieces import MOST, Pieces
 from .prepare import Prepared, prepare, read_for, require_fits
 from .quantization import require_quantization
 from .room import SHORTEST, Room, room_for, token_bytes
@@ -40,7 +41,7 @@ LOWEST_RANK: Final = 16
 """Ranks up to this fit a bank even where the first adapters are thinner, so that another can be swapped in."""
 SPARE: Final = 2
 """Slots beyond one for each arm: a swap fills one while rows in flight still use the old."""
-GPU_CHUNK: Final = 2048
+GPU_PIECE: Final = 2048
 """Prompt tokens of one step on a GPU: a whole comparison's at once, in the time of some thirty tokens."""
 CONTEXT: Final = 4096
 """Tokens of a row, prompt and answer, where nobody asks for another number."""
@@ -60,7 +61,7 @@ class LocalEngine:
             forward,
             stops_of(self._model, self._tokenizer),
             room=room,
-            chunk=GPU_CHUNK if on_cuda else CHUNK,
+            pieces=Pieces(GPU_PIECE, GPU_PIECE) if on_cuda else None,
             steps=self._captured,
             # quanto's four-bit tensors cannot be read in inference mode
             no_gradients=torch.inference_mode if self._base.stored is not None else torch.no_grad,
@@ -199,7 +200,7 @@ class LocalEngine:
         if self._captured is not None:
             self._batcher.between_steps(self._captured.use_transformers)
         else:
-            self._batcher.between_steps(functools.partial(self._go_on_by, self._forward))
+            self._batcher.between_steps(functools.partial(self._go_on_by, self._forward, Pieces(MOST, MOST)))
 
     @property
     def rows_in_use(self) -> int:
@@ -220,11 +221,11 @@ class LocalEngine:
         if self._captured is not None:
             self._captured.warm()
         elif (native := native_steps(self._forward, self.room.context)) is not None:
-            self._go_on_by(native)
+            self._go_on_by(native, Pieces(FEWEST, MOST))
 
-    def _go_on_by(self, steps: Steps) -> None:
-        """Feed rows by other steps; on the thread that owns the model."""
-        self._batcher.steps = steps
+    def _go_on_by(self, steps: Steps, pieces: Pieces) -> None:
+        """Feed rows by other steps, and prompts by other pieces; on the thread that owns the model."""
+        self._batcher.steps, self._batcher.pieces = steps, pieces
 
     def _filled(self, mixture: Mixture, adapter: Adapter, scales: Mapping[str, Tensor], *, keep: int = 0) -> Pending:
         pending = self._tenancy.take(mixture, self._base.joined(adapter), keep=keep)

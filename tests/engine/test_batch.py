@@ -17,6 +17,8 @@ from medinject_demo.domain import ARMS, BASE, MIXTURES, FinishReason, Mixture, S
 from medinject_demo.engine.base import Delta, Request, answers
 from medinject_demo.engine.decode import Draw
 from medinject_demo.engine.local import LocalEngine
+from medinject_demo.engine.native import FEWEST
+from medinject_demo.engine.pieces import MOST, Pieces
 from medinject_demo.engine.rows import Call, Row
 from medinject_demo.engine.sequential import SequentialArms
 from medinject_demo.errors import ModelError
@@ -138,7 +140,7 @@ def test_rows_answer_as_alone_whoever_joins_leaves_or_is_swapped_at_any_moment(
     engine: LocalEngine, folders: dict[Mixture, Path], alone: Callable[[Ask], str], plan: Plan
 ) -> None:
     batcher = engine._batcher
-    batcher._chunk, plain = 24, batcher.steps  # prompts take several steps
+    batcher.pieces, plain = Pieces(24, 24), batcher.steps  # prompts take several steps
     steps, scene = Turnstile(engine), Scene(engine, folders)
     try:
         for moment, after in [(plan.pair[0], 0), (plan.pair[1], 0), *plan.moments]:
@@ -180,7 +182,7 @@ def test_a_client_that_goes_in_mid_answer_has_no_row_in_flight_after_one_step_mo
 def test_a_long_prompt_is_fed_a_bounded_chunk_between_two_steps_of_who_is_streaming(
     engine: LocalEngine, oracle: SequentialArms
 ) -> None:
-    engine._batcher._stops, engine._batcher._chunk = frozenset(), 16
+    engine._batcher._stops, engine._batcher.pieces = frozenset(), Pieces(16, 16)
     fed: list[int] = []
     """Tokens of each feed; 0 for a step that has the row of who is streaming."""
     steps, streaming = Turnstile(engine), engine._tenancy.slot(NAT)
@@ -205,6 +207,33 @@ def test_a_long_prompt_is_fed_a_bounded_chunk_between_two_steps_of_who_is_stream
     for stream, mixture, question, tokens in ((events, NAT, 1, 150), (late, BASE, 2, 3)):
         text = "".join(event.text for event in stream if isinstance(event, Delta) and event.row == 0)
         assert text == shown(oracle.answers(mixture, [ASKED[question]], tokens)[0].text)
+
+
+@pytest.mark.parametrize(("pace", "longest"), [(10, 8), (10_000, 48)], ids=["a slow base", "a quick one"])
+def test_a_piece_of_a_prompt_is_as_long_as_who_is_streaming_can_wait_for(
+    engine: LocalEngine, oracle: SequentialArms, pace: int, longest: int
+) -> None:
+    now, fed = [0.0], list[int]()
+
+    def feed(lines: object, chunks: list[list[int]], *given: object) -> None:
+        fed.append(sum(map(len, chunks)))
+        now[0] += fed[-1] / pace
+
+    engine._batcher._clock, engine._batcher.pieces = (lambda: now[0]), Pieces(8, 48)
+    watch(engine, lambda *given: None, feed)
+    question = {"role": "user", "content": " ".join([QUESTIONS[2]] * 2)}
+    (answer,) = answers(engine, [Request((question,), NAT, Sampling(max_new_tokens=3))])
+    assert sum(fed) == len(engine._tokens([question])) - 1 > 96
+    assert (fed[0], max(fed)) == (8, longest)
+    assert answer.text == shown(oracle.answers(NAT, [[question]], 3)[0].text)
+
+
+def test_only_a_forward_that_feeds_few_tokens_as_fast_cuts_prompts_so_short(way: str, engine: LocalEngine) -> None:
+    sizes = [engine._batcher.pieces.size]
+    for seconds in (1e-3, 1e3):
+        engine._batcher.pieces.after(sizes[-1], seconds)
+        sizes.append(engine._batcher.pieces.size)
+    assert sizes[1:] == ([MOST, FEWEST] if way == "native" else [MOST, MOST])
 
 
 def test_a_stream_closed_before_its_first_event_frees_its_rows(engine: LocalEngine) -> None:

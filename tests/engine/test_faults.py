@@ -16,6 +16,7 @@ from medinject_demo.engine.base import ChoiceRequest, Delta, Finished, answers
 from medinject_demo.engine.captured import CapturedSteps, Run
 from medinject_demo.engine.loading import load_base, require_full_attention
 from medinject_demo.engine.local import LocalEngine
+from medinject_demo.engine.pieces import Pieces
 from medinject_demo.errors import InvalidValue, ModelError
 from tests.tiny import tiny_adapter, tiny_base
 
@@ -153,12 +154,12 @@ def test_a_prompt_fed_in_chunks_answers_as_whole(
 ) -> None:
     requests = [asked(question, mixture) for question in QUESTIONS for mixture in (BASE, NAT, TRAD)]
     expected = [answer.text for answer in answers(engine, requests)]
-    monkeypatch.setattr(engine._batcher, "_chunk", chunk)
+    monkeypatch.setattr(engine._batcher, "pieces", Pieces(chunk, chunk))
     assert [answer.text for answer in answers(engine, requests)] == expected
 
 
 def test_a_prompt_being_fed_costs_no_step_of_decoding(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine._batcher, "_chunk", 5)
+    monkeypatch.setattr(engine._batcher, "pieces", Pieces(5, 5))
     steps: list[int] = []
     watch(engine, lambda *given: steps.append(1))
     (answer,) = answers(engine, [asked(QUESTIONS[2], NAT, Sampling(max_new_tokens=3))])

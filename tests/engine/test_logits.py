@@ -12,8 +12,8 @@ from torch import Tensor
 
 from medinject_demo.domain import ARMS, BASE, MIXTURES, Mixture, Sampling
 from medinject_demo.engine.base import ChoiceRequest, answers
-from medinject_demo.engine.batch import CHUNK
 from medinject_demo.engine.local import LocalEngine
+from medinject_demo.engine.pieces import MOST
 from medinject_demo.errors import InvalidValue, ModelError
 
 from .laws import QUESTIONS, asked
@@ -69,7 +69,7 @@ def test_an_answer_goes_on_while_long_prompts_are_weighed(engine: LocalEngine) -
     watching.join(20)
     fed_since = [tokens for tokens in done[first:] if tokens]
     assert len(fed_since) > 1
-    assert max(fed_since) <= CHUNK
+    assert max(fed_since) <= MOST
     assert all(one == 0 or other == 0 for one, other in zip(done[first:], done[first + 1 :], strict=False))
     answer, letters = sorted(told, key=lambda each: isinstance(each, list))
     assert answer.text == alone.text

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from ..steps import Forward
     from .step import NativeSteps
 
+FEWEST: Final = 32
+"""Tokens of prompts that it feeds as fast, by the token, as more: those of a panel (``products.h``)."""
 LONGEST: Final = 64
 """Tokens of the longest row for which the two are compared."""
 
