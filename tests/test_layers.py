@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -198,6 +199,14 @@ def test_a_gpu_host_needs_nothing_but_the_tensor_libraries(path: Path) -> None:
 @pytest.mark.parametrize("name", ["domain", "errors", "settings"])
 def test_the_ground_floor_needs_the_standard_library_alone(name: str) -> None:
     assert libraries(PACKAGE / f"{name}.py") <= set(sys.stdlib_module_names)
+
+
+def test_the_engines_reading_order_names_its_modules_and_no_other() -> None:
+    engine = PACKAGE / "engine"
+    said = ast.get_docstring(ast.parse((engine / "__init__.py").read_text(encoding="utf-8"))) or ""
+    named = {name for name in re.findall(r"``(\w+)``", said) if name.islower() and len(name) > 1}
+    modules = {path.stem for path in engine.glob("*.py")} | {path.parent.name for path in engine.glob("*/__init__.py")}
+    assert named == modules - {"__init__"}
 
 
 def test_an_import_that_points_up_would_be_seen() -> None:
