@@ -7,6 +7,7 @@ one request of one visitor. Knows nothing of adapters' files: a row carries the 
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import Counter, deque
@@ -55,6 +56,7 @@ class Batcher:
         # a captured step reads every adapter in any case: there, the order would only cost copies
         self._rows = Lines(forward.cache) if steps is None else Lines(forward.cache, lambda row: 0)
         self._calls: deque[Call] = deque()
+        self._turns = itertools.count()
         self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._news = threading.Condition()
         self._closed = False
@@ -171,7 +173,9 @@ class Batcher:
             while self._calls and len(self._rows) < self._most_rows:
                 call = min(self._calls, key=held.__getitem__)
                 self._calls.remove(call)
-                self._rows.join(call, call.waiting.popleft())
+                row = call.waiting.popleft()
+                row.turn = next(self._turns)
+                self._rows.join(call, row)
                 held[call] += 1
                 if call.waiting:
                     self._calls.append(call)
@@ -191,10 +195,10 @@ class Batcher:
 
     def _prefill(self) -> None:
         """Feed a piece of the prompts that are not in the cache yet, all but their last token."""
-        lines = [line for line, (_, row) in enumerate(self._rows) if row.prefilling]
-        if not lines:
+        waiting = [(row.turn, line) for line, (_, row) in enumerate(self._rows) if row.prefilling]
+        if not waiting:
             return
-        lines = lines[: self.pieces.size]
+        lines = sorted(line for _, line in sorted(waiting)[: self.pieces.size])  # who came first, in the lines' order
         rows = [self._rows.row(line) for line in lines]
         room = self._context - max(row.fed for row in rows)  # padding must not pass the end of a line
         size = min(max(1, self.pieces.size // len(rows)), max(len(row.prompt) - 1 - row.fed for row in rows), room)
@@ -212,31 +216,33 @@ class Batcher:
             return
         rows = [row for _, row in pairs]
         steady = not self._calls and all(row.plain for row in rows)
-        outcome = self.steps.step(
-            [row.pending for row in rows], [row.fed for row in rows], [row.slot for row in rows], steady
-        )
         ready = [place for place, row in enumerate(rows) if not row.prefilling]
-        logits = outcome.logits if len(ready) == len(rows) else outcome.logits[ready]
-        drawn = next_tokens(logits, [outcome.best[place] for place in ready], [rows[place].draw for place in ready])
-        for place, token in zip(ready, drawn, strict=True):
+        outcome = self.steps.step(
+            [row.pending for row in rows], [row.fed for row in rows], [row.slot for row in rows], steady, ready
+        )
+        drawn = next_tokens(outcome.logits, outcome.best, [rows[place].draw for place in ready])
+        for number, (place, token) in enumerate(zip(ready, drawn, strict=True)):
             call, row = pairs[place]
             row.fed += 1
-            if not outcome.finite[place]:
+            if not outcome.finite[number]:
                 self._forward.cache.forget(self._rows.line(row))
                 self._leave(call, row, FinishReason.ERROR, NOT_FINITE)
             elif row.told is not None:
-                row.told.append(outcome.logits[place].to("cpu", torch.float32, copy=True))
+                row.told.append(outcome.logits[number].to("cpu", torch.float32, copy=True))
                 self._leave(call, row, FinishReason.STOP)
             else:
                 self._take(call, row, token)
 
     def _take(self, call: Call, row: Row, token: int) -> None:
-        """A new token of a row: its end, or a piece of text."""
+        """A new token of a row: its end, or a piece of text; where its text cannot be told, that row alone ends."""
         if token in self._stops:
             return self._leave(call, row, FinishReason.STOP)
         row.tokens.append(token)
         row.draw.seen.add(token)
-        call.say(row, row.transcript.add(token))
+        try:
+            call.say(row, row.transcript.add(token))
+        except Exception as error:  # of a tokenizer
+            return self._leave(call, row, FinishReason.ERROR, f"{type(error).__name__}: {error}")
         if len(row.tokens) >= row.most or row.fed + 1 >= self._context:
             self._leave(call, row, FinishReason.LENGTH)
 

@@ -80,7 +80,14 @@ class CapturedSteps:
         self._settle()
         self._forward.feed(lines, chunks, fed, slots)
 
-    def step(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int], steady: bool = False) -> Outcome:
+    def step(
+        self,
+        tokens: Sequence[int],
+        fed: Sequence[int],
+        slots: Sequence[int],
+        steady: bool = False,
+        ready: Sequence[int] | None = None,
+    ) -> Outcome:
         """Feed one token to each of the first lines.
 
         Where the rows are ``steady``, each will be fed its best token next, as far as anyone knows; then no logits are
@@ -93,7 +100,7 @@ class CapturedSteps:
         best, finite = flight.answer()
         if following is not None:
             self._ahead = (tuple(best), tuple(each + 1 for each in fed), tuple(slots)), following
-        return Outcome(flight.logits, best, [bool(each) for each in finite])
+        return Outcome(flight.logits, best, [bool(each) for each in finite]).among(ready)
 
     def _settle(self) -> None:
         """Let go of a step that was begun early, before anything else is written to the cache.

@@ -29,6 +29,13 @@ class Outcome:
         best, finite = told(logits).tolist()
         return cls(logits, best, [bool(each) for each in finite])
 
+    def among(self, places: Sequence[int] | None) -> Outcome:
+        """Of the rows at these places alone, all where None."""
+        if places is None or len(places) == len(self.best):
+            return self
+        kept = list(places)
+        return Outcome(self.logits[kept], [self.best[each] for each in kept], [self.finite[each] for each in kept])
+
 
 def told(logits: Tensor) -> Tensor:
     """Each row's best token, and 1 where its logits are finite, (2, rows); the plain way of ``fused.launch.best``."""

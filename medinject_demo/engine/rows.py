@@ -43,6 +43,8 @@ class Row:
     fed: int = 0
     """Tokens in the cache."""
     tokens: list[int] = field(default_factory=list)
+    turn: int = 0
+    """Its number among the rows that have joined."""
 
     @property
     def plain(self) -> bool:

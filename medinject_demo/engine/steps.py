@@ -27,8 +27,19 @@ class Steps(Protocol):
     ) -> None:
         """Feed to each of some lines its piece of a prompt, behind the ``fed`` tokens that it has."""
 
-    def step(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int], steady: bool = False) -> Outcome:
-        """Feed one token to each of the first lines; ``steady`` where each will be fed its best token next."""
+    def step(
+        self,
+        tokens: Sequence[int],
+        fed: Sequence[int],
+        slots: Sequence[int],
+        steady: bool = False,
+        ready: Sequence[int] | None = None,
+    ) -> Outcome:
+        """Feed one token to each of the first lines; ``steady`` where each will be fed its best token next.
+
+        What is told is of the rows at the places ``ready``, all where None. The others only keep their place: whether
+        they are fed as well is left to who steps, since what lies behind their end is written over later.
+        """
 
 
 @dataclass(frozen=True)
@@ -63,9 +74,16 @@ class Forward:
         size = max(map(len, chunks))
         self.chunk(lines, [[*chunk, *[0] * (size - len(chunk))] for chunk in chunks], fed, slots)
 
-    def step(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int], steady: bool = False) -> Outcome:
+    def step(
+        self,
+        tokens: Sequence[int],
+        fed: Sequence[int],
+        slots: Sequence[int],
+        steady: bool = False,
+        ready: Sequence[int] | None = None,
+    ) -> Outcome:
         """Feed one token to each of the first lines; nothing is made of a row's being ``steady``."""
-        return Outcome.of(self.chunk(range(len(tokens)), [[token] for token in tokens], fed, slots))
+        return Outcome.of(self.chunk(range(len(tokens)), [[token] for token in tokens], fed, slots)).among(ready)
 
     def reserve(self, tokens: int) -> None:
         """Make lines of so many tokens now, by feeding one token to the first; while no row is in flight."""

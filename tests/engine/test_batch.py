@@ -228,6 +228,34 @@ def test_a_piece_of_a_prompt_is_as_long_as_who_is_streaming_can_wait_for(
     assert answer.text == shown(oracle.answers(NAT, [[question]], 3)[0].text)
 
 
+def test_who_came_first_is_fed_first_whatever_its_arm(engine: LocalEngine) -> None:
+    """Rows lie in the order of their slots: where a piece does not reach all, the first lines must not take it all."""
+    engine._batcher.pieces = Pieces(1, 1)
+    fed: list[int] = []
+    watch(engine, lambda *given: None, lambda lines, chunks, at, slots: fed.extend(slots))
+    requests = [asked(QUESTIONS[1], arm, Sampling(max_new_tokens=2)) for arm in (ARMS[-1], ARMS[2], BASE)]
+    answers(engine, requests)
+    prompt = len(engine._tokens(requests[0].messages)) - 1
+    slots = [engine._tenancy.slot(request.mixture) for request in requests]
+    assert fed == [slot for slot in slots for _ in range(prompt)]
+
+
+@pytest.mark.parametrize("way", ["native"], indirect=True)
+def test_rows_still_in_their_prompts_are_not_computed_by_the_librarys_step(engine: LocalEngine) -> None:
+    engine._batcher.pieces = Pieces(2, 2)
+    steps: Any = engine._batcher.steps
+    wanted: list[int] = []
+    run = steps._run
+    steps._run = lambda given, wanted_: (wanted.append(wanted_), run(given, wanted_))[1]
+    streamed = asked(QUESTIONS[0], NAT, Sampling(max_new_tokens=40))
+    (alone,) = answers(engine, [streamed])
+    wanted.clear()
+    late = asked(QUESTIONS[1], BASE, Sampling(max_new_tokens=1))
+    together = answers(engine, [streamed, *[late] * 3])
+    assert together[0].text == alone.text
+    assert sum(wanted) == sum(answer.tokens for answer in together)
+
+
 def test_only_a_forward_that_feeds_few_tokens_as_fast_cuts_prompts_so_short(way: str, engine: LocalEngine) -> None:
     sizes = [engine._batcher.pieces.size]
     for seconds in (1e-3, 1e3):

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -146,6 +147,24 @@ def test_a_step_that_cannot_be_captured_is_run_plainly(engine: LocalEngine) -> N
     expected = [answer.text for answer in answers(engine, requests)]
     engine._batcher.steps = CapturedSteps(engine._batcher._forward, 3, 200, lambda: refusing)
     assert [answer.text for answer in answers(engine, requests)] == expected
+
+
+def test_a_row_whose_text_cannot_be_told_ends_alone(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, broken = (asked(question, ARMS[0], Sampling(max_new_tokens=20)) for question in QUESTIONS[:2])
+    (alone,) = answers(engine, [other])
+    row = LocalEngine._row
+
+    def with_a_broken_transcript(self: LocalEngine, number: int, *given: Any) -> Any:
+        made = row(self, number, *given)
+        if number == 1:
+            made.transcript.add = lambda token: 1 / 0
+        return made
+
+    monkeypatch.setattr(LocalEngine, "_row", with_a_broken_transcript)
+    ends = [event for event in engine.stream([other, broken]) if isinstance(event, Finished)]
+    assert {end.row: end.reason for end in ends} == {0: alone.finish_reason, 1: FinishReason.ERROR}
+    assert "ZeroDivisionError" in next(end.error for end in ends if end.row == 1)
+    assert answers(engine, [other])[0].text == alone.text
 
 
 @pytest.mark.parametrize("chunk", [1, 5, 17])

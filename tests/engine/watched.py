@@ -30,9 +30,16 @@ class Watched:
         self._at_feed(lines, chunks, fed, slots)
         self._steps.feed(lines, chunks, fed, slots)
 
-    def step(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int], steady: bool = False) -> Outcome:
+    def step(
+        self,
+        tokens: Sequence[int],
+        fed: Sequence[int],
+        slots: Sequence[int],
+        steady: bool = False,
+        ready: Sequence[int] | None = None,
+    ) -> Outcome:
         self._look(tokens, fed, slots)
-        return self._steps.step(tokens, fed, slots, steady)
+        return self._steps.step(tokens, fed, slots, steady, ready)
 
 
 def watch(engine: LocalEngine, look: Look, at_feed: LookAtFeed = lambda *given: None) -> None:

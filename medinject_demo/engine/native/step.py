@@ -53,10 +53,18 @@ class NativeSteps:
         ]
         self._run(torch.tensor(tokens).T.contiguous(), wanted=0)
 
-    def step(self, tokens: Sequence[int], fed: Sequence[int], slots: Sequence[int], steady: bool = False) -> Outcome:
-        """As ``Forward.step``."""
-        count = len(tokens)
-        logits, said = self._run(torch.tensor([tokens, fed, range(count), slots]), wanted=count)
+    def step(
+        self,
+        tokens: Sequence[int],
+        fed: Sequence[int],
+        slots: Sequence[int],
+        steady: bool = False,
+        ready: Sequence[int] | None = None,
+    ) -> Outcome:
+        """As ``Forward.step``; rows that only keep their place are not fed."""
+        lines = range(len(tokens)) if ready is None else ready
+        given = [[each[line] for line in lines] for each in (tokens, fed, range(len(tokens)), slots)]
+        logits, said = self._run(torch.tensor(given), wanted=len(lines))
         best, finite = said.tolist()
         return Outcome(logits, best, [bool(each) for each in finite])
 
