@@ -11,6 +11,7 @@ To read it in one sitting, in this order:
 ``rows``, ``lines``, ``pieces``             an answer in flight, its line of the cache, how much of its prompt at once
 ``steps``, ``cache``, ``outcome``           a step by transformers' own code, over lines of keys and values
 ``decode``, ``choices``                     from logits to tokens and text; to the probabilities of letters
+``layout``                                  from a conversation to the tokens of its prompt
 ``tenancy``, ``room``                       which slot answers for an arm; how many rows there is memory for
 ``prepare``, ``loading``, ``quantization``  from a base's name to a model ready for its bank
 ``halves``, ``fewrows``                     layers of a processor's own: stored in bf16, or multiplied by few rows

@@ -126,13 +126,27 @@ def read_adapter(folder: Path, shapes: Shapes) -> Adapter:
     parts: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         module, part = _place(folder, name)
+        if not tensor.is_floating_point() or tensor.itemsize < 2:
+            raise _unreadable(folder, f"numbers of the kind {str(tensor.dtype).removeprefix('torch.')} in {name}")
         if not torch.isfinite(tensor).all():
             raise _unreadable(folder, f"numbers that are not finite in {name}")
         parts.setdefault(module, {})[part] = tensor
     layers = {module: _layer(folder, module, found, config, shapes) for module, found in parts.items()}
     if not layers:
         raise _unreadable(folder, "no adapted layer")
+    if missing := sorted(_targets(config, shapes) - layers.keys()):
+        raise _unreadable(folder, f"nothing of {missing[0]}, which the target_modules of its {CONFIG} name")
     return Adapter(layers, _fingerprint(tensors, layers))
+
+
+def _targets(config: Mapping[str, Any], shapes: Shapes) -> set[str]:
+    """The layers of a base that an adapter's settings name, as peft reads them; none where they choose among layers."""
+    named = config.get("target_modules")
+    if not named or config.get("layers_to_transform") is not None or config.get("exclude_modules"):
+        return set()
+    if isinstance(named, str):
+        return {each for each in shapes if named == "all-linear" or re.fullmatch(named, each)}
+    return {each for each in shapes if any(each == one or each.endswith(f".{one}") for one in named)}
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -220,7 +234,12 @@ def _layer(
     if set(found) != wanted:
         raise _unreadable(folder, f"the parts {sorted(found)} of {module}, where {sorted(wanted)} belong")
     if module not in shapes:
-        raise another_base(folder, f"the layer {module}, which the base does not have")
+        raise ModelError.of(
+            f"adapter {str(folder)!r}",
+            expected="an adapter of the linear layers of this base's decoder",
+            got=f"the layer {module}, which is none of them",
+            remedy="Check which base it was made on; one of the head or the embedding must be merged into its base.",
+        )
     outputs, inputs = shapes[module]
     rank = _of_pattern(config.get("rank_pattern"), module, config["r"])
     got = {part: tuple(tensor.shape) for part, tensor in found.items()}

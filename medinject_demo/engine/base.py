@@ -123,12 +123,23 @@ class Events(Iterator[Event]):
         self.close()
 
 
+def _streamed(engine: Engine, requests: Sequence[Request]) -> tuple[list[str], Iterator[Event]]:
+    """The fingerprints of what answers, and its events: begun again where an arm was swapped as it began."""
+    while True:
+        prints = [engine.fingerprint(request.mixture) for request in requests]
+        events = engine.stream(requests)
+        if prints == [engine.fingerprint(request.mixture) for request in requests]:
+            return prints, events
+        if isinstance(events, Events):
+            events.close()
+
+
 def answers(engine: Engine, requests: Sequence[Request]) -> list[Answer]:
-    """Whole answers, in the order of the requests."""
-    prints = [engine.fingerprint(request.mixture) for request in requests]  # before a swap in mid-answer
+    """Whole answers, in the order of the requests, each with the fingerprint of what gave it."""
+    prints, events = _streamed(engine, requests)
     texts = [""] * len(requests)
     ends: dict[int, Finished] = {}
-    for event in engine.stream(requests):
+    for event in events:
         if isinstance(event, Delta):
             texts[event.row] += event.text
         else:
@@ -161,12 +172,23 @@ def require_words(conversation: Conversation) -> None:
             raise InvalidValue.of(
                 "message", expected=f"a role of {', '.join(ROLES)} and a text", got=repr(dict(message))
             )
+        require_text("message", content)
     if not conversation or not conversation[-1]["content"].strip():
         raise InvalidValue.of("prompt", expected="a question", got="an empty one", remedy="Write a question.")
 
 
+def require_text(what: str, text: str) -> None:
+    """Raises InvalidValue where a text holds half a character, as what was cut out of UTF-16 may."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        got = f"{text[error.start : error.end]!r} at {error.start}"
+        raise InvalidValue.of(what, expected="whole characters", got=got, remedy="Paste it again.") from error
+
+
 def require_letters(letters: str) -> None:
     """Raises InvalidValue where there are no letters to weigh, or one of them twice."""
+    require_text("letters", letters)
     if not letters or len(set(letters)) != len(letters):
         raise InvalidValue.of("letters", expected="distinct letters", got=repr(letters))
 

@@ -6,16 +6,29 @@ from typing import Any
 
 from torch import Tensor
 
+from ..errors import InvalidValue
+
 
 def letter_probabilities(tokenizer: Any, logits: Tensor, letters: str) -> dict[str, float]:
     """Each letter's share of the mass of all of them, from logits (vocabulary).
 
     A letter counts written with and without a space before it.
+
+    Raises:
+        InvalidValue: a letter is no token of its own, or two are the same one.
     """
-    ways = {
-        letter: {tokenizer.encode(way, add_special_tokens=False)[-1] for way in (letter, f" {letter}")}
-        for letter in letters
-    }
+    ways = {letter: _tokens(tokenizer, letter) for letter in letters}
+    if sum(map(len, ways.values())) > len(set().union(*ways.values())) or not all(ways.values()):
+        remedy = "Use the letters A, B, C and so on."
+        raise InvalidValue.of("letters", expected="each a token of its own", got=repr(letters), remedy=remedy)
     ids = sorted(set().union(*ways.values()))
     chances = dict(zip(ids, logits[ids].double().softmax(-1).tolist(), strict=True))
     return {letter: sum(chances[each] for each in way) for letter, way in ways.items()}
+
+
+def _tokens(tokenizer: Any, letter: str) -> set[int]:
+    """Those that write a letter whole: alone, or with the space before it, which may be a token of its own."""
+    alone, space, spaced = (tokenizer.encode(each, add_special_tokens=False) for each in (letter, " ", f" {letter}"))
+    if spaced[: len(space)] == space:
+        spaced = spaced[len(space) :]
+    return {way[0] for way in (alone, spaced) if len(way) == 1}

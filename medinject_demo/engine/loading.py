@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
@@ -22,8 +23,14 @@ def load_base(base: str, attention: str | None = None) -> tuple[PreTrainedModel,
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            base, trust_remote_code=False, use_safetensors=True, dtype="auto", attn_implementation=attention
+        auto: Any = AutoModelForCausalLM
+        model, told = auto.from_pretrained(
+            base,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype="auto",
+            attn_implementation=attention,
+            output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError.of(
@@ -32,8 +39,32 @@ def load_base(base: str, attention: str | None = None) -> tuple[PreTrainedModel,
             got=first_line(error),
             remedy="Check its name, its files and the network.",
         ) from error
+    _require_whole(base, told["missing_keys"])
     require_chat_template(tokenizer, base)
     return model, tokenizer
+
+
+def _require_whole(base: str, missing: Collection[str]) -> None:
+    """Raises ModelError where a base's files lack tensors, which transformers would draw at random."""
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ModelError.of(
+            f"base {base!r}",
+            expected="files that hold every weight",
+            got=f"none of {min(missing)}{more}",
+            remedy="Fetch it again: a file is cut, or of another model.",
+        )
+
+
+def require_fast_tokenizer(tokenizer: Any, base: str) -> None:
+    """Raises ModelError where text cannot be told token by token as it comes."""
+    if not hasattr(tokenizer, "backend_tokenizer"):
+        raise ModelError.of(
+            f"base {base!r}",
+            expected="a tokenizer of the tokenizers library (tokenizer.json)",
+            got=type(tokenizer).__name__,
+            remedy="Convert it with transformers, or use another base.",
+        )
 
 
 def require_chat_template(tokenizer: PreTrainedTokenizerBase, base: str) -> None:

@@ -18,21 +18,22 @@ from ..domain import BASE, Mixture
 from ..errors import InvalidValue
 from .adapter import Adapter
 from .bank import AdapterBank
-from .base import ChoiceRequest, Conversation, Events, Request, require_arm, require_letters, require_words
+from .base import ChoiceRequest, Conversation, Events, Request, require_arm, require_letters
 from .batch import Batcher
 from .cache import RowCache
 from .captured import CapturedSteps, CudaGraphs
 from .choices import letter_probabilities
 from .decode import Draw, Transcript
-from .device import device_of, dtype_of, free_memory, return_freed
+from .device import device_of, dtype_of, return_freed
 from .distinct import SAMPLE, require_different
 from .fused import fused_route
-from .loading import require_full_attention, stops_of
+from .layout import known_tokens, prompt_tokens
+from .loading import stops_of
 from .native import FEWEST, native_steps
 from .pieces import MOST, Pieces
 from .prepare import Prepared, prepare, read_for, require_fits
 from .quantization import require_quantization
-from .room import SHORTEST, Room, room_for, token_bytes
+from .room import SHORTEST, Room, room_of
 from .rows import Row, require_told
 from .steps import Forward, Steps
 from .tenancy import Pending, Tenancy
@@ -91,6 +92,8 @@ class LocalEngine:
         """
         held = quantization or "none"
         require_quantization(held)
+        for mixture in adapters:
+            _require_adapted(mixture)
         wanted = Room(max_rows, CONTEXT if max_context is None else max_context)
         for name, given in (("max_rows", wanted.rows), ("max_context", wanted.context)):
             if given < 1:
@@ -101,7 +104,7 @@ class LocalEngine:
         # the quicker steps take powers of two on a GPU, and on a processor multiples of its vectors
         rank = 1 << (rank - 1).bit_length() if where.type == "cuda" else -(-rank // LOWEST_RANK) * LOWEST_RANK
         bank = AdapterBank(prepared.model, len(adapters), rank, prepared.targets, spare=SPARE)
-        room = _room(prepared, wanted, SHORTEST if max_context is None else wanted.context)
+        room = room_of(prepared, wanted, SHORTEST if max_context is None else wanted.context)
         engine = cls(prepared, bank, room)
         try:
             for mixture, folder in adapters.items():
@@ -189,8 +192,7 @@ class LocalEngine:
         Raises:
             ModelError: as ``swap``.
         """
-        if mixture == BASE:
-            raise InvalidValue.of("arm", expected="an arm with an adapter", got="the base", remedy="Load another base.")
+        _require_adapted(mixture)
         adapter = read_for(self._base, folder, self._shapes)
         require_fits(adapter, self._bank.rank, self._bank.layers)
         return self._filled(mixture, adapter, self._base.scales(adapter, folder), keep=1)
@@ -269,10 +271,7 @@ class LocalEngine:
         )
 
     def _tokens(self, messages: Conversation) -> list[int]:
-        require_words(messages)
-        said = [dict(message) for message in messages]
-        encoded = self._tokenizer.apply_chat_template(said, add_generation_prompt=True, return_dict=True)
-        prompt: list[int] = list(encoded["input_ids"])
+        prompt = prompt_tokens(self._tokenizer, messages, known_tokens(self._model))
         if len(prompt) >= self.room.context:
             raise InvalidValue.of(
                 "prompt",
@@ -283,10 +282,7 @@ class LocalEngine:
         return prompt
 
 
-def _room(prepared: Prepared, wanted: Room, shortest: int) -> Room:
-    """The rows and the context that the base has and the memory holds."""
-    config = prepared.model.config
-    most = min(wanted.context, int(getattr(config, "max_position_embeddings", wanted.context)))
-    require_full_attention(config, prepared.base.name, most)
-    free = free_memory(prepared.model.device)
-    return room_for(Room(wanted.rows, most), token_bytes(prepared.model), free, shortest)
+def _require_adapted(mixture: Mixture) -> None:
+    """Raises InvalidValue where an arm is the base, which has no adapter."""
+    if mixture == BASE:
+        raise InvalidValue.of("arm", expected="an arm with an adapter", got="the base", remedy="Load another base.")

@@ -19,7 +19,7 @@ from .adapter import Adapter, Shapes, read_adapter
 from .bank import shapes_of
 from .fewrows import expect_few_rows
 from .halves import keep_halves
-from .loading import cast, load_base, move
+from .loading import cast, load_base, move, require_fast_tokenizer
 from .native import reads_halves
 from .origin import Base, require_made_for
 from .quantization import quantize_weights
@@ -57,6 +57,7 @@ def prepare(
     """
     model: Any
     model, tokenizer = load_base(name)  # in evaluation mode
+    require_fast_tokenizer(tokenizer, name)
     model.requires_grad_(False)
     _require_finite(name, model)
     shrinks = quantization != "none" or model.dtype.itemsize > precision.itemsize

@@ -1,15 +1,23 @@
 """How many rows of how many tokens fit beside a loaded model: their keys and values are what grows with both.
 
-Pure arithmetic, apart from reading a model's configuration.
+Arithmetic over what a model's configuration and its device say. Knows nothing of adapters or of who asks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ..errors import ModelError
+from ..errors import InvalidValue, ModelError
+from .device import free_memory
+from .distinct import SAMPLE
 from .halves import precision_of
+from .layout import known_tokens, prompt_tokens
+from .loading import require_full_attention
+from .prepare import Prepared
+
+_log = logging.getLogger(__name__)
 
 FEWEST_ROWS: Final = 8
 """A comparison of eight arms answers at once, or nothing here is worth its name."""
@@ -66,3 +74,26 @@ def room_for(wanted: Room, token: int, free: int | None, shortest: int = SHORTES
         f"{rows} rows of {context} tokens are held."
     )
     return Room(rows, context, lowered)
+
+
+def room_of(prepared: Prepared, wanted: Room, shortest: int) -> Room:
+    """The rows and the context that a base has and its device's memory holds; the log says where there is less.
+
+    Raises:
+        ModelError: as ``room_for``, or layers look less far back.
+        InvalidValue: the context does not hold the question by which arms are told apart.
+    """
+    config = prepared.model.config
+    most = min(wanted.context, int(getattr(config, "max_position_embeddings", wanted.context)))
+    require_full_attention(config, prepared.base.name, most)
+    least = 1 + len(prompt_tokens(prepared.tokenizer, SAMPLE, known_tokens(prepared.model)))
+    if most < least:
+        expected = f"at least {least}, for the question by which arms are told apart"
+        raise InvalidValue.of("max_context", expected=expected, got=str(most))
+    free = free_memory(prepared.model.device)
+    room = room_for(Room(wanted.rows, most), token_bytes(prepared.model), free, shortest)
+    if most < wanted.context == shortest and not room.lowered:  # it was asked for in so many words
+        room = replace(room, lowered=f"the base has {most} positions, not {wanted.context}: so many tokens are held.")
+    if room.lowered:
+        _log.warning("%s", room.lowered)
+    return room

@@ -84,7 +84,7 @@ def test_an_engine_with_little_memory_answers_with_what_fits(
     base: str, folders: dict[Mixture, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = token_bytes(load_base(base)[0])
-    monkeypatch.setattr("medinject_demo.engine.local.free_memory", lambda _: round(8 * 600 * token / SHARE))
+    monkeypatch.setattr("medinject_demo.engine.room.free_memory", lambda _: round(8 * 600 * token / SHARE))
     engine = LocalEngine.load(base, {ARMS[0]: folders[ARMS[0]]}, device="cpu")
     assert (engine.room.rows, engine.room.context) == (8, 512)
     assert "8 rows of 512 tokens are held" in engine.room.lowered

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .step import NativeSteps
 
 FEWEST: Final = 32
-"""Tokens of prompts that it feeds as fast, by the token, as more: those of a panel (``products.h``)."""
+"""Tokens of prompts that it feeds as fast, by the token, as more: a panel's of the longest vectors (``products.h``)."""
 LONGEST: Final = 64
 """Tokens of the longest row for which the two are compared."""
 
