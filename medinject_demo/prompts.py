@@ -26,7 +26,7 @@ Message = dict[str, str]
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
-_OPTION: Final = re.compile(r"^\(([A-J])\)[ \t]*(.*)$", re.MULTILINE)
+_MARK: Final = re.compile(r"^[ \t]*\(([A-Z])\)", re.MULTILINE)
 _Filled = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
@@ -56,10 +56,7 @@ class Row(BaseModel):
         instruction = row.get("instruction")
         if isinstance(instruction, str) and not row.get("options") and CHOICES_LINE in instruction:
             question, _, listed = instruction.partition(CHOICES_LINE)
-            options = _OPTION.findall(listed)
-            if [letter for letter, _ in options] != list(LETTERS[: len(options)]):
-                raise ValueError("options: expected the letters (A), (B), ... in order, each with its text")
-            row |= {"instruction": question, "options": [text for _, text in options]}
+            row |= {"instruction": question, "options": _listed(listed)}
         return row
 
     @model_validator(mode="after")
@@ -85,6 +82,21 @@ class Row(BaseModel):
         return Prompt(
             self.type, self.instruction, self.context.strip(), self.options, letters, self.specialty, self.origin
         )
+
+
+def _listed(text: str) -> list[str]:
+    """The options of a list, each from its letter to the next; one that goes on below is one line again.
+
+    Raises:
+        ValueError: the letters are others, or something stands before the first.
+    """
+    before, *parts = _MARK.split(text)
+    letters, options = parts[::2], parts[1::2]
+    if before.strip() or letters != list(LETTERS[: len(letters)]):
+        raise ValueError(
+            f"options: expected the letters (A), (B), ... ({LETTERS[-1]}) at most, in order, each with its text"
+        )
+    return [" ".join(line.strip() for line in option.strip().splitlines()) for option in options]
 
 
 def row_of(prompt: Prompt) -> dict[str, object]:

@@ -69,6 +69,23 @@ def test_options_written_into_the_instruction_are_taken_out(prompt: Prompt) -> N
     assert Row.model_validate(row).prompt() == prompt
 
 
+def test_an_option_that_goes_on_below_is_whole() -> None:
+    listed = "Lequel ?\n" + CHOICES_LINE + "\n(A) un\n  et demi\n\n(B) deux\n  (C)trois\n"
+    row = Row.model_validate({"instruction": listed, "answer": "B", "type": "mcqu"})
+    assert row.options == ("un et demi", "deux", "trois")
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["Au choix\n(A) un\n(B) deux", "\n".join(f"({letter}) {letter}" for letter in "ABCDEFGHIJKL"), "un\ndeux"],
+    ids=["words before the first", "twelve", "no letters"],
+)
+def test_a_list_of_which_something_would_be_lost_is_refused(listed: str) -> None:
+    row = {"instruction": f"Lequel ?\n{CHOICES_LINE}\n{listed}", "answer": "A", "type": "mcqu"}
+    with pytest.raises(InvalidData, match="row 1: options: expected the letters"):
+        check_rows([row], "here")
+
+
 def test_the_message_is_vignette_question_and_one_option_a_line() -> None:
     prompt = Prompt(Kind.MCQU, "Lequel ?", "Un cas.", ("un", "deux"), "A")
     assert layout(prompt) == "Un cas.\nLequel ?\nChoix de réponses :\n(A) un\n(B) deux"
