@@ -125,21 +125,15 @@ class Settings:
         given = {each: environ.get(each.metadata["variable"], "").strip() for each in fields(cls)}
         settings = cls(**{each.name: _read(each, text) for each, text in given.items() if text})
         if settings.votes_dataset and not DATASET.fullmatch(settings.votes_dataset):
-            got = repr(settings.votes_dataset)
-            raise InvalidValue.of("MEDINJECT_VOTES_DATASET", expected="a data set such as group/votes", got=got)
+            raise _wrong("MEDINJECT_VOTES_DATASET", "a data set such as group/votes")
         if settings.quantization not in QUANTIZATIONS:
-            raise InvalidValue.of(
-                "MEDINJECT_QUANTIZATION",
-                expected=" or ".join(QUANTIZATIONS),
-                got=repr(settings.quantization),
-                remedy="Unset it for none.",
-            )
+            raise _wrong("MEDINJECT_QUANTIZATION", " or ".join(QUANTIZATIONS), "Unset it for none.")
         for name, url in (
             ("MEDINJECT_DATABASE_URL", settings.database_url),
             ("MEDINJECT_ENGINE_URL", settings.engine_url),
         ):
             if url and "://" not in url:
-                raise InvalidValue.of(name, expected="a URL such as scheme://place", got=repr(url))
+                raise _wrong(name, "a URL such as scheme://place")
         return settings
 
 
@@ -154,8 +148,13 @@ def _read(each: Field[Any], text: str) -> Any:
     most: int | None = each.metadata.get("most")
     if not (text.isascii() and text.isdigit()) or (most is not None and not 1 <= int(text) <= most):
         expected = "a whole number" if most is None else f"a whole number from 1 to {most}"
-        raise InvalidValue.of(each.metadata["variable"], expected=expected, got=repr(text)[:60])
+        raise _wrong(each.metadata["variable"], expected)
     return int(text)
+
+
+def _wrong(variable: str, expected: str, remedy: str = "Mend or unset it.") -> InvalidValue:
+    """The refusal of a value, which is not told: it may be a secret in the wrong place, and a log its next one."""
+    return InvalidValue.of(variable, expected=expected, got="another, not shown", remedy=remedy)
 
 
 def as_markdown() -> str:

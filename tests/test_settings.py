@@ -59,12 +59,17 @@ def test_each_quantization_is_accepted(quantization: str) -> None:
 def test_a_bad_quantization_is_refused_with_the_good_ones_and_a_remedy() -> None:
     with pytest.raises(InvalidValue) as refused:
         Settings.from_env({"MEDINJECT_QUANTIZATION": "int3"})
-    assert str(refused.value) == "MEDINJECT_QUANTIZATION: expected none or int8 or int4, got 'int3'. Unset it for none."
+    assert (
+        str(refused.value)
+        == "MEDINJECT_QUANTIZATION: expected none or int8 or int4, got another, not shown. Unset it for none."
+    )
 
 
 @pytest.mark.parametrize("variable", ["MEDINJECT_DATABASE_URL", "MEDINJECT_ENGINE_URL"])
 def test_what_is_no_url_is_refused_by_its_variable(variable: str) -> None:
-    with pytest.raises(InvalidValue, match=rf"^{variable}: expected a URL such as scheme://place, got 'votes.db'"):
+    with pytest.raises(
+        InvalidValue, match=rf"^{variable}: expected a URL such as scheme://place, got another, not shown"
+    ):
         Settings.from_env({variable: "votes.db"})
 
 
@@ -97,3 +102,20 @@ def test_secrets_are_not_shown() -> None:
 def test_the_table_of_the_readme_lists_every_variable_once() -> None:
     for variable in GIVEN:
         assert as_markdown().count(f"| `{variable}` |") == 1
+
+
+def refusal(environ: dict[str, str]) -> str:
+    """The sentence of a refusal, "" where there is none."""
+    try:
+        Settings.from_env(environ)
+    except InvalidValue as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("variable", sorted(each.metadata["variable"] for each in fields(Settings)))
+def test_no_refusal_tells_the_value_which_may_be_a_secret_in_the_wrong_place(variable: str) -> None:
+    said = refusal({variable: "postgresql:me:geheim@host hf_secret"})
+    assert said == "" or said.startswith(variable)
+    assert "geheim" not in said
+    assert "hf_secret" not in said

@@ -21,8 +21,7 @@ def in_force(environ: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
         settings = Settings.from_env(environ)
     except InvalidValue as error:
         variable, _, what = str(error).partition(": ")
-        wanted = what.partition(", got ")[0]  # the wrong value may be a secret in the wrong place
-        return Settings(), [Finding("settings", variable, Level.FAIL, f"{wanted}, got another", "Mend or unset it.")]
+        return Settings(), [Finding("settings", variable, Level.FAIL, what)]
     findings = []
     for each in fields(Settings):
         value = str(getattr(settings, each.name) or "")

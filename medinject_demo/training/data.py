@@ -8,6 +8,7 @@ A file is a JSON array or JSON Lines of the study's fields. Knows nothing of mod
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,9 @@ FOLDERS: Final = {
     Provenance.TRANSLATED: "Translated",
     Provenance.SYNTHETIC: "Synthetic",
 }
+TRAINING: Final = frozenset(("train", "training"))
+OTHER_SPLITS: Final = frozenset(("validation", "valid", "val", "dev", "test", "eval", "evaluation"))
+"""Words of a file's path that name its split; what an arm is judged on is never trained on."""
 MULTIPLE_CHOICE: Final = (Kind.MCQ, Kind.MCQU)
 """What the study trained on: no open questions."""
 
@@ -52,7 +56,7 @@ def load_pools(
         elif Path(place).is_file():
             rows = _by_origin([Path(place)], provenance)
         elif "/" in place:
-            rows = _by_origin(sorted(_download(place, ["*.json", "*.jsonl"], revision).rglob("*.json*")), provenance)
+            rows = _by_origin(_training_files(place, _download(place, ["*.json", "*.jsonl"], revision)), provenance)
         else:
             patterns = [f"Train/{kind}/*.json" for kind in kinds]
             folder = _download(f"{place}/{FOLDERS[provenance]}", patterns, revision)
@@ -86,6 +90,24 @@ def _by_source(folder: Path, provenance: Provenance, kinds: Sequence[Kind]) -> I
         for path in sorted((folder / "Train" / kind).glob("*.json")):
             rows = [{"type": kind, "origin": provenance.value} | row for row in _read_json(path)]
             yield from (row.prompt() for row in check_rows(rows, path.name))
+
+
+def _training_files(place: str, folder: Path) -> list[Path]:
+    """The files of a data set's training split, all where none of its files names a split.
+
+    Raises:
+        InvalidData: splits are named, and none is for training.
+    """
+    files = sorted(folder.rglob("*.json*"))
+    words = {path: set(re.split(r"[^a-z]+", str(path.relative_to(folder)).casefold())) for path in files}
+    if not any(each & (TRAINING | OTHER_SPLITS) for each in words.values()):
+        return files
+    kept = [path for path in files if words[path] & TRAINING and not words[path] & OTHER_SPLITS]
+    if not kept:
+        got = ", ".join(str(path.relative_to(folder)) for path in files)
+        remedy = "Name the file to train on: --data FILE."
+        raise InvalidData.of(place, expected="files of a training split", got=got, remedy=remedy)
+    return kept
 
 
 def _by_origin(paths: Sequence[Path], provenance: Provenance) -> Iterator[Prompt]:

@@ -10,13 +10,14 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..engine.loading import first_line, load_base
-from ..errors import ModelError
-from ..files import unwritable
+from ..errors import ModelError, OutputError
+from ..files import unwritable, write_whole
 from .card import card
 from .files import replace_folder, require_replaceable
 from .recipe import Example, Recipe
@@ -138,11 +139,13 @@ def _open_partial(run: Run, say: Say) -> None:
 
 
 def _add_seconds(partial: Path, seconds: float) -> float:
-    """Seconds spent on a run in all its sessions, this one added."""
+    """Seconds spent on a run in all its sessions, this one added; a clock that is lost begins anew."""
     clock = partial / "seconds.txt"
-    spent = seconds + (float(clock.read_text()) if clock.is_file() else 0.0)
-    clock.write_text(str(spent))
-    return spent
+    with suppress(OSError, ValueError):
+        seconds += float(clock.read_text(encoding="utf-8"))
+    with suppress(OutputError):  # a full disk: what the training itself says of it is more
+        write_whole(clock, str(seconds))
+    return seconds
 
 
 def _last_checkpoint(folder: Path) -> str | None:

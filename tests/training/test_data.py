@@ -143,3 +143,31 @@ def test_an_unknown_kind_is_refused_also_in_a_folder_of_its_own(tmp_path: Path) 
 def test_a_place_that_cannot_be_written_is_named(below_a_file: Path) -> None:
     with pytest.raises(OutputError, match=r"nat.json: expected a place to write, got '.*'. Choose another"):
         write_pools({Provenance.NATIVE: [CHOICE]}, below_a_file)
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (("Train/mcqu.json", "Validation/mcqu.json", "Test/mcqu.json"), ["Train/mcqu.json"]),
+        (("data/train-00000-of-00002.jsonl", "data/train-00001-of-00002.jsonl", "data/test-00000.jsonl"), 2),
+        (("all_train.json", "all_dev.json", "dataset_infos.json"), ["all_train.json"]),
+        (("all.json", "more.jsonl"), 2),
+    ],
+    ids=["folders", "shards", "stems", "none named"],
+)
+def test_of_a_data_set_of_the_hub_only_its_training_split_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], kept: list[str] | int
+) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(json.dumps([ROW | {"instruction": name, "origin": "native"}]), encoding="utf-8")
+    monkeypatch.setattr("medinject_demo.training.data._download", lambda *given: tmp_path)
+    read = [row.question for row in load_pools("group/all", NATIVE)[Provenance.NATIVE]]
+    assert read == (kept if isinstance(kept, list) else list(names[:kept]))
+
+
+def test_a_data_set_without_a_training_split_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "test.json").write_text(json.dumps([ROW | {"origin": "native"}]), encoding="utf-8")
+    monkeypatch.setattr("medinject_demo.training.data._download", lambda *given: tmp_path)
+    with pytest.raises(InvalidData, match=r"group/all: expected files of a training split, got test\.json"):
+        load_pools("group/all", NATIVE)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from medinject_demo.engine.loading import load_base
 from medinject_demo.errors import InvalidValue, ModelError, OutputError
-from medinject_demo.training.finetune import Run, read_record, train
+from medinject_demo.training.finetune import Run, _add_seconds, read_record, train
 from medinject_demo.training.recipe import Recipe
 from tests.tiny import EXAMPLES, tiny_base
 
@@ -160,3 +160,16 @@ def test_a_folder_that_is_no_training_is_refused_before_anything_is_trained(base
     with pytest.raises(OutputError, match="expected a free place or an earlier training"):
         train(a_run(base, tmp_path / "docs"), say=lambda _: None)
     assert not (tmp_path / "docs.partial").exists()
+
+
+@pytest.mark.parametrize("kept", ["", "trois", "12.5"])
+def test_a_clock_that_was_cut_by_a_full_disk_ends_no_training(tmp_path: Path, kept: str) -> None:
+    (tmp_path / "seconds.txt").write_text(kept, encoding="utf-8")
+    assert _add_seconds(tmp_path, 2.0) == (14.5 if kept == "12.5" else 2.0)
+    assert _add_seconds(tmp_path, 1.0) == (15.5 if kept == "12.5" else 3.0)
+
+
+def test_a_clock_that_cannot_be_written_hides_no_other_error(tmp_path: Path) -> None:
+    assert _add_seconds(tmp_path / "not a folder" / "nor this", 2.0) == 2.0
+    (tmp_path / "a file").touch()
+    assert _add_seconds(tmp_path / "a file", 2.0) == 2.0

@@ -150,14 +150,24 @@ def _found() -> Any:
 
 
 def _require_plan(wanted: Plan, running: Plan) -> None:
+    """Raises ModelError where a fleet that runs is not the one that is asked for."""
     for what, mine, theirs in (
         ("profile", wanted.profile, running.profile),
         ("replicas", wanted.replicas, running.replicas),
         ("quantization", wanted.quantization, running.quantization),
+        ("base", wanted.base, running.base),
+        ("adapters", _places(wanted), _places(running)),
+        ("device", wanted.device, wanted.device if wanted.device == "auto" else running.device),
+        ("rows of a replica", wanted.max_rows, running.max_rows),
+        ("tokens of a row", wanted.max_context, running.max_context),
     ):
         if mine != theirs:
             remedy = "Ask for what runs there, or delete it with: serve shutdown"
             raise ModelError.of(f"fleet, {what}", expected=str(mine), got=str(theirs), remedy=remedy)
+
+
+def _places(plan: Plan) -> str:
+    return ", ".join(sorted(f"{mixture.slug} in {folder}" for mixture, folder in plan.adapters.items())) or "none"
 
 
 def _refused(error: RuntimeError) -> ModelError:
