@@ -4,7 +4,7 @@ A product reads weights as fast as memory gives them, in pieces of its inputs, a
 parts adds them up and adapts them by the row's slot. Every kernel takes rows of numbers; none knows a model, a bank or
 what a row says. ``launch`` gives them their shapes; ``tests/engine/test_fused.py`` holds them against PyTorch.
 
-What a kernel reads is asked for before any of it is waited for: sums are over several warps, which wait for each other.
+Kernels that adapt a row ask for all they read first: sums are over several warps, which wait for each other.
 A slot is 0 for the base, which has no A and no B; an adapter of slot ``n`` lies at place ``n - 1`` of its stack. Sums
 are in fp32, and rounded once where transformers rounds after each product; the norms' roots come last.
 """

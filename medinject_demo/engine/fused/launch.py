@@ -174,7 +174,7 @@ def gated(parts: Tensor, given: Given, gate: BankedLinear, up: BankedLinear, dow
     kernels.gated_kernel[rows.count, size // block](
         parts, gate.up, up.up, gate.scale, up.scale, given.shares, given.squares, rows.slots, down, active, shares,
         rows.count, gate.scale.stride(0), given.eps, given.inputs.shape[1], size, parts.shape[0], rank,
-        *_chunks(given), block, num_warps=4,
+        *_chunks(given), block, num_warps=8,
     )  # fmt: skip
     return Given(active, shares)
 
