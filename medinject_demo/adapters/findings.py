@@ -22,8 +22,8 @@ ROUNDING: Final = {"F64": 4.7e-17, "F32": 2.5e-8, "F16": 2.1e-4, "BF16": 1.66e-3
 """What one rounding leaves of a matrix of Gaussian numbers, beside its norm; 2^-p / 2.35 by a count of the bits."""
 EXPLAINED: Final = 0.02
 """Share of the change that a layer may leave out and still be called its explanation."""
-ROUNDINGS: Final = 3.0
-"""The same in roundings: peft's merge makes two or three."""
+ROUNDINGS: Final = 3**0.5
+"""The same in roundings: a merge makes three at most (of W, of W + B A, of their product with s), whose squares add."""
 UNRELATED: Final = 0.7
 """Change beside the base's norm from which two matrices have little in common."""
 STILL: Final = 4.0
@@ -63,6 +63,11 @@ class Matrix:
     """In which the values of W' are whole: that of their storage, or a lower one that they were rounded to before."""
     floor: float
     """What one rounding to it leaves, beside ``||W' - W||``."""
+
+    @property
+    def told(self) -> bool:
+        """True where something stands out of the noise: a singular value, or the scales."""
+        return self.rank > 0 or self.kind is Kind.DORA
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,7 @@ def refusal(matrix: Matrix, merged: Tensor, weight: Tensor, names: tuple[str, st
         f"{matrix.left:.1%} of that (singular gap {matrix.gap:.2f}, rounding leaves {matrix.floor:.2%})"
     )
     across = judge(matrix.module, invert(merged.T, weight.T), merged.T, weight.T)
-    if across.kind is not Kind.UNEXPLAINED:
+    if across.kind is Kind.DORA:
         got = (
             f"scales of the input axis, as LyCORIS trains them: {evidence}, but scales by column only {across.left:.2%}"
         )
@@ -174,9 +179,34 @@ def refusal(matrix: Matrix, merged: Tensor, weight: Tensor, names: tuple[str, st
     else:
         got = f"a full fine-tuning, or another version of the base: {evidence}"
         remedy = "Give the base that it was trained from with --base, or serve the merged checkpoint."
-    return ModelError.of(
-        f"checkpoint {names[0]!r}", expected=f"an adapter merged into {names[1]!r}", got=got, remedy=remedy
+    return _no_adapter(names, got, remedy)
+
+
+def require_told(seen: Sequence[Matrix], names: tuple[str, str]) -> None:
+    """Refuse changes in most of which nothing stands out of the noise: an adapter made of them would be noise.
+
+    ``names`` are those of the merged checkpoint and of the base.
+
+    Raises:
+        ModelError: with the count of these matrices, and how far they changed.
+    """
+    changed = [each for each in seen if each.kind is not Kind.UNCHANGED]
+    hidden = [each for each in changed if not each.told]
+    if 2 * len(hidden) <= len(changed):
+        return
+    one = max(hidden, key=lambda each: each.change)
+    raise _no_adapter(
+        names,
+        f"a change that cannot be told from rounding: in {len(hidden)} of {len(changed)} changed matrices no singular "
+        f"value stands out and the scales are all one ({one.module} changed by {one.change:.2%} of its base, and one "
+        f"rounding to {one.precision} leaves {one.floor:.0%} of that)",
+        "Give the checkpoint in the precision that it was trained or merged in, or serve it as it is.",
     )
+
+
+def _no_adapter(names: tuple[str, str], got: str, remedy: str) -> ModelError:
+    expected = f"an adapter merged into {names[1]!r}"
+    return ModelError.of(f"checkpoint {names[0]!r}", expected=expected, got=got, remedy=remedy)
 
 
 def agreed_rank(seen: Sequence[Matrix]) -> int | None:

@@ -40,6 +40,11 @@ class Pair:
     base: Checkpoint
 
     @property
+    def names(self) -> tuple[str, str]:
+        """Of the merged checkpoint and of the base, as a person names them."""
+        return self.merged.name, self.base.name
+
+    @property
     def linear(self) -> list[str]:
         """Modules of linear layers, in the order of the merged checkpoint's files."""
         names = (name for name, each in self.base.entries.items() if is_linear(name, each.shape))

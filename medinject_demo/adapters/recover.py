@@ -20,7 +20,7 @@ from ..engine.scales import keep_scales
 from ..errors import ModelError
 from .card import card
 from .checkpoint import Checkpoint
-from .findings import Kind, Matrix, Other, agreed_rank, is_base, is_same, judge, refusal, unchanged
+from .findings import Kind, Matrix, Other, agreed_rank, is_base, is_same, judge, refusal, require_told, unchanged
 from .folder import CARD, RECORD, Parts, put_in_place, require_place, write_adapter, write_json
 from .inversion import invert
 from .names import linear_shapes
@@ -148,6 +148,8 @@ class _Walk:
             rank = agreed_rank(seen)
             if rank is not None and sum(each.rank == rank for each in seen) >= VOTES:
                 break
+        else:
+            require_told(seen, self.pair.names)
         rank = agreed_rank(seen)
         if rank is not None:
             self.work.agree(rank)
@@ -192,7 +194,7 @@ class _Walk:
         layer = invert(merged, weight, rank)
         matrix = judge(module, layer, merged, weight)
         if matrix.kind is Kind.UNEXPLAINED:
-            raise refusal(matrix, merged, weight, (self.pair.merged.name, self.pair.base.name))
+            raise refusal(matrix, merged, weight, self.pair.names)
         norms = LayerWeights(layer.down, layer.up, 1.0, None).norms(weight)
         magnitude = layer.scale * norms
         served = magnitude / norms  # as the engine computes it, to the last bit
@@ -248,6 +250,7 @@ def _recovery(pair: Pair, matrices: tuple[Matrix, ...], others: tuple[Other, ...
             got="the base itself: no linear layer differs by more than rounding",
             remedy="Check the names.",
         )
+    require_told(adapted, pair.names)
     plain = all(each.kind is Kind.LORA for each in adapted)
     sources = pair.merged.source, pair.base.source
     return Recovery(

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from medinject_demo.adapters.findings import Kind, Other
+from medinject_demo.adapters.findings import Kind, Other, agreed_rank
+from medinject_demo.adapters.inversion import invert
 from medinject_demo.adapters.recover import Step, recover
 from medinject_demo.adapters.work import Work
 from medinject_demo.engine.adapter import LayerWeights, read_adapter
@@ -223,6 +224,68 @@ WRONG: list[tuple[str, Callable[[Tensor], Tensor], str]] = [
     ("a full fine-tuning", _full, r"got a full fine-tuning, or another version of the base: .*singular gap [01]\.\d\d"),
     ("another base", lambda each: torch.randn(each.shape) * 0.02, r"got another base: .* changed by 1[34]\d\.\d% of"),
 ]
+
+
+def in_bf16(pair: tuple[Path, Path], to: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Make every linear layer of the merged checkpoint what becomes of it and its base's, saved in bf16."""
+    base = pair_of(*pair).base
+    for module in pair_of(*pair).linear:
+        name = f"{module}.weight"
+        change(pair[0], name, lambda values, each=name: to(values, base.tensor(each).float()).bfloat16())
+
+
+def _noise(weight: Tensor, share: float) -> Tensor:
+    """A full-rank random change of a share of a matrix's norm."""
+    noise = torch.randn(weight.shape, generator=torch.Generator().manual_seed(len(weight)))
+    return share * torch.linalg.vector_norm(weight) / torch.linalg.vector_norm(noise) * noise
+
+
+WRONG_IN_BF16 = [(0.001, "rounding"), (0.002, "rounding"), (0.003, "full"), (0.004, "full"), (0.005, "full")]
+NAMED = {
+    "rounding": r"got a change that cannot be told from rounding: in \d+ of \d+ changed matrices no singular value",
+    "full": r"got a full fine-tuning, or another version of the base: ",
+}
+
+
+@pytest.mark.parametrize("rank", [None, RANK])
+@pytest.mark.parametrize(("share", "named"), WRONG_IN_BF16)
+def test_a_full_fine_tuning_that_bf16_nearly_hides_is_no_adapter(
+    pair: tuple[Path, Path], tmp_path: Path, share: float, named: str, rank: int | None
+) -> None:
+    in_bf16(pair, lambda _, weight: weight + _noise(weight, share))
+    with pytest.raises(ModelError, match=NAMED[named]):
+        recover(request_of(*pair, tmp_path / "out", rank=rank))
+    assert nothing_written(tmp_path)
+
+
+def test_an_adapter_with_a_full_fine_tuning_over_it_is_refused_in_bf16_too(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    in_bf16(pair, lambda values, weight: values + _noise(weight, 0.004))
+    with pytest.raises(ModelError, match=NAMED["full"]):
+        recover(request_of(*pair, tmp_path / "out", rank=RANK))
+    assert nothing_written(tmp_path)
+
+
+@pytest.mark.parametrize("base_in_bf16", [True, False])
+@pytest.mark.parametrize("share", [0.1, 0.25, 1.0])
+def test_an_adapter_is_found_whatever_roundings_its_merge_in_bf16_made(
+    pair: tuple[Path, Path], tmp_path: Path, share: float, base_in_bf16: bool
+) -> None:
+    """The change is 2 % of the base, or a part of that; the base's values may have bits that bf16 drops."""
+    if not base_in_bf16:
+        change_all(pair[1], "proj.weight", lambda values: values.float() * 1.001)
+    in_bf16(pair, lambda values, weight: _merged_in_bf16(values, weight, share))
+    done = recover(request_of(*pair, tmp_path / "out", rank=RANK))
+    assert agreed_rank(done.matrices) == RANK
+    assert all(each.told for each in done.matrices)
+
+
+def _merged_in_bf16(values: Tensor, weight: Tensor, share: float) -> Tensor:
+    """A merge by peft's steps, each rounded: B A, W + B A, and its product with s; a share of the true change."""
+    known = invert(values, values.new_zeros(()) + weight, RANK)
+    change, scale = share * (known.up @ known.down), 1 + share * (known.scale - 1)
+    return scale.bfloat16()[:, None] * (weight.bfloat16() + change.bfloat16())
 
 
 @pytest.mark.parametrize(("name", "spoil", "said"), WRONG, ids=[each[0] for each in WRONG])
