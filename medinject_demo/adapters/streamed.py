@@ -7,6 +7,7 @@ The modules are transformers' own, without weights; only where a weight is used 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ class StreamedModel:
         self._checkpoint, self._adapted = checkpoint, adapted or {}
         self.apart = 0.0
         """The most that an adapted layer's output by the engine's formula was from peft's, beside its standard
-        deviation."""
+        deviation; infinite where one was no number."""
         self.model = _without_weights(checkpoint)
         for name, module in self.model.named_modules():
             if isinstance(module, nn.Linear):
@@ -61,7 +62,7 @@ class StreamedModel:
         if layer is not None:
             weight = self._checkpoint.tensor(stored).float()
             answer, ours = by_peft(layer, weight, given), by_formula(layer, weight, given)
-            self.apart = max(self.apart, float((answer - ours).abs().max() / answer.std()))
+            self.apart = max(self.apart, no_less(float((answer - ours).abs().max() / answer.std())))
         else:
             rows = self._checkpoint.slices(stored, SLICE)
             answer = torch.cat([given @ self._checkpoint.tensor(stored, *each).float().T for each in rows], dim=-1)
@@ -84,6 +85,11 @@ class StreamedModel:
         if not tied:
             raise ModelError.of(f"checkpoint {self._checkpoint.name!r}", expected=f"the tensor {name}", got="none")
         return tied[0]
+
+
+def no_less(difference: float) -> float:
+    """A difference as it is compared: one that is no number hides none, so it is infinite."""
+    return math.inf if math.isnan(difference) else difference
 
 
 def by_formula(layer: LayerWeights, weight: Tensor, given: Tensor) -> Tensor:

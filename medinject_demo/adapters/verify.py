@@ -6,6 +6,7 @@ Knows nothing of how the adapter came about.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from ..engine.loading import load_base
 from ..errors import ModelError
 from .checkpoint import Checkpoint
 from .names import linear_shapes
-from .streamed import StreamedModel
+from .streamed import StreamedModel, no_less
 
 TOLERANCE: Final = 1e-3
 """Difference of logits, in units of their standard deviation, that is still called the same answer."""
@@ -57,18 +58,25 @@ class Verification:
     tolerance: float
 
     @property
+    def counted(self) -> tuple[Difference, ...]:
+        """Those of the answers; the layers' only show where an answer went astray."""
+        return tuple(each for each in self.differences if each.same_token is not None)
+
+    @property
     def worst(self) -> Difference:
-        """The largest of those that count: of the answers."""
-        return max((each for each in self.differences if each.same_token is not None), key=lambda each: each.most)
+        """The largest of those that count; one that is no number is larger than any."""
+        return max(self.counted, key=lambda each: no_less(each.most))
 
     @property
     def holds(self) -> bool:
-        """True where all answers are within the tolerance."""
-        return self.worst.most <= self.tolerance
+        """True where all answers are within the tolerance, which what is no number never is."""
+        return all(each.most <= self.tolerance for each in self.counted)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        differences = [asdict(each) for each in self.differences]
+        """For JSON, which knows neither NaN nor infinity: None."""
+        differences = [
+            asdict(each) | {"most": each.most if math.isfinite(each.most) else None} for each in self.differences
+        ]
         return {"whole": self.whole, "tolerance": self.tolerance, "holds": self.holds, "differences": differences}
 
     def require(self) -> None:
@@ -78,7 +86,9 @@ class Verification:
                 "adapter",
                 expected=f"logits within {self.tolerance:g} of the merged checkpoint's",
                 got=f"{self.worst.most:.3g} through {self.worst.way} ({self.worst.subject})",
-                remedy="After a merge in bf16 that is its rounding: give --tolerance. Else recover the adapter again.",
+                remedy="After a merge in bf16 that is its rounding: give --tolerance. Else recover the adapter again."
+                if math.isfinite(self.worst.most)
+                else "A checkpoint or the adapter is damaged: get it again, or recover the adapter again.",
             )
 
 

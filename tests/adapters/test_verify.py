@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from medinject_demo.adapters.checkpoint import open_checkpoint
+from medinject_demo.adapters.names import linear_shapes
 from medinject_demo.adapters.source import open_source
 from medinject_demo.adapters.streamed import StreamedModel, by_formula, by_peft
-from medinject_demo.adapters.verify import Verification, verify
+from medinject_demo.adapters.verify import Difference, Verification, tokens_of, verify
 from medinject_demo.domain import Mixture
-from medinject_demo.engine.adapter import WEIGHTS, LayerWeights
+from medinject_demo.engine.adapter import WEIGHTS, LayerWeights, read_adapter
 from medinject_demo.engine.loading import load_base
 from medinject_demo.errors import ModelError
 from tests.tiny import tiny_adapter, tiny_base
@@ -58,6 +61,48 @@ def test_an_adapter_with_another_magnitude_is_found_out(merged: Path, tmp_path: 
         ModelError, match=r"adapter: expected logits within 0.001 of the merged checkpoint's, got 0\.\d+"
     ):
         found.require()
+
+
+def _spoilt(folder: Path, place: Path, question: int) -> Path:
+    """A copy of a checkpoint in which one token of a question, and of no earlier one, is no number."""
+    tokens = tokens_of(load_base(str(folder))[1])
+    last = [set(each[0, -min(one.shape[1] for one in tokens) :].tolist()) for each in tokens]
+    own = min(last[question].difference(*last[:question]))
+    spoilt = Path(shutil.copytree(folder, place))
+    tensors = load_file(spoilt / "model.safetensors")
+    tensors["model.embed_tokens.weight"][own] = float("nan")
+    save_file(tensors, spoilt / "model.safetensors", metadata={"format": "pt"})
+    return spoilt
+
+
+@pytest.mark.parametrize("question", [0, 1, 2])
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_answer_that_is_no_number_is_never_the_same(
+    merged: Path, tmp_path: Path, whole: bool, question: int
+) -> None:
+    broken = _spoilt(merged / "merged", tmp_path / "broken", question)
+    base = open_checkpoint(open_source(str(merged / "base")))
+    found = verify(merged / "adapter", open_checkpoint(open_source(str(broken))), base, whole=whole)
+    assert not found.holds
+    assert math.isnan(found.worst.most)
+    assert json.loads(json.dumps(found.as_dict(), allow_nan=False))["holds"] is False
+    with pytest.raises(ModelError, match=r"within 0.001 of the merged checkpoint's, got nan .*damaged"):
+        found.require()
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_difference_that_is_no_number_is_the_worst_wherever_it_stands(place: int) -> None:
+    said = [Difference("peft", str(number), 0.0, True) for number in range(3)]
+    said[place] = Difference("peft", "broken", math.nan, True)
+    found = Verification(True, tuple(said), 1e-3)
+    assert (found.holds, found.worst.subject) == (False, "broken")
+
+
+def test_layers_that_give_no_number_are_infinitely_apart(merged: Path, tmp_path: Path) -> None:
+    checkpoint = open_checkpoint(open_source(str(_spoilt(merged / "base", tmp_path / "broken", 0))))
+    model = StreamedModel(checkpoint, read_adapter(merged / "adapter", linear_shapes(checkpoint)).layers)
+    model.run(tokens_of(load_base(str(merged / "base"))[1])[0])
+    assert model.apart == math.inf
 
 
 def test_a_model_read_weight_by_weight_answers_as_one_that_is_loaded(merged: Path) -> None:
