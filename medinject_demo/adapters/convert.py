@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..engine.adapter import LayerWeights, read_adapter
 from ..errors import InvalidValue, ModelError
+from .based import recorded, weights_for
 from .checkpoint import Checkpoint, open_checkpoint
 from .folder import CARD, RECORD, Parts, put_in_place, require_place, write_adapter, write_json
 from .names import linear_shapes
@@ -74,7 +75,8 @@ def convert(
     ``base_folder`` may also be a repository of the Hub. ``tick`` is told the layers done and their number.
 
     Raises:
-        ModelError: the adapter or its base cannot be read, or more than ``most_lost`` would be lost without ``force``.
+        ModelError: the adapter or its base cannot be read, the adapter was made for another base, or more than
+            ``most_lost`` would be lost without ``force``.
         OutputError: the output cannot be written.
     """
     if rank < 1:
@@ -83,6 +85,7 @@ def convert(
     base = open_checkpoint(open_source(str(base_folder)))
     shapes = linear_shapes(base)
     adapter = read_adapter(adapter_folder, shapes)
+    weights = weights_for(adapter_folder, base)
     layers, lost, squares = {}, {}, [0.0, 0.0]
     for number, (module, layer) in enumerate(sorted(adapter.layers.items())):
         change = change_of(layer, base, module)
@@ -98,7 +101,7 @@ def convert(
     def fill(folder: Path) -> None:
         write_adapter(folder, layers, base.name, shapes)
         record = {"converted": str(adapter_folder), "base": base.name, "mark": base.mark, **done.as_dict()}
-        write_json(folder / RECORD, record)
+        write_json(folder / RECORD, record | recorded(weights))
         text = CARD_TEXT.format(
             base=base.name, rank=rank, adapter=adapter_folder.name, lost=done.total, worst=done.worst
         )

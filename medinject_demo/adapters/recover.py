@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from ..engine.adapter import LayerWeights, read_adapter
-from ..engine.origin import Base
 from ..engine.scales import keep_scales
 from ..errors import ModelError
+from .based import base_of, recorded
 from .card import card
-from .checkpoint import Checkpoint
 from .findings import Kind, Matrix, Other, agreed_rank, is_base, is_same, judge, refusal, require_told, unchanged
 from .folder import CARD, RECORD, Parts, put_in_place, require_place, write_adapter, write_json
 from .inversion import invert
@@ -279,13 +278,5 @@ def _write(folder: Path, request: Request, recovery: Recovery, work: Work) -> No
     if origin is not None:
         adapter = read_adapter(folder, shapes)
         keep_scales(scales, folder, origin.joined(adapter))
-    record = recovery.as_dict() | ({"base_weights": origin.weights} if origin and origin.weights else {})
-    write_json(folder / RECORD, record)
+    write_json(folder / RECORD, recovery.as_dict() | recorded(origin.weights if origin else None))
     (folder / CARD).write_text(card(recovery.as_dict(), request.description), encoding="utf-8")
-
-
-def base_of(base: Checkpoint) -> Base | None:
-    """The base as an engine will know it; None for an address, which no engine loads."""
-    if Path(base.name).is_dir():
-        return Base.of_folder(base.name)
-    return Base.of_commit(base.name, base.source.commit) if base.source.commit else None

@@ -22,8 +22,10 @@ from .loading import load_base
 from .scales import scales_of
 
 RECORDS: Final = ("training.json", "recovery.json")
-"""What this project leaves beside an adapter that it trained or recovered; ``base_weights`` in it is the hash of the
-base's file."""
+"""What this project leaves beside an adapter that it trained, recovered or converted; ``base_weights`` in it is the
+hash of the base's weight files."""
+WEIGHTS: Final = "model.safetensors"
+"""The one file of a base without shards: where it is there, it is what is loaded."""
 HUB: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 """A repository of the Hub, and not a path that begins with a dot or a slash."""
 
@@ -36,7 +38,8 @@ class Base:
     fingerprint: str
     """Hash of a folder's weight files, or of the name and commit of a repository; 16 hexadecimal digits."""
     weights: str | None = None
-    """Hash of its weight file, where it is a folder with one; 16 hexadecimal digits."""
+    """Hash of its weight file, of the hashes of its shards where there are several; 16 hexadecimal digits. None where
+    it is no folder with weights."""
     stored: Any = field(default=None, repr=False)
     """The model while it holds the weights as they are stored; None once they are cast or quantised."""
     device: str = "cpu"
@@ -52,9 +55,10 @@ class Base:
     @classmethod
     def of_folder(cls, name: str) -> Base:
         """The origin of a base whose files are in a folder; reads all of them."""
-        hashes = [_sha256(path) for path in sorted(Path(name).glob("*.safetensors"))]
-        together = hashlib.sha256(b"".join(map(bytes.fromhex, hashes))).hexdigest()
-        return cls(name, together[:16], hashes[0][:16] if len(hashes) == 1 else None)
+        hashes = {path.name: _sha256(path) for path in sorted(Path(name).glob("*.safetensors"))}
+        together = hashlib.sha256(b"".join(map(bytes.fromhex, hashes.values()))).hexdigest()
+        alone = hashes.get(WEIGHTS) or (next(iter(hashes.values())) if len(hashes) == 1 else None)
+        return cls(name, together[:16], (alone or together)[:16] if hashes else None)
 
     @classmethod
     def of_commit(cls, name: str, commit: str) -> Base:
@@ -86,24 +90,28 @@ class Base:
 def require_made_for(folder: Path, base: Base) -> None:
     """Refuse an adapter whose folder names another base.
 
-    A record of its training tells by the hash of the base's weight file, ``adapter_config.json`` by the name of a
-    repository of the Hub. Where either side tells neither, the shapes have to do.
+    A record of its making tells by the hash of the base's weight files, ``adapter_config.json`` by the name of a
+    repository of the Hub. Where either side tells neither, the shapes have to do. The same weights in other shards are
+    other files, and refused: nothing shows that they are the same without reading both.
 
     Raises:
         ModelError: the adapter was made for another base.
     """
-    for record in RECORDS:
-        made = _read(folder / record).get("base_weights")
-        if made is not None and base.weights is not None:
-            if made != base.weights:
-                raise another_base(
-                    folder, f"one made for weights of the hash {made}, not {base.weights}, by its {record}"
-                )
-            return
+    record, made = made_for(folder)
+    if made is not None and base.weights is not None:
+        if made != base.weights:
+            raise another_base(folder, f"one made for weights of the hash {made}, not {base.weights}, by its {record}")
+        return
     named = str(_read(folder / CONFIG).get("base_model_name_or_path"))
     on_hub = all(HUB.fullmatch(name) and not Path(name).is_dir() for name in (named, base.name))
     if on_hub and named != base.name:
         raise another_base(folder, f"one made for {named}, by its {CONFIG}")
+
+
+def made_for(folder: Path) -> tuple[str, str | None]:
+    """The record beside an adapter that tells its base's weights, and their hash; None where no record does."""
+    said = ((record, _read(folder / record).get("base_weights")) for record in RECORDS)
+    return next(((record, str(made)) for record, made in said if made is not None), ("", None))
 
 
 def _hub_print(name: str, model: Any) -> str:

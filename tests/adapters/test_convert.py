@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 
 from medinject_demo.adapters.convert import convert, nearest
+from medinject_demo.adapters.folder import RECORD
 from medinject_demo.adapters.registry import profile
 from medinject_demo.domain import Mixture
 from medinject_demo.engine.adapter import CONFIG
 from medinject_demo.engine.loading import load_base
+from medinject_demo.engine.origin import Base, made_for, require_made_for
 from medinject_demo.errors import InvalidValue, ModelError, OutputError
 from tests.tiny import tiny_adapter, tiny_base
 
@@ -94,6 +99,34 @@ def test_an_adapter_of_another_base_is_refused(pair: tuple[str, Path], tmp_path:
     _, adapter = pair
     with pytest.raises(ModelError, match="expected an adapter of this base"):
         convert(adapter, profile("mini").base, tmp_path / "lora", 32)
+
+
+def test_an_adapter_of_another_base_of_the_same_shapes_is_refused(pair: tuple[str, Path], tmp_path: Path) -> None:
+    base, _ = pair
+    adapter = recorded(pair, tmp_path / "nat", Base.of_folder(base).weights)
+    other = shutil.copytree(base, tmp_path / "base")
+    tensors = load_file(other / "model.safetensors")
+    tensors["model.norm.weight"] += 1
+    save_file(tensors, other / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"got one made for weights of the hash \w{16}, not \w{16}, by its recovery"):
+        convert(adapter, other, tmp_path / "lora", 32)
+    assert not (tmp_path / "lora").exists()
+
+
+def test_what_is_converted_says_the_base_that_it_is_made_for(pair: tuple[str, Path], tmp_path: Path) -> None:
+    base, _ = pair
+    weights = Base.of_folder(base).weights
+    for adapter in (pair[1], recorded(pair, tmp_path / "nat", weights)):
+        convert(adapter, base, tmp_path / "lora", 32)
+        assert made_for(tmp_path / "lora") == (RECORD, weights)
+        require_made_for(tmp_path / "lora", Base.of_folder(base))
+
+
+def recorded(pair: tuple[str, Path], place: Path, weights: str | None) -> Path:
+    """The adapter with a record of a recovery that names the weights of its base."""
+    folder = Path(shutil.copytree(pair[1], place))
+    (folder / RECORD).write_text(json.dumps({"base_weights": weights}), encoding="utf-8")
+    return folder
 
 
 def test_the_same_conversion_gives_the_same_bytes(pair: tuple[str, Path], tmp_path: Path) -> None:

@@ -82,14 +82,11 @@ def test_the_next_load_takes_the_scales_as_they_are(
 def test_an_adapter_is_refused_on_another_base_than_the_one_it_was_recovered_with(
     pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    shard = pair[1] / "model-00002-of-00002.safetensors"
-    record = {"base_weights": "0" * 16}
-    (tmp_path / "recovery.json").write_text(json.dumps(record), encoding="utf-8")
-    alone = tmp_path / "alone"
-    alone.mkdir()
-    shutil.copy(shard, alone)
-    with pytest.raises(ModelError, match=r"by its recovery\.json"):
-        require_made_for(tmp_path, Base.of_folder(str(alone)))
+    recover(request_of(*pair, tmp_path / "out", rank=RANK))
+    require_made_for(tmp_path / "out", Base.of_folder(str(pair[1])))
+    change(pair[1], f"{LAYER}.weight", lambda values: values + 1)  # the same shapes, in one of two shards
+    with pytest.raises(ModelError, match=r"got one made for weights of the hash \w{16}, not \w{16}, by its recovery"):
+        require_made_for(tmp_path / "out", Base.of_folder(str(pair[1])))
 
 
 @pytest.mark.parametrize("place", [1, 9, 25, 34])

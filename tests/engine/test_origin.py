@@ -93,8 +93,32 @@ def test_an_adapter_made_for_another_repository_is_refused(
 
 def test_where_nothing_tells_the_base_the_shapes_have_to_do(tmp_path: Path) -> None:
     require_made_for(tmp_path, Base("a/base", "print"))
-    sharded = weights(weights(tmp_path / "base", b"1", "1.safetensors"), b"2", "2.safetensors")
-    require_made_for(adapter(tmp_path / "own", made_for="0" * 16), Base.of(str(sharded), model()))
+    (tmp_path / "empty").mkdir()
+    for origin in (Base("a/base", "print"), Base.of_folder(str(tmp_path / "empty"))):
+        require_made_for(adapter(tmp_path / "own", made_for="0" * 16), origin)
+
+
+def test_a_base_in_shards_is_known_by_all_of_them(tmp_path: Path) -> None:
+    shards = ((b"1", b"2"), (b"1", b"2"), (b"1", b"3"), (b"3", b"2"), (b"1",))
+    found = []
+    for number, contents in enumerate(shards):
+        for at, content in enumerate(contents):
+            weights(tmp_path / str(number), content, f"model-{at}.safetensors")
+        found.append(Base.of_folder(str(tmp_path / str(number))).weights)
+    assert None not in found
+    assert found[0] == found[1]
+    assert len(set(found)) == 4
+    own = adapter(tmp_path / "own", made_for=found[0])
+    require_made_for(own, Base.of_folder(str(tmp_path / "1")))
+    with pytest.raises(ModelError, match=f"got one made for weights of the hash {found[0]}, not {found[2]}"):
+        require_made_for(own, Base.of_folder(str(tmp_path / "2")))
+
+
+def test_a_base_of_one_file_is_known_by_its_hash_whatever_lies_beside_it(tmp_path: Path) -> None:
+    folder = weights(tmp_path / "base", b"1")
+    alone = Base.of_folder(str(folder)).weights
+    weights(folder, b"2", "other.safetensors")
+    assert Base.of_folder(str(folder)).weights == alone == hashlib.sha256(b"1").hexdigest()[:16]
 
 
 def test_an_engine_loads_and_swaps_no_adapter_of_another_base(
