@@ -15,6 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from medinject_demo.adapters.bench.made import Sizes, write_pair
+from medinject_demo.adapters.checkpoint import Checkpoint
+from medinject_demo.adapters.source import Folder
+from medinject_demo.adapters.verify import Verification
 from medinject_demo.cli import cli
 from medinject_demo.cli.progress import EVERY, progress
 from tests.adapters.pairs import change, made
@@ -84,6 +87,81 @@ def test_wrong_usage_is_exit_code_2(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(*arguments).exit_code == 2
+
+
+WHICH = {"merged": 0, "base": 1}
+
+
+@pytest.fixture
+def recovered(pair: tuple[Path, Path], tmp_path: Path) -> Path:
+    """An adapter with the record of its recovery."""
+    done = run("recover", "--merged", pair[0], "--base", pair[1], "--output", tmp_path / "out", "--rank", "4")
+    assert done.exit_code == 0
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+    """The name and the commit of each checkpoint that was compared; these small ones cannot answer."""
+    seen: list[tuple[str, str | None]] = []
+
+    def verify(adapter: Path, *checkpoints: Checkpoint, **options: object) -> Verification:
+        seen.extend((each.name, each.source.commit) for each in checkpoints)
+        return Verification(False, (), 1.0)
+
+    monkeypatch.setattr("medinject_demo.adapters.verify.verify", verify)
+    return seen
+
+
+def test_a_verification_asks_the_checkpoints_of_the_recovery(
+    pair: tuple[Path, Path], recovered: Path, compared: list[tuple[str, str | None]]
+) -> None:
+    assert run("verify", recovered).exit_code == 0
+    assert compared == [(str(each), None) for each in pair]
+
+
+@pytest.mark.parametrize("which", WHICH)
+def test_checkpoints_that_are_no_longer_those_of_the_recovery_are_refused_unless_they_are_named(
+    pair: tuple[Path, Path], recovered: Path, compared: list[tuple[str, str | None]], which: str
+) -> None:
+    changed = pair[WHICH[which]]
+    change(changed, "model.embed_tokens.weight", lambda values: values)
+    done = run("verify", recovered)
+    assert (done.exit_code, done.stderr.count("\n"), compared) == (1, 1, [])
+    assert f"expected its {which} with the mark " in done.stderr
+    assert f"give --{which} to compare" in done.stderr
+    assert run("verify", recovered, f"--{which}", changed).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), ("a" * 40, "b" * 40)),
+        (("--revision", "v2"), ("v2", "b" * 40)),
+        (("--base-revision", "v3"), ("a" * 40, "v3")),
+        (("--merged", "group/merged"), (None, "b" * 40)),
+    ],
+)
+def test_repositories_are_verified_at_the_commits_of_the_recovery_unless_others_are_named(
+    pair: tuple[Path, Path],
+    recovered: Path,
+    compared: list[tuple[str, str | None]],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    expected: tuple[str | None, str | None],
+) -> None:
+    record = json.loads((recovered / "recovery.json").read_text(encoding="utf-8"))
+    for which, commit in (("merged", "a" * 40), ("base", "b" * 40)):
+        record[which] |= {"name": f"group/{which}", "commit": commit, "mark": "that of the other kind of reader"}
+    (recovered / "recovery.json").write_text(json.dumps(record), encoding="utf-8")
+
+    def open_source(name: str, *, revision: str | None = None, token: str | None = None) -> Folder:
+        return Folder(pair[WHICH[name.removeprefix("group/")]], name, revision)
+
+    for module in ("source", "recorded"):
+        monkeypatch.setattr(f"medinject_demo.adapters.{module}.open_source", open_source)
+    assert run("verify", recovered, *options).exit_code == 0
+    assert compared == list(zip(("group/merged", "group/base"), expected, strict=True))
 
 
 def test_an_arm_of_a_registry_is_recovered_to_its_own_place(pair: tuple[Path, Path], tmp_path: Path) -> None:

@@ -177,7 +177,8 @@ class Ranges:
 def open_source(name: str, *, revision: str | None = None, token: str | None = None) -> Source:
     """The files that a name means: a folder, an address ``http(s)://…``, or a repository of the Hub.
 
-    A repository that is whole in the Hub's cache is read there; else its commit is asked for once, and kept to.
+    A repository that is whole in the Hub's cache is read there, at its main branch or where that is the very commit
+    that is asked for; else its commit is asked for once, and kept to.
 
     Raises:
         ModelError: there is no such place.
@@ -186,8 +187,8 @@ def open_source(name: str, *, revision: str | None = None, token: str | None = N
         return Folder(Path(name), name)
     if name.startswith(("http://", "https://")):
         return Ranges(name, lambda file: f"{name.rstrip('/')}/{file}")
-    cached = base_files(name) if revision is None else None
-    if cached is not None and cached.whole and cached.folder is not None:
+    cached = base_files(name)
+    if cached.whole and cached.folder is not None and revision in (None, cached.folder.name):
         return Folder(cached.folder, name, cached.folder.name)
     return _on_hub(name, revision, token)
 

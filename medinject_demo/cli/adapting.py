@@ -14,7 +14,7 @@ from .family import REGISTRY_FILE, in_force, without_bars
 from .progress import progress
 
 if TYPE_CHECKING:
-    from ..adapters.pairs import Pair
+    from ..adapters.checkpoint import Checkpoint
     from ..adapters.recover import Recovery
     from ..adapters.registry import Profile
 
@@ -91,6 +91,7 @@ def _recover_one(
     profile: Profile, mixture: Mixture | None, merged: str | None, *, output: Path | None, as_json: bool, **options: Any
 ) -> dict[str, Any]:
     """One adapter, with its progress and its report."""
+    from ..adapters.pairs import Pair
     from ..adapters.recover import Request
     from ..adapters.recover import recover as run
 
@@ -102,7 +103,7 @@ def _recover_one(
         merged, output = merged or arm.merged, output or arm.folder
     assert merged is not None
     assert output is not None
-    pair = _pair(merged, options["base"] or profile.base, options["revision"])
+    pair = Pair(_opened(merged, options["revision"]), _opened(options["base"] or profile.base))
     title = str(mixture or output.name)
     request = Request(pair, output, options["rank"], options["leave_out"], f"{title} (recovered)")
     with progress(title) as report:
@@ -112,14 +113,11 @@ def _recover_one(
     return recovery.as_dict() | {"output": str(output)}
 
 
-def _pair(merged: str, base: str, revision: str | None = None) -> Pair:
+def _opened(name: str, revision: str | None = None) -> Checkpoint:
     from ..adapters.checkpoint import open_checkpoint
-    from ..adapters.pairs import Pair
     from ..adapters.source import open_source
 
-    token = in_force().hub_token or None
-    opened = open_checkpoint(open_source(merged, revision=revision, token=token))
-    return Pair(opened, open_checkpoint(open_source(base, token=token)))
+    return open_checkpoint(open_source(name, revision=revision, token=in_force().hub_token or None))
 
 
 def summary(recovery: Recovery) -> str:
@@ -146,23 +144,24 @@ def summary(recovery: Recovery) -> str:
 @click.argument("adapter", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--merged", help="The merged checkpoint.  [default: the one that the adapter was recovered from]")
 @click.option("--base", help="Its base.  [default: the one that the adapter was recovered with]")
+@click.option("--revision", help="Branch, tag or commit of the merged checkpoint.  [default: the recorded one]")
+@click.option("--base-revision", help="Branch, tag or commit of its base.  [default: the recorded one]")
 @click.option("--tolerance", type=click.FloatRange(0, min_open=True), default=1e-3, show_default=True)
 @click.option("--streamed/--whole", default=None, help="Read weight by weight, or load.  [default: by the size]")
 @JSON
-def verify(
-    adapter: Path, merged: str | None, base: str | None, tolerance: float, streamed: bool | None, as_json: bool
-) -> None:
+def verify(adapter: Path, *, tolerance: float, streamed: bool | None, as_json: bool, **named: str | None) -> None:
     """Compare the answers of ADAPTER on its base, through peft and through the engine, with the merged checkpoint's.
 
-    Differences are of logits, beside their standard deviation; exit code 1 where one is above the tolerance.
+    Differences are of logits, beside their standard deviation; exit code 1 where one is above the tolerance. What is
+    not named is what the record of the recovery names: at its commit, and with the files that it had then.
     """
     from ..adapters.verify import verify as run
 
-    merged, base = merged or _recorded(adapter, "merged"), base or _recorded(adapter, "base")
     without_bars()
-    pair = _pair(merged, base)
+    revisions = {"merged": named["revision"], "base": named["base_revision"]}
+    opened = [_beside(adapter, which, named[which], revision) for which, revision in revisions.items()]
     whole = None if streamed is None else not streamed
-    found = run(adapter, pair.merged, pair.base, tolerance=tolerance, whole=whole)
+    found = run(adapter, *opened, tolerance=tolerance, whole=whole)
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -172,13 +171,16 @@ def verify(
     found.require()
 
 
-def _recorded(adapter: Path, which: str) -> str:
-    """A name in the record of a recovery."""
-    try:
-        name = json.loads((adapter / "recovery.json").read_text(encoding="utf-8"))[which]["name"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise click.UsageError(f"Missing option '--{which}': {adapter} has no record of a recovery.") from None
-    return str(name)
+def _beside(adapter: Path, which: str, named: str | None, revision: str | None) -> Checkpoint:
+    """The checkpoint that is named, else the one that an adapter's record names."""
+    from ..adapters.recorded import Recorded
+
+    record = Recorded.of(adapter, which)
+    if named is None and record is None:
+        raise click.UsageError(f"Missing option '--{which}': {adapter} has no record of a recovery.")
+    if named is None and revision is None and record is not None:
+        return record.open(in_force().hub_token or None)
+    return _opened(named or (record.name if record else ""), revision)
 
 
 @adapters.command("list")

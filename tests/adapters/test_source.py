@@ -6,6 +6,7 @@ import pytest
 
 from medinject_demo.adapters.checkpoint import open_checkpoint
 from medinject_demo.adapters.pairs import Pair
+from medinject_demo.adapters.presence import BaseFiles
 from medinject_demo.adapters.recover import Request, recover
 from medinject_demo.adapters.source import ATTEMPTS, Ranges, open_source
 from medinject_demo.errors import ModelError
@@ -95,3 +96,15 @@ def test_a_recovery_over_a_failing_server_is_the_one_from_folders(tmp_path: Path
     for name in ("adapter_model.safetensors",):
         assert (tmp_path / "local" / name).read_bytes() == (tmp_path / "remote" / name).read_bytes()
     assert len(asked) > 100
+
+
+def test_a_commit_that_the_hubs_cache_has_whole_is_read_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def elsewhere(*asked: object) -> None:
+        raise LookupError(asked[1])
+
+    monkeypatch.setattr("medinject_demo.adapters.source.base_files", lambda name: BaseFiles(folder))
+    monkeypatch.setattr("medinject_demo.adapters.source._on_hub", elsewhere)
+    for revision in (None, folder.name):
+        assert open_source("group/model", revision=revision).commit == folder.name
+    with pytest.raises(LookupError, match="another"):
+        open_source("group/model", revision="another")
