@@ -1,7 +1,7 @@
 """Recovered adapters to a repository of the Hub and from it: safetensors, JSON and Markdown, each with its hash.
 
-One folder for each arm, and ``manifest.json`` with the SHA-256 and the size of every file: what is fetched is what was
-pushed, or nothing. Never pickle, never code.
+One folder for each arm, and ``manifest.json`` with the SHA-256 and the size of every file, and what tells their
+base on any machine: what is fetched is what was pushed, or nothing. Never pickle, never code.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any, Final, Protocol
 
 from ..domain import ARMS
 from ..errors import InvalidData, InvalidValue, ModelError
+from .based import identity, same_base
+from .based import said as said_of
 from .folder import put_in_place, write_json
 from .registry import ADAPTER_FILES, Profile
 from .source import REMEDY
@@ -80,7 +82,7 @@ def upload_of(profile: Profile, arms: Sequence[str], repository: str) -> Upload:
         if path.is_file() and path.suffix in SUFFIXES and path.name != FETCHED
     }
     listed = {name: {"sha256": _sha256(path), "size": path.stat().st_size} for name, path in files.items()}
-    manifest = json.dumps({"base": profile.base, "files": listed}, indent=1, sort_keys=True) + "\n"
+    manifest = json.dumps({"base": identity(profile.base), "files": listed}, indent=1, sort_keys=True) + "\n"
     return Upload(repository, files, manifest.encode())
 
 
@@ -186,11 +188,17 @@ def _listed(repository: str, manifest: Path, profile: Profile) -> dict[str, dict
     """File → hash and size by arm; raises InvalidData for anything that is not an adapter's file."""
     try:
         said = json.loads(manifest.read_text(encoding="utf-8"))
-        base, files = said["base"], dict(said["files"])
+        base, files = _identity(said["base"]), dict(said["files"])
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidData.of(f"repository {repository!r}, {MANIFEST}", expected="a manifest", got=str(error)) from error
-    if base != profile.base:
-        raise ModelError.of(f"repository {repository!r}", expected=f"adapters of {profile.base}", got=f"of {base}")
+    here = identity(profile.base)
+    if not same_base(here, base):
+        raise ModelError.of(
+            f"repository {repository!r}",
+            expected=f"adapters of {said_of(here)}",
+            got=f"of {said_of(base)}",
+            remedy="Get the base that they are made for, or name the profile that has it with --model.",
+        )
     arms: dict[str, dict[str, dict[str, Any]]] = {}
     for name, entry in files.items():
         slug, _, file = str(name).partition("/")
@@ -201,6 +209,11 @@ def _listed(repository: str, manifest: Path, profile: Profile) -> dict[str, dict
             raise InvalidData.of(f"repository {repository!r}, {MANIFEST}", expected=expected, got=repr(name))
         arms.setdefault(slug, {})[file] = entry
     return {slug: each for slug, each in arms.items() if set(ADAPTER_FILES) <= set(each)}
+
+
+def _identity(said: Any) -> dict[str, str]:
+    """A base as a manifest tells it; earlier ones named a repository alone."""
+    return {"repository": said} if isinstance(said, str) else {str(key): str(each) for key, each in dict(said).items()}
 
 
 def _fill(folder: Path, files: Mapping[str, Path], repository: str) -> None:

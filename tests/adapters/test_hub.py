@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from medinject_demo.adapters.based import same_base
 from medinject_demo.adapters.hub import FETCHED, MANIFEST, Upload, fetch, push, upload_of
 from medinject_demo.adapters.listing import State, listed
 from medinject_demo.adapters.registry import load_registry, profile
@@ -95,13 +97,13 @@ def pushed(tmp_path: Path) -> Path:
     return tmp_path / "hub"
 
 
-def _two_arms(place: Path) -> Upload:
+def _two_arms(place: Path, text: str = HERE) -> Upload:
     for slug in ("nat", "all"):
         folder = place / "there" / slug
         folder.mkdir(parents=True)
         for name in ("adapter_config.json", "adapter_model.safetensors", "README.md", "notes.bin", FETCHED):
             (folder / name).write_text(f"{slug} {name}", encoding="utf-8")
-    return upload_of(profile("mini", registry(place, HERE)), [], REPOSITORY)
+    return upload_of(profile("mini", registry(place, text)), [], REPOSITORY)
 
 
 def test_a_push_takes_adapters_files_and_nothing_else(tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_a_push_takes_adapters_files_and_nothing_else(tmp_path: Path) -> None:
     names = {"adapter_config.json", "adapter_model.safetensors", "README.md"}
     assert set(upload.files) == {f"{slug}/{name}" for slug in ("nat", "all") for name in names}
     said = json.loads(upload.manifest)
-    assert said["base"] == "group/base"
+    assert said["base"] == {"repository": "group/base"}
     assert set(said["files"]) == set(upload.files)
 
 
@@ -174,6 +176,53 @@ def test_adapters_of_another_base_are_refused(pushed: Path, tmp_path: Path) -> N
         pytest.raises(ModelError, match="expected adapters of group/other, got of group/base"),
     ):
         fetch(REPOSITORY, here, [], endpoint=endpoint)
+
+
+def _with_a_folder(place: Path, weights: bytes) -> str:
+    """A registry whose base is a folder beside it."""
+    (place / "base").mkdir(parents=True)
+    (place / "base/model.safetensors").write_bytes(weights)
+    return HERE.replace("group/base", "./base")
+
+
+def test_a_base_in_a_folder_is_told_by_its_weights_wherever_it_lies(tmp_path: Path) -> None:
+    upload = _two_arms(tmp_path / "source", _with_a_folder(tmp_path / "source", b"1"))
+    assert json.loads(upload.manifest)["base"] == {"base_weights": hashlib.sha256(b"1").hexdigest()[:16]}
+    assert str(tmp_path).encode() not in upload.manifest
+    push(upload, Recorder(tmp_path / "hub"))
+    here, other = tmp_path / "here", tmp_path / "other"
+    same, another = (_with_a_folder(place, weights) for place, weights in ((here, b"1"), (other, b"2")))
+    with hub(tmp_path / "hub") as endpoint:
+        assert fetch(REPOSITORY, profile("mini", registry(here, same)), [], endpoint=endpoint) == ["nat", "all"]
+        with pytest.raises(
+            ModelError, match=r"expected adapters of a base of the weights \w{16}, got of a base of the"
+        ):
+            fetch(REPOSITORY, profile("mini", registry(other, another)), [], endpoint=endpoint)
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "same"),
+    [
+        ({"repository": "a/b", "commit": "1"}, {"repository": "a/b", "commit": "1"}, True),
+        ({"repository": "a/b", "commit": "1"}, {"repository": "a/b", "commit": "2"}, False),
+        ({"repository": "a/b"}, {"repository": "a/b", "commit": "2"}, True),
+        ({"repository": "a/b", "commit": "1"}, {"repository": "a/c", "commit": "1"}, False),
+        ({"repository": "a/b"}, {"base_weights": "1"}, False),
+        ({}, {}, False),
+    ],
+)
+def test_two_bases_are_one_where_they_differ_in_nothing_that_both_say(
+    here: dict[str, str], there: dict[str, str], same: bool
+) -> None:
+    assert same_base(here, there) == same_base(there, here) == same
+
+
+def test_a_manifest_that_names_a_repository_alone_is_still_understood(pushed: Path, tmp_path: Path) -> None:
+    manifest = pushed / REPOSITORY / MANIFEST
+    said = json.loads(manifest.read_text(encoding="utf-8")) | {"base": "group/base"}
+    manifest.write_text(json.dumps(said), encoding="utf-8")
+    with hub(pushed) as endpoint:
+        assert fetch(REPOSITORY, profile("mini", registry(tmp_path, HERE)), [], endpoint=endpoint) == ["nat", "all"]
 
 
 def test_an_arm_that_the_repository_does_not_have_is_named(pushed: Path, tmp_path: Path) -> None:
