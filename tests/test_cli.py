@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from safetensors.torch import load_file, save_file
 
 from medinject_demo import __version__
 from medinject_demo.cli import cli
@@ -18,7 +19,9 @@ from medinject_demo.domain import ARMS, Sampling
 from medinject_demo.serving import free_port
 from medinject_demo.settings import QUANTIZATIONS, Settings
 from medinject_demo.training.data import Pools, write_pools
+from medinject_demo.training.finetune import Run
 from medinject_demo.training.mini import MiniatureRecipe
+from tests.tiny import tiny_base
 
 from .engine.served import Exchange, Scripted, scripted, well
 
@@ -357,3 +360,23 @@ def test_compare_refuses_an_arm_that_the_server_lacks(server: Scripted) -> None:
 def test_compare_says_in_one_line_that_no_server_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDINJECT_ENGINE_URL", f"http://127.0.0.1:{free_port()}")
     assert "remote arms: expected at least one that is served, got none" in one_line(run("compare", "Bonjour"))
+
+
+def test_a_training_on_other_weights_of_the_same_name_is_another(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tiny_base(tmp_path / "base")
+    runs: list[Run] = []
+
+    def train(run: Run, say: object) -> Path:
+        runs.append(run)
+        return run.output
+
+    monkeypatch.setattr("medinject_demo.training.finetune.train", train)
+    given = ["train", "--mixture", "nat", "--data", data, "--base", base, "--size", 2, "--output", tmp_path / "nat"]
+    assert run(*given).exit_code == 0
+    weights = tmp_path / "base" / "model.safetensors"
+    save_file({name: 2 * tensor for name, tensor in load_file(weights).items()}, weights, metadata={"format": "pt"})
+    assert run(*given).exit_code == 0
+    one, other = (each.identity["base_weights"] for each in runs)
+    assert one != other

@@ -56,6 +56,8 @@ def train(ctx: click.Context, /, **options: Any) -> None:
 def _finetune(
     *, mixture: str, base: str, data: str, output: Path | None, size: int, dry_run: bool, **options: Any
 ) -> None:
+    from ..adapters.based import recorded
+    from ..engine.origin import Base
     from ..training.data import load_pools
     from ..training.finetune import Run
     from ..training.finetune import train as run_training
@@ -72,6 +74,7 @@ def _finetune(
         "mixture": mixture,
         "data": mixed.fingerprint,
         "counts": {str(k): v for k, v in mixed.counts.items()},
+        **recorded(Base.of_folder(base).weights if Path(base).is_dir() else None),
     }
     examples = [Example.of(prompt) for prompt in mixed.prompts]
     run = Run(base, examples, output or Path("adapters") / mixture, recipe, description)
