@@ -96,17 +96,31 @@ _NIR: Final = re.compile(
     rf"[\s.\-–/(|]{{0,3}}(?:cl[ée]\s*:?\s*)?(\d\d)(?!\d)",
     re.IGNORECASE,
 )
+_ANNOUNCED: Final = re.compile(
+    rf"\b(?:NIR|s[ée]cu(?:rit[ée]\s+sociale)?|(?:n(?:um[ée]ro|[°o])?\s?(?:de\s)?)SS)\b[^\d\n]{{0,12}}"
+    rf"(?P<number>[1-478]{_GAP}\d\d{_GAP}\d\d{_GAP}(?:\d\d|2[AB]){_GAP}\d{{3}}{_GAP}\d{{3}})(?!\d{{4}})",
+    re.IGNORECASE,
+)
+"""A number behind a word that announces it, with or without its key, even where a digit is wrong."""
 _NIR_MONTHS: Final = frozenset([*range(1, 13), 20, *range(30, 43), *range(50, 100)])
 """Months of birth, and the numbers that stand for an unknown one."""
 
 
 def _nirs(text: str) -> Iterator[Finding]:
-    """Social security numbers (INSEE's NIR): 13 characters and a key, which is 97 less their remainder by 97."""
+    """Social security numbers (INSEE's NIR): 13 characters and a key, which is 97 less their remainder by 97.
+
+    Behind a word that announces one, the 13 are enough.
+    """
+    taken: set[int] = set()
     for match in _NIR.finditer(text):
         *number, key = match.groups()
         digits = "".join(number).upper().replace("2A", "19", 1).replace("2B", "18", 1)
         if int(number[2]) in _NIR_MONTHS and number[3] != "00" and int(key) == 97 - int(digits) % 97:
+            taken.update(range(*match.span()))
             yield Finding(Reason.NIR, *match.span())
+    for match in _ANNOUNCED.finditer(text):
+        if taken.isdisjoint(range(*match.span("number"))):
+            yield Finding(Reason.NIR, *match.span("number"))
 
 
 _EMAIL: Final = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
@@ -121,7 +135,7 @@ _PHONES: Final = (
     # By twos, the separator the same throughout: a date and an hour in figures are no phone. Not 08: services.
     re.compile(rf"(?<!\d)(?<!\d[.,/-])0[1-79]((?:\s?[./_–-]\s?)|\s{{0,2}})\d\d(?:\1\d\d){{3}}{_ENDS}"),
     # With the prefix of France or of an overseas department, however it is cut.
-    re.compile(rf"(?<![\d+])(?:\+|00)\s?(?:33|262|590|594|596)(?:[\s.\-]*\(0\))?(?:[\s.\-/]{{0,2}}\d){{9}}{_ENDS}"),
+    re.compile(rf"(?<![\d+])(?:\+|00)\s?(?:33|262|590|594|596)\)?(?:[\s.\-]*\(0\))?(?:[\s.\-/]{{0,2}}\d){{9}}{_ENDS}"),
     # After a word that announces it, however it is cut.
     re.compile(
         rf"\b(?:t[ée]l(?:[ée]phone)?|portable|mobile|num[ée]ro)\b\W{{0,5}}0[1-79](?:[\s.\-/]{{0,3}}\d){{8}}{_ENDS}",
@@ -160,12 +174,14 @@ _NAME: Final = rf"\b(?:{_CAPITALISED}|{_UPPER})\b"
 _TITLED: Final = re.compile(
     rf"\b(?:M\.|Mr\.?|MM?e\.?|Mlle|M|(?i:monsieur|madame|mademoiselle|(?:pr[ée])?nom)(?:\s*:)?)\s+"
     rf"(?:(?:de|du|des|le|la)\s+|[dl]['’])?(?P<name>{_NAME})"
+    rf"|\b(?i:patiente?)(?:\s*:)?\s+(?P<patient>{_CAPITAL}{{5,40}}+)\b"
 )
 _TWO_WORDS: Final = re.compile(
     rf"\b(?P<name>{_CAPITALISED}) (?:{_CAPITALISED}|{_UPPER})\b|\b(?P<upper>{_UPPER}) {_CAPITALISED}\b"
     rf"|\b(?P<both>{_CAPITAL}{{4,40}}+) {_CAPITAL}{{4,40}}+(?=\W{{0,4}}$)"
 )
 _BESIDE: Final = re.compile(rf"\b(?P<name>{_CAPITALISED}|{_CAPITAL}{{5,40}}+)\b(?:[\s,(–-]|\best\b){{0,8}}$")
+_BEHIND: Final = re.compile(rf"^[\s,:(–-]{{1,4}}(?P<name>{_CAPITALISED}) (?:{_CAPITALISED}|{_UPPER})\b")
 _DIRECTLY: Final = re.compile(rf"^[\s,(:–-]{{1,4}}{_DATE}")
 _NAMES_BEFORE: Final = (_TITLED, _TWO_WORDS, _BESIDE)
 
@@ -187,7 +203,8 @@ def _births(text: str) -> Iterator[Finding]:
     for match in _BIRTH.finditer(text):
         start, end = match.span()
         before = text[max(0, start - _BEFORE) : start]
-        if _named(_TITLED, text[start : end + _AFTER]) or any(_named(name, before) for name in _NAMES_BEFORE):
+        behind = _named(_TITLED, text[start : end + _AFTER]) or _named(_BEHIND, text[end : end + _AFTER])
+        if behind or any(_named(name, before) for name in _NAMES_BEFORE):
             yield Finding(Reason.BIRTH, start, end)
     for pattern in (_TITLED, _TWO_WORDS):
         for name in filter(_is_name, pattern.finditer(text)):
