@@ -41,7 +41,7 @@ def load_engine(
     """The named arms of a profile, or all that can answer, loaded or reached, with room for ``rows`` answers at once.
 
     ``key`` is the bearer token of the servers, where servers answer. ``quiet`` keeps the libraries from drawing
-    progress bars: in a file they would hide the one line of an error.
+    progress bars and from telling of each attempt to reach the Hub: in a file they would hide the one line of an error.
 
     Raises:
         ModelError: the base or an arm is not there, or cannot be loaded.
@@ -54,14 +54,21 @@ def load_engine(
     mixtures = profile.installed if mixtures is None else mixtures
     for mixture in mixtures:
         profile.require_arm(mixture)
-    from transformers.utils import logging
-
     from .engine.local import LocalEngine
 
     if quiet:
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        hush_libraries()
     folders = {mixture: profile.arms[mixture].folder for mixture in mixtures if mixture != BASE}
     return LocalEngine.load(profile.base, folders, device=device, quantization=quantization, max_rows=rows)
+
+
+def hush_libraries() -> None:
+    """Keep the libraries from drawing bars, and the Hub's from telling of each attempt."""
+    from huggingface_hub.utils import logging as hub
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    hub.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 
 def _connected(profile: Profile, mixtures: Sequence[Mixture] | None, rows: int, key: str) -> Engine:

@@ -60,9 +60,10 @@ def test_a_database_of_no_known_kind_fails_in_one_line(url: str) -> None:
     assert "MEDINJECT_DATABASE_URL: expected sqlite:///<file> or " in one_line(run("serve", "--database", url))
 
 
-def test_an_unknown_model_fails_with_those_there_are(tmp_path: Path) -> None:
-    line = one_line(run("serve", "--model", "grand", "--database", f"sqlite:///{tmp_path}/votes.db"))
-    assert line == "error: model: expected one of mini, qwen3-4b, remote, got 'grand'."
+def test_an_unknown_model_is_wrong_usage_and_told_with_those_there_are(tmp_path: Path) -> None:
+    result = run("serve", "--model", "grand", "--database", f"sqlite:///{tmp_path}/votes.db")
+    assert result.exit_code == 2
+    assert "model: expected one of mini, qwen3-4b, remote, got 'grand'." in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

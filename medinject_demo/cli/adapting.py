@@ -10,7 +10,7 @@ import click
 
 from ..domain import ARMS, Mixture
 from ..errors import ModelError
-from .family import REGISTRY_FILE, in_force, without_bars
+from .family import REGISTRY_FILE, in_force, usage
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def recover(*, mixtures: tuple[str, ...], missing: bool, merged: str | None, **o
 def _profile(name: str, registry: Path | None) -> Profile:
     from ..adapters import registry as profiles
 
-    return profiles.profile(name, registry or profiles.REGISTRY)
+    with usage():
+        return profiles.profile(name, registry or profiles.REGISTRY)
 
 
 def _recover_one(
@@ -156,8 +157,9 @@ def verify(adapter: Path, *, tolerance: float, streamed: bool | None, as_json: b
     not named is what the record of the recovery names: at its commit, and with the files that it had then.
     """
     from ..adapters.verify import verify as run
+    from ..assembly import hush_libraries
 
-    without_bars()
+    hush_libraries()
     revisions = {"merged": named["revision"], "base": named["base_revision"]}
     opened = [_beside(adapter, which, named[which], revision) for which, revision in revisions.items()]
     whole = None if streamed is None else not streamed
@@ -242,7 +244,9 @@ def _base_of(adapter: Path) -> str:
 def fetch(repository: str, mixtures: tuple[str, ...], revision: str | None, model: str, registry: Path | None) -> None:
     """Install arms from REPOSITORY of the Hub, as `adapters push` writes it: every file checked by its hash."""
     from ..adapters.hub import fetch as run
+    from ..assembly import hush_libraries
 
+    hush_libraries()
     token = in_force().hub_token or None
     run(repository, _profile(model, registry), mixtures, token=token, revision=revision, say=click.echo)
 

@@ -65,13 +65,6 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
-def without_bars() -> None:
-    """Keep the libraries from drawing progress bars: in a file they would hide the one line of an error."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-
-
 def in_force() -> Settings:
     """The settings of the environment.
 

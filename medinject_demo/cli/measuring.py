@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from .family import nothing_before, without_bars
+from .family import nothing_before
 
 BENCH_LINES = (
     *("base-batch", "plain-batch", "quicker", "peft-sequential", "peft-mixed", "switch", "visitors", "join", "memory"),
@@ -153,11 +153,12 @@ def bench_recovery(ctx: click.Context, /, as_json: bool, output: Path | None, **
     from ..adapters.bench.run import Plan
     from ..adapters.bench.run import bench as measure
     from ..adapters.registry import profile
+    from ..assembly import hush_libraries
     from ..files import require_writable, write_whole
 
     miniature = profile("mini")
     miniature.require_base()
-    without_bars()
+    hush_libraries()
     if output is not None:
         require_writable(output)
     arms = {mixture: arm.folder for mixture, arm in miniature.arms.items() if arm.installed}

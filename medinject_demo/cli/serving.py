@@ -9,7 +9,7 @@ import click
 
 from ..assembly import Fleet
 from ..settings import QUANTIZATIONS
-from .family import DEVICE, environment, in_force
+from .family import DEVICE, environment, in_force, usage
 
 
 @click.command()
@@ -51,9 +51,13 @@ def serve(
 
     What is not given here is taken from the environment.
     """
+    from ..adapters.registry import profile
     from ..serving import Address
     from ..serving import serve as serve_page
 
+    if given["model"] and given["model"] != "auto":
+        with usage():
+            profile(given["model"])
     given["database_url"] = given.pop("database")
     settings = replace(in_force(), **{name: value for name, value in given.items() if value})
     place = Address(host, port, share)
