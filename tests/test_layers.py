@@ -82,18 +82,9 @@ SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "
 # The store, its tables and migrations, its connections and their errors: apart, no file is above 300 lines.
 SQL_FILES = {f"votes/{name}.py" for name in ("store", "suspects", "schema", "database", "reading", "kept", "links")}
 # What leaves the database and comes back, what is erased in it, and which files of a data set hold what.
-SQL_FILES |= {f"votes/{name}.py" for name in ("exchange", "forgetting", "migrations", "owed", "shelf")}
-TENSORS = {
-    "torch",
-    "transformers",
-    "peft",
-    "safetensors",
-    "numpy",
-    "huggingface_hub",
-    "tokenizers",
-    "optimum",
-    "jinja2",
-}
+SQL_FILES |= {f"votes/{name}.py" for name in ("exchange", "forgetting", "migrations", "owed", "shelf", "voters")}
+TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers", "optimum"}
+TENSORS |= {"jinja2"}  # torch needs it
 HTTP = {"httpx2", "anyio"}  # huggingface_hub needs both
 # serving.py reads none of it: it tells uvicorn whom not to believe.
 ENVIRONMENT = {"settings.py", "cli/family.py", "app.py", "ui/__init__.py", "ui/page.py", "serving.py"}

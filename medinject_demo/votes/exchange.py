@@ -1,25 +1,27 @@
 """Votes out of a database and into another: read as records, merged so that none is lost and none doubled.
 
 A vote is known by its id, a battle by its own. What was erased stays erased on both sides, whichever was read first.
-Rows are only ever changed here where another instance erased their text, or where two instances counted the versions
-of the same voter's votes apart.
+Rows are only ever changed here where another instance erased their text or forgot their voter, or where two instances
+counted the versions of the same voter's votes apart.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, exists, func, select, update
+from sqlalchemy import Connection, exists, select, update
 
 from ..errors import InvalidData
-from .forgetting import call_in, mark_stale
+from ..prompts import load_prompts
+from .forgetting import call_in, is_erased, mark_stale, settle
 from .owed import owe_examination, owe_scrub
 from .schema import answers, battles, suspicions, votes
-from .sheet import FORGOTTEN, Record
+from .sheet import Record
 from .suspects import CLEARED
+from .voters import Names, count_anew, is_nobody
 
 CHUNK: Final = 500
 """Votes read or merged with one round of queries."""
@@ -34,7 +36,7 @@ class Merged:
     erased: int = 0
     """Of the known ones: those whose text was erased there and not here, until now."""
     behind: int = 0
-    """Of the known ones: those whose text was erased here, and is whole there, or that were cleared here only."""
+    """Those whose text was erased here, and is whole there, or that were cleared or forgotten here only."""
 
     def __add__(self, other: Merged) -> Merged:
         return Merged(*(one + two for one, two in zip(vars(self).values(), vars(other).values(), strict=True)))
@@ -60,37 +62,57 @@ def live_records(connection: Connection) -> Iterator[Record]:
             yield record
 
 
-def merge(connection: Connection, given: Iterable[Record], *, erase: bool = True) -> Merged:
+def bundled_ids() -> frozenset[str]:
+    """The prompts that come with the program, which nobody typed."""
+    return frozenset(prompt.id for prompt in load_prompts())
+
+
+def merge(
+    connection: Connection,
+    given: Iterable[Record],
+    *,
+    erase: bool = True,
+    bundled: Callable[[], Collection[str]] = bundled_ids,
+) -> Merged:
     """Add what is not here yet, within the caller's transaction; an examination of who voted is owed after it.
 
     Args:
-        erase: erase here what was erased there; else it is counted, and stays.
+        erase: erase here what was erased there, and forget here who was forgotten there, in all their rows; else it is
+            counted, and stays.
+        bundled: ids of the prompts that nobody typed, called where a voter is forgotten.
 
     Raises:
-        InvalidData: a vote or a battle is here already and says something else; the sentence names its file and line.
+        InvalidData: a vote or a battle is here already and says something else, or a vote is new of a voter who has
+            another name here, and nothing is to be erased; the sentence names its file and line.
     """
-    merged = Merged()
+    merged, names = Merged(), Names()
     for chunk in _chunks(given):
-        merged += _merge_chunk(connection, chunk, erase)
-    return merged
+        merged += _merge_chunk(connection, chunk, erase, names)
+    if not erase:
+        names.require_no_second()
+        return merged
+    gone = settle(connection, names.same, bundled)
+    return merged + Merged(behind=names.how_many(gone))
 
 
 def level(vote: Mapping[str, Any]) -> int:
     """How much of a row was erased: nothing, its text, or its text and the hash of its voter."""
-    return int(bool(vote["erased"])) + int(str(vote["voter"]).startswith(FORGOTTEN))
+    return int(bool(vote["erased"])) + int(is_nobody(vote["voter"]))
 
 
-def _merge_chunk(connection: Connection, chunk: Sequence[Record], erase: bool) -> Merged:
-    behind = _merge_battles(connection, chunk, erase)
+def _merge_chunk(connection: Connection, chunk: Sequence[Record], erase: bool, names: Names) -> Merged:
+    behind = _merge_battles(connection, chunk, erase, names)
     here = _by_id(connection, votes, [record.vote["id"] for record in chunk])
     new, known = {}, Merged(behind=behind)
     for record in chunk:
         name = record.vote["id"]
         if name in here:
             known += _meet(connection, here[name], record, erase)
+            names.meet(here[name]["voter"], record.vote["voter"], level(record.vote) >= level(here[name]))
         elif name in new:
             known += Merged(known=1)
         else:
+            names.add(record.vote["voter"], record.where)
             new[name] = record
     _insert(connection, [record.vote for record in new.values()])
     owe_examination(connection, (record.vote["voter"] for record in new.values()))
@@ -98,15 +120,14 @@ def _merge_chunk(connection: Connection, chunk: Sequence[Record], erase: bool) -
 
 
 def _meet(connection: Connection, ours: Mapping[str, Any], record: Record, erase: bool) -> Merged:
-    """A vote that both have: the one of which more was erased is right."""
+    """A vote that both have: the one of which more was erased is right. Its voter's name is settled at the end."""
     theirs = record.vote
     _require_same(record, "vote", ours, theirs, ("battle", "at", "verdict", "blind"))
     if level(theirs) > level(ours):
-        erased = {name: theirs[name] for name in ("voter", "comment", "erased")}
         if erase:
             mark_stale(connection, votes.c.id == ours["id"])
+            erased = {name: theirs[name] for name in ("comment", "erased")}
             connection.execute(update(votes).where(votes.c.id == ours["id"]).values(erased))
-            owe_examination(connection, {theirs["voter"]} - {ours["voter"]})
             owe_scrub(connection)
         return Merged(known=1, erased=1)
     return Merged(known=1, behind=int(level(theirs) < level(ours)))
@@ -127,7 +148,7 @@ def _merge_doubts(connection: Connection, chunk: Sequence[Record]) -> int:
     return cleared
 
 
-def _merge_battles(connection: Connection, chunk: Sequence[Record], erase: bool) -> int:
+def _merge_battles(connection: Connection, chunk: Sequence[Record], erase: bool, names: Names) -> int:
     """Store new battles; of how many known ones the text was erased here, and is whole there, comes back."""
     behind = 0
     here = dict(_by_id(connection, battles, [record.battle["id"] for record in chunk]))
@@ -136,18 +157,27 @@ def _merge_battles(connection: Connection, chunk: Sequence[Record], erase: bool)
         theirs = record.battle
         if theirs["id"] not in here:
             here[theirs["id"]] = theirs
+            names.add(theirs["voter"], record.where)
             new.append(record)
             continue
         ours = here[theirs["id"]]
         _require_same(record, "battle", ours, theirs, ("arms", "kind", "propensity"))
-        if erase and level(theirs) > level(ours):
+        names.meet(ours["voter"], theirs["voter"], level(theirs) >= level(ours))
+        if erase and _erasure(theirs) > _erasure(ours):
             _erase_battle(connection, record)
             here[theirs["id"]] = theirs
-        behind += level(theirs) < level(ours)
+        behind += _erasure(theirs) < _erasure(ours)
     if new:
         connection.execute(battles.insert(), [dict(record.battle) for record in new])
         connection.execute(answers.insert(), [dict(each) for record in new for each in record.answers])
     return behind
+
+
+def _erasure(battle: Mapping[str, Any]) -> tuple[int, int, tuple[int, ...]]:
+    """The greater is right: that of which more was erased; of two whose typed prompt was, the lesser of its names."""
+    name = str(battle["prompt"])
+    erased = is_erased(name)
+    return level(battle), int(erased), tuple(-ord(letter) for letter in name) if erased else ()
 
 
 def _erase_battle(connection: Connection, record: Record) -> None:
@@ -186,21 +216,12 @@ def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     if stored:
         connection.execute(votes.insert(), stored)
     for battle, voter in sorted(again):
-        _count_anew(connection, battle, voter)
+        count_anew(connection, battle, voter)
 
 
 def _versions(connection: Connection, names: Iterable[str]) -> set[tuple[str, str, int]]:
     query = select(votes.c.battle, votes.c.voter, votes.c.version).where(votes.c.battle.in_(sorted(names)))
     return {(row.battle, row.voter, row.version) for row in connection.execute(query)}
-
-
-def _count_anew(connection: Connection, battle: str, voter: str) -> None:
-    mine = (votes.c.battle == battle, votes.c.voter == voter)
-    ids = list(connection.execute(select(votes.c.id).where(*mine).order_by(votes.c.at, votes.c.id)).scalars())
-    least = connection.scalar(select(func.min(votes.c.version)).where(*mine))
-    for first in (min(least, 0) - len(ids), 1):  # through numbers that none of them has, for no two may be the same
-        for version, name in enumerate(ids, start=first):
-            connection.execute(update(votes).where(votes.c.id == name).values(version=version))
 
 
 def _with_battles(connection: Connection, chunk: Sequence[Mapping[str, Any]]) -> Iterator[Record]:

@@ -7,16 +7,17 @@ answers to it, for nobody typed those.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import secrets
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, or_, select, update
 
 from ..errors import InvalidValue
-from .owed import owe_scrub, rename
+from .owed import owe_examination, owe_scrub
 from .schema import answers, battles, shards, shared, shared_battles, votes
-from .sheet import FORGOTTEN
+from .voters import FORGOTTEN, Same, is_nobody, one_name_each, rename_voter
 
 LEAST_PREFIX: Final = 8
 """Characters of a hash by which a voter can be named."""
@@ -74,15 +75,46 @@ def forget(connection: Connection, voter: str, bundled: Collection[str], new_id:
         bundled: ids of the prompts that come with the program, which nobody typed.
         new_id: for the hash, and for the prompts erased.
     """
-    nobody = FORGOTTEN + new_id()
+    return forget_as(connection, voter, FORGOTTEN + new_id(), bundled, new_id)
+
+
+def forget_as(
+    connection: Connection, voter: str, nobody: str, bundled: Collection[str], new_id: Callable[[], str]
+) -> Erased:
+    """The same under a name that points to nobody, and that another instance may have given the voter already."""
     comments = _count(connection, votes.c.voter == voter, votes.c.comment != "")
-    erased = _erase_battles(connection, battles.c.voter == voter, bundled, new_id, {"voter": nobody, "erased": 1})
+    erased = _erase_battles(connection, battles.c.voter == voter, bundled, new_id)
     mark_stale(connection, votes.c.voter == voter)
-    gone = connection.execute(
-        update(votes).where(votes.c.voter == voter).values(voter=nobody, comment="", erased=1)
-    ).rowcount
-    rename(connection, voter, nobody)
+    connection.execute(update(votes).where(votes.c.voter == voter).values(comment="", erased=1))
+    gone = rename_voter(connection, voter, nobody)
     return _scrubbed(connection, Erased(gone, comments, *erased))
+
+
+def settle(connection: Connection, same: Iterable[Same], bundled: Callable[[], Collection[str]]) -> set[str]:
+    """Bring the rows of voters with two names under one; who is forgotten under one of them is so under all.
+
+    The names that are nobody's any more come back.
+
+    Args:
+        bundled: as for ``forget``; called where somebody's text is to be erased.
+    """
+    rights = one_name_each(same)
+    for old, right in rights.items():
+        if not _known(connection, old):
+            continue
+        if is_nobody(old):
+            theirs = select(battles.c.id).where(battles.c.voter == old)
+            mark_stale(connection, or_(votes.c.voter == old, votes.c.battle.in_(theirs)))
+            rename_voter(connection, old, right)
+        else:
+            forget_as(connection, old, right, bundled(), lambda: secrets.token_hex(12))
+        owe_examination(connection, [right])
+    return set(rights)
+
+
+def _known(connection: Connection, voter: str) -> bool:
+    there = select(votes.c.id).where(votes.c.voter == voter).union(select(battles.c.id).where(battles.c.voter == voter))
+    return connection.execute(there.limit(1)).first() is not None
 
 
 def prune(connection: Connection, before: str, bundled: Collection[str], new_id: Callable[[], str]) -> Erased:
@@ -94,7 +126,7 @@ def prune(connection: Connection, before: str, bundled: Collection[str], new_id:
     later = exists().where(answers.c.battle == battles.c.id, answers.c.turn > 0)
     typed = battles.c.prompt.not_in(sorted(bundled))
     whole = and_(battles.c.at < before, battles.c.erased == 0, or_(typed, later))
-    erased = _erase_battles(connection, whole, bundled, new_id, {"erased": 1})
+    erased = _erase_battles(connection, whole, bundled, new_id)
     return _scrubbed(connection, Erased(0, comments, *erased))
 
 
@@ -119,6 +151,11 @@ def mark_stale(connection: Connection, which: ColumnElement[bool]) -> None:
     connection.execute(update(shards).where(held).values(stale=1))
 
 
+def is_erased(prompt: str) -> bool:
+    """True for the name of a prompt whose text was erased."""
+    return prompt.startswith(ERASED_PROMPT)
+
+
 def _scrubbed(connection: Connection, erased: Erased) -> Erased:
     if erased.anything:
         owe_scrub(connection)
@@ -130,18 +167,16 @@ def _erase_battles(
     which: ColumnElement[bool],
     bundled: Collection[str],
     new_id: Callable[[], str],
-    values: dict[str, Any],
 ) -> tuple[int, int]:
-    """Erase the text of battles and set ``values``; how many typed questions and how many follow-ups comes back."""
+    """Erase the text of battles; how many typed questions and how many follow-ups comes back."""
     heads = connection.execute(select(battles.c.id, battles.c.prompt).where(which)).all()
     typed = [row for row in heads if row.prompt not in bundled]
     others = [row.id for row in heads if row.prompt in bundled]
-    erased = select(battles.c.id).where(which)
-    call_in(connection, erased)
-    connection.execute(update(battles).where(which).values(values))
+    call_in(connection, select(battles.c.id).where(which))
+    connection.execute(update(battles).where(which).values(erased=1))
     followed = _erase_answers(connection, others, answers.c.turn > 0)
     _erase_answers(connection, [row.id for row in typed], answers.c.turn >= 0)
-    names = {row.prompt: ERASED_PROMPT + new_id() for row in typed}
+    names = {row.prompt: row.prompt if is_erased(row.prompt) else ERASED_PROMPT + new_id() for row in typed}
     for row in typed:
         gone = {"question": "", "context": "", "options": "[]", "reference": "", "prompt": names[row.prompt]}
         connection.execute(update(battles).where(battles.c.id == row.id).values(gone))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select
 
 from .database import Database
 from .schema import owed
@@ -36,8 +36,9 @@ def owe_scrub(connection: Connection) -> None:
 
 
 def rename(connection: Connection, voter: str, nobody: str) -> None:
-    """Owe of ``nobody`` what was owed of a voter who is forgotten."""
-    connection.execute(update(owed).where(owed.c.name == voter).values(name=nobody))
+    """Owe of ``nobody`` what was owed of a voter who is forgotten; also where something is owed of ``nobody`` too."""
+    if connection.execute(delete(owed).where(owed.c.debt == str(Debt.EXAMINE), owed.c.name == voter)).rowcount:
+        owe_examination(connection, [nobody])
 
 
 class Owed:

@@ -23,8 +23,6 @@ from .schema import battles as battles_table
 from .schema import votes as votes_table
 
 Row = dict[str, Any]
-FORGOTTEN: Final = "forgotten-"
-"""How the hash of a voter begins that points to nobody any more."""
 FEWEST, MOST = 2, 8
 """Answers of a battle."""
 

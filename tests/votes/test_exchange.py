@@ -114,6 +114,22 @@ def test_what_was_erased_here_stays_erased(store: VoteStore, database: Database,
     assert records_of(database) == erased
 
 
+def test_who_was_forgotten_apart_and_voted_again_in_between_has_one_name(
+    store: VoteStore, database: Database, other: Database
+) -> None:
+    store.cast(battle(), "owner", BALLOT)
+    taken(other, records_of(database))
+    store.cast(battle(), "owner", ballot(Verdict.RIGHT))
+    VoteStore(other).cast(battle(), "owner", None)
+    for one, name in ((database, "b"), (other, "a")):
+        one.write(lambda connection, name=name: forget(connection, "owner", frozenset(), lambda: name))
+    taken(database, records_of(other))
+    taken(other, records_of(database))
+    assert records_of(other) == records_of(database)
+    assert [each.version for each in store.history("duel", "forgotten-a")] == [1, 2, 3]
+    assert store.live_votes() == ()
+
+
 def test_only_the_latest_word_is_live(store: VoteStore, database: Database) -> None:
     for said in (BALLOT, ballot(Verdict.RIGHT)):
         store.cast(battle("a"), "v", said)

@@ -236,6 +236,29 @@ def test_an_erasure_reaches_the_other_instances(
     assert not hub.mentions(SECRET)
 
 
+def test_a_vote_changed_while_its_voter_was_forgotten_elsewhere_counts_once(
+    store: VoteStore, database: Database, other: Database, hub: ScriptedHub
+) -> None:
+    duel = replace(battle("a", prompt=TYPED), voter="leaving")
+    store.cast(duel, "leaving", Ballot(Verdict.LEFT, comment=SECRET))
+    for one in (database, other):
+        synced(one, hub)
+    store.cast(duel, "leaving", Ballot(Verdict.RIGHT, comment=SECRET))
+    erased(other, "leaving")
+    for one in (other, database, other, database):
+        synced(one, hub)
+    for one in (database, other):
+        (live,) = VoteStore(one).live_votes()
+        assert (live.ballot.verdict, live.vote.voter, live.ballot.comment) == (Verdict.RIGHT, "forgotten-1", "")
+    assert records_of(other) == records_of(database)
+    for gone in (SECRET, "leaving"):
+        assert not hub.mentions(gone)
+    assert ids(hub) == mine(database)
+    commits = len(hub.commits)
+    assert "0 pushed" in synced(other, hub).sentence
+    assert len(hub.commits) == commits
+
+
 def test_a_shard_that_brings_an_erased_text_back_is_written_anew(
     store: VoteStore, database: Database, other: Database, hub: ScriptedHub
 ) -> None:
