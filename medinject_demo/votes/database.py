@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DataError,
     DBAPIError,
     IntegrityError,
     NoSuchModuleError,
@@ -43,6 +44,10 @@ SILENCE: Final = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_co
 """How libpq notices within about ten seconds that a server on the network is gone without a word."""
 
 T = TypeVar("T")
+
+
+class Unfit(StoreError):
+    """What was to be stored is nothing that this database takes; another row may be."""
 
 
 class Database:
@@ -149,6 +154,8 @@ class Database:
                 if wait is None or not _passes(error):
                     raise self._failed(error, reads) from error
                 self._sleep(wait)
+            except OverflowError as error:  # of a driver, before it asks the database
+                raise self._unfit(str(error)) from error
             except OSError as error:
                 raise self._error("a folder that can be made", error.strerror or str(error), _ELSEWHERE) from error
         raise AssertionError("the last attempt returns or raises")
@@ -178,7 +185,7 @@ class Database:
 
     def _failed(self, error: SQLAlchemyError, reads: bool) -> StoreError:
         said = self._sentence(error, reads)
-        if _passes(error):
+        if _passes(error) and not isinstance(said, Unfit):
             self._outage.begin(said)
         return said
 
@@ -189,10 +196,16 @@ class Database:
         for signs, expected, got, remedy in _KNOWN:
             if any(sign in said.lower() for sign in signs):
                 return self._error(expected, got, nothing + remedy)
+        if isinstance(error, DataError | IntegrityError):
+            return self._unfit(said)
         if _passes(error):  # where the connection was lost at the last moment, it may be stored all the same
             unknown = "" if reads else "Nothing is known to be stored. "
             return self._error("a database that answers", said, unknown + "Check that it runs, and try again.")
         return self._error("a database that works", said, nothing + _ELSEWHERE)
+
+    def _unfit(self, said: str) -> Unfit:
+        expected = "values that the database takes"
+        return Unfit.of(f"votes in {self._shown}", expected=expected, got=said, remedy="Nothing was stored.")
 
     def _error(self, expected: str, got: str, remedy: str) -> StoreError:
         return StoreError.of(f"votes in {self._shown}", expected=expected, got=got, remedy=remedy)

@@ -110,7 +110,7 @@ def rows_of_lines(text: bytes, where: str) -> Iterator[tuple[str, Row]]:
         place = f"{where}, line {number}"
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidData.of(place, expected="a JSON object", got=str(error)) from error
         if not isinstance(row, dict):
             raise InvalidData.of(place, expected="a JSON object", got=type(row).__name__)
@@ -157,7 +157,7 @@ def _row_of_cells(cells: Mapping[str, str], place: str) -> Row:
             continue
         try:
             row[name] = None if cell == "" and name in _MAY_BE_NONE else json.loads(cell) if name in _JSON else cell
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidData.of(f"{place}, column {name}", expected="JSON", got=cell[:40] or "nothing") from error
     return row
 
@@ -173,8 +173,9 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Row]]:
                 for row in batch.to_pylist():
                     number += 1
                     yield f"{path}, row {number}", row | _with_sampling(row)
-    except (pa.ArrowException, ValueError) as error:
-        raise InvalidData.of(str(path), expected="a Parquet file of votes", got=str(error).splitlines()[0]) from error
+    except (pa.ArrowException, ValueError, KeyError, TypeError, RecursionError) as error:
+        got = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InvalidData.of(str(path), expected="a Parquet file of votes", got=got) from error
 
 
 def _with_sampling(row: Row) -> Row:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import InvalidData, StoreError
 from .card import card
+from .database import Unfit
 from .exchange import Merged
 from .formats import line_of, rows_of_lines
 from .sheet import Record, record_of, row_of
@@ -186,7 +187,7 @@ def _pull(shelf: Shelf, hub: HubDataset, head: Head) -> tuple[Merged, tuple[str,
         try:
             lines = rows_of_lines(hub.read(name, head.commit), f"{hub.name}/{name}")
             pulled += shelf.take(name, [record_of(row, where) for where, row in lines])
-        except InvalidData as error:
+        except (InvalidData, Unfit) as error:
             faults.append(str(error))
     return pulled, tuple(faults)
 

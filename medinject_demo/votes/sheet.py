@@ -27,7 +27,11 @@ FEWEST, MOST = 2, 8
 """Answers of a battle."""
 
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
-_Count = Annotated[int, Field(ge=0)]
+MOST_COUNTED: Final = 2**31 - 1
+"""The greatest number of a column of whole numbers, on every database."""
+
+_Count = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
+_Rank = Annotated[int, Field(ge=1, le=MOST)]
 _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -47,7 +51,7 @@ class SheetAnswer(BaseModel):
     bold: _Count
     lists: _Count
     emoji: _Count
-    cached: int = Field(0, description="1 where it was kept from an earlier battle")
+    cached: int = Field(0, ge=0, le=1, description="1 where it was kept from an earlier battle")
 
 
 class SheetTurn(BaseModel):
@@ -68,10 +72,14 @@ class Sheet(BaseModel):
     vote: _Name = Field(description="id of this vote")
     battle: _Name = Field(description="id of the battle voted on")
     voter: _Name = Field(description="salted hash of the voter")
-    version: int = Field(ge=1, description="1, and one more for each change: the highest is the one that counts")
+    version: int = Field(
+        ge=1, le=MOST_COUNTED, description="1, and one more for each change: the highest is the one that counts"
+    )
     at: str = Field(description="when it was stored, ISO 8601 in UTC")
     verdict: Verdict | None = Field(description="left, right, both_good, both_bad or unsure; empty: withdrawn")
-    ranking: tuple[int, ...] | None = Field(None, description="rank of each answer in display order, equal where tied")
+    ranking: tuple[_Rank, ...] | None = Field(
+        None, description="rank of each answer in display order, equal where tied"
+    )
     criteria: tuple[frozenset[Criterion], ...] = Field(description="reasons given of each answer")
     comment: str = Field(max_length=10_000, description="free text of the voter")
     profile: Profile = Field(description="what the voter declares to be")
@@ -191,10 +199,7 @@ def record_of(row: Mapping[str, Any], where: str) -> Record:
     Raises:
         InvalidData: the row does not hold together; the sentence begins with ``where``.
     """
-    try:
-        sheet = Sheet.model_validate(row)
-    except ValidationError as error:
-        raise InvalidData(f"{where}: {sentence_of(error)}") from error
+    sheet = _read(row, where)
     if sheet.ranking is not None and "ranking" not in votes_table.c:
         raise InvalidData.of(where, expected="a verdict", got="a ranking", remedy="Update this program.")
     said = sheet.model_dump(mode="json")
@@ -203,6 +208,17 @@ def record_of(row: Mapping[str, Any], where: str) -> Record:
     battle = {name: _kept(name, said[_RENAMED["battles"].get(name, name)]) for name in names}
     doubts = tuple(sorted(set(map(_clean, said["doubts"]))))
     return Record(vote, battle, tuple(_answer_rows(said)), where, doubts=doubts)
+
+
+def _read(row: Mapping[str, Any], where: str) -> Sheet:
+    try:
+        try:
+            return Sheet.model_validate(row)
+        except ValidationError as error:
+            raise InvalidData(f"{where}: {sentence_of(error)}") from error
+    except (RecursionError, OverflowError) as error:  # a list in a list, and so on; a number that no float is
+        expected, got = "a row of a vote", f"one nested too deep or with too great a number ({error})"
+        raise InvalidData.of(where, expected=expected, got=got) from error
 
 
 def _answer_rows(said: Row) -> Iterable[Row]:

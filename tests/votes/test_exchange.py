@@ -11,7 +11,7 @@ import pytest
 
 from medinject_demo.domain import Verdict
 from medinject_demo.errors import InvalidData
-from medinject_demo.votes.database import Database
+from medinject_demo.votes.database import Database, Unfit
 from medinject_demo.votes.exchange import Merged, live_records, merge, records
 from medinject_demo.votes.forgetting import forget
 from medinject_demo.votes.sheet import Record
@@ -88,6 +88,18 @@ def test_a_merge_that_is_refused_adds_nothing(store: VoteStore, database: Databa
         taken(database, records_of(other))
     assert store.battle("a") is None
     assert store.counts().votes == 1
+
+
+@pytest.mark.parametrize("values", [{"version": 2**63}, {"verdict": "none of them"}])
+def test_what_the_database_does_not_take_is_a_fault_of_the_row_and_no_outage(
+    store: VoteStore, database: Database, other: Database, values: dict[str, object]
+) -> None:
+    VoteStore(other).cast(battle(), "v", BALLOT)
+    (record,) = records_of(other)
+    with pytest.raises(Unfit, match=r"expected values that the database takes, got .*Nothing was stored\."):
+        taken(database, [replace(record, vote={**record.vote, **values})])
+    assert store.battle("duel") is None
+    store.check(patient=False)
 
 
 @pytest.mark.parametrize("typed", [True, False])

@@ -86,6 +86,25 @@ def test_one_line_that_does_not_hold_together_leaves_all_out(
     assert VoteStore(other).counts().battles == 0
 
 
+@pytest.mark.parametrize("line", ['{"version": ' + "9" * 5_000 + "}", "[" * 200_000, '{"arms": ' + "[" * 200_000])
+def test_a_line_that_no_parser_takes_is_a_sentence(other: Database, tmp_path: Path, line: str) -> None:
+    place = tmp_path / "votes.jsonl"
+    place.write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(InvalidData, match=r"votes.jsonl, line 1: expected a JSON object"):
+        import_from(other, str(place))
+
+
+def test_a_parquet_file_without_a_sampling_is_a_sentence(
+    filled: VoteStore, database: Database, other: Database, tmp_path: Path
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist([{"turns": [{"message": ""}]}]), tmp_path / "votes.parquet")
+    with pytest.raises(InvalidData, match="expected a Parquet file of votes"):
+        import_from(other, str(tmp_path / "votes.parquet"))
+
+
 @pytest.mark.parametrize("source", ["absent.csv", "mysql://host/votes"])
 def test_a_source_that_is_none_is_refused(other: Database, source: str) -> None:
     with pytest.raises(InvalidValue):

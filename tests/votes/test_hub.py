@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DataError
 
 from medinject_demo.domain import Kind, Prompt, Verdict
 from medinject_demo.errors import StoreError
 from medinject_demo.votes import hub as subject
 from medinject_demo.votes.card import MADE_HERE
 from medinject_demo.votes.database import Database
+from medinject_demo.votes.exchange import Merged, merge
 from medinject_demo.votes.failures import SCENES, _stage, failures, ids_in
 from medinject_demo.votes.forgetting import forget
 from medinject_demo.votes.hub import HubDataset, Outcome, synchronise
@@ -357,6 +360,50 @@ def test_a_shard_that_is_not_what_it_should_be_is_left_out_and_said(
     assert sentence in outcome.sentence
     assert outcome.pushed == 1
     assert len(mine(other)) == 1
+
+
+@pytest.mark.parametrize(
+    "line", [{"version": 2**63}, {"seconds": 10**400}, {"comment": "deep"}, "[" * 200_000, {"battle": None}]
+)
+def test_a_shard_with_an_impossible_row_holds_nobody_up(
+    store: VoteStore, database: Database, other: Database, hub: ScriptedHub, line: Any
+) -> None:
+    store.cast(battle("a"), "v", BALLOT)
+    synced(database, hub)
+    row = line if isinstance(line, str) else json.dumps(hub.rows[0] | {"vote": "another"} | line)
+    content = row.replace('"deep"', "[" * 900 + "]" * 900).encode() + b"\n"
+    hub.record(dict(hub.files) | {_renamed("data/2026-01/x.jsonl", content): content})
+    VoteStore(other).cast(battle("b"), "w", BALLOT)
+    outcome = synced(other, hub)
+    assert (len(outcome.faults), outcome.pulled.new, outcome.pushed) == (1, 1, 1)
+    assert "data/2026-01/" in outcome.faults[0]
+
+
+@pytest.mark.parametrize("fault", [OverflowError("too large"), DataError("INSERT", {}, ValueError("out of range"))])
+def test_a_shard_whose_values_the_database_does_not_take_is_left_out_and_the_rest_goes_on(
+    store: VoteStore,
+    database: Database,
+    other: Database,
+    hub: ScriptedHub,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+) -> None:
+    for name in "ab":
+        store.cast(battle(name), "v", BALLOT)
+        synced(database, hub)
+    asked: list[str] = []
+
+    def spoilt_once(connection: object, given: object) -> Merged:
+        asked.append("")
+        if len(asked) == 1:
+            raise fault
+        return merge(connection, given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("medinject_demo.votes.shelf.merge", spoilt_once)
+    outcome = synced(other, hub)
+    assert (len(outcome.faults), outcome.pulled.new) == (1, 1)
+    assert "expected values that the database takes" in outcome.faults[0]
+    other.check(patient=False)
 
 
 def _renamed(name: str, content: bytes) -> str:

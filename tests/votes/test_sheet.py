@@ -74,6 +74,20 @@ def set_to(name: str, value: object) -> Any:
     return lambda row: row.update({name: value})
 
 
+def counted(name: str, value: int) -> Any:
+    return lambda row: row["turns"][0]["answers"][0].update({name: value})
+
+
+def nested(depth: int) -> list[Any]:
+    inner: list[Any] = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+COUNTED = ("tokens", "words", "headers", "bold", "lists", "emoji")
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
@@ -97,6 +111,12 @@ def set_to(name: str, value: object) -> Any:
         (set_to("comment", "x" * 10_001), "field 'comment'"),
         (set_to("vote", ""), "field 'vote'"),
         (set_to("comment", "\ud800"), "field 'comment'"),
+        (set_to("version", 2**31), "field 'version'"),
+        (set_to("version", "9" * 5_000), "field 'version'"),
+        (set_to("ranking", [1, 9]), "field 'ranking.1'"),
+        (set_to("seconds", 10**400), "field 'seconds'"),
+        *((counted(name, 2**31), f"field 'turns.0.answers.0.{name}'") for name in COUNTED),
+        (counted("cached", 2), "field 'turns.0.answers.0.cached'"),
     ],
 )
 def test_a_row_that_does_not_hold_together_is_refused(row: Row, spoil: Any, sentence: str) -> None:
@@ -106,6 +126,19 @@ def test_a_row_that_does_not_hold_together_is_refused(row: Row, spoil: Any, sent
         record_of(spoilt, "votes.csv, line 7")
     assert str(refused.value).startswith("votes.csv, line 7: ")
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize("depth", [900, 100_000])
+def test_a_row_that_is_nested_too_deep_is_refused(row: Row, depth: int) -> None:
+    with pytest.raises(InvalidData, match=r"^votes.csv, line 7: "):
+        record_of(row | {"comment": nested(depth)}, "votes.csv, line 7")
+
+
+@pytest.mark.parametrize("name", ["top_k", "seed", "max_new_tokens", "temperature"])
+def test_a_sampling_of_a_number_too_great_is_refused(row: Row, name: str) -> None:
+    row["turns"][0]["sampling"][name] = 10**400
+    with pytest.raises(InvalidData, match=r"^votes.csv, line 7: "):
+        record_of(row, "votes.csv, line 7")
 
 
 def test_a_text_with_a_nul_is_taken_without_it(row: Row) -> None:
