@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, exists, select, update
 
-from ..errors import InvalidData
 from ..prompts import load_prompts
+from .agreement import require_same_battle, require_same_vote
 from .forgetting import call_in, is_erased, mark_stale, settle
 from .owed import owe_examination, owe_scrub
 from .schema import answers, battles, suspicions, votes
@@ -103,13 +103,14 @@ def level(vote: Mapping[str, Any]) -> int:
 def _merge_chunk(connection: Connection, chunk: Sequence[Record], erase: bool, names: Names) -> Merged:
     behind = _merge_battles(connection, chunk, erase, names)
     here = _by_id(connection, votes, [record.vote["id"] for record in chunk])
-    new, known = {}, Merged(behind=behind)
+    new, known = dict[str, Record](), Merged(behind=behind)
     for record in chunk:
         name = record.vote["id"]
         if name in here:
             known += _meet(connection, here[name], record, erase)
             names.meet(here[name]["voter"], record.vote["voter"], level(record.vote) >= level(here[name]))
         elif name in new:
+            require_same_vote(new[name].vote, record)
             known += Merged(known=1)
         else:
             names.add(record.vote["voter"], record.where)
@@ -122,7 +123,7 @@ def _merge_chunk(connection: Connection, chunk: Sequence[Record], erase: bool, n
 def _meet(connection: Connection, ours: Mapping[str, Any], record: Record, erase: bool) -> Merged:
     """A vote that both have: the one of which more was erased is right. Its voter's name is settled at the end."""
     theirs = record.vote
-    _require_same(record, "vote", ours, theirs, ("battle", "at", "verdict", "blind"))
+    require_same_vote(ours, record)
     if level(theirs) > level(ours):
         if erase:
             mark_stale(connection, votes.c.id == ours["id"])
@@ -152,20 +153,21 @@ def _merge_battles(connection: Connection, chunk: Sequence[Record], erase: bool,
     """Store new battles; of how many known ones the text was erased here, and is whole there, comes back."""
     behind = 0
     here = dict(_by_id(connection, battles, [record.battle["id"] for record in chunk]))
+    sides = _answers(connection, here)
     new: list[Record] = []
     for record in chunk:
         theirs = record.battle
         if theirs["id"] not in here:
-            here[theirs["id"]] = theirs
+            here[theirs["id"]], sides[theirs["id"]] = theirs, record.answers
             names.add(theirs["voter"], record.where)
             new.append(record)
             continue
         ours = here[theirs["id"]]
-        _require_same(record, "battle", ours, theirs, ("arms", "kind", "propensity"))
+        require_same_battle(ours, sides[theirs["id"]], record)
         names.meet(ours["voter"], theirs["voter"], level(theirs) >= level(ours))
         if erase and _erasure(theirs) > _erasure(ours):
             _erase_battle(connection, record)
-            here[theirs["id"]] = theirs
+            here[theirs["id"]], sides[theirs["id"]] = theirs, record.answers
         behind += _erasure(theirs) < _erasure(ours)
     if new:
         connection.execute(battles.insert(), [dict(record.battle) for record in new])
@@ -189,16 +191,6 @@ def _erase_battle(connection: Connection, record: Record) -> None:
     for each in record.answers:
         place = (answers.c.battle == name, answers.c.turn == each["turn"], answers.c.place == each["place"])
         connection.execute(update(answers).where(*place).values(text=each["text"], message=each["message"]))
-
-
-def _require_same(
-    record: Record, what: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], names: Sequence[str]
-) -> None:
-    for name in names:
-        if ours[name] != theirs[name]:
-            expected = f"{ours[name]}, as in the {what} {ours['id']} that is here"
-            remedy = "A vote is never changed: find out which of the two is true."
-            raise InvalidData.of(f"{record.where}, {name}", expected=expected, got=f"{theirs[name]}", remedy=remedy)
 
 
 def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -226,16 +218,21 @@ def _versions(connection: Connection, names: Iterable[str]) -> set[tuple[str, st
 
 def _with_battles(connection: Connection, chunk: Sequence[Mapping[str, Any]]) -> Iterator[Record]:
     names = sorted({row["battle"] for row in chunk})
-    heads = _by_id(connection, battles, names)
-    given: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
-    query = select(answers).where(answers.c.battle.in_(names)).order_by(*answers.primary_key.columns)
-    for row in connection.execute(query).mappings():
-        given[row["battle"]].append(dict(row))
+    heads, given = _by_id(connection, battles, names), _answers(connection, names)
     doubts = _doubts(connection, [row["id"] for row in chunk])
     for each in chunk:
         vote = {name: value for name, value in each.items() if name != "latest"}
         latest, reasons = bool(each["latest"]), tuple(doubts.get(each["id"], ()))
-        yield Record(vote, heads[each["battle"]], tuple(given[each["battle"]]), latest=latest, doubts=reasons)
+        yield Record(vote, heads[each["battle"]], given[each["battle"]], latest=latest, doubts=reasons)
+
+
+def _answers(connection: Connection, names: Collection[str]) -> dict[str, tuple[Mapping[str, Any], ...]]:
+    """The answers of battles, by turn and place."""
+    given: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
+    query = select(answers).where(answers.c.battle.in_(sorted(names))).order_by(*answers.primary_key.columns)
+    for row in connection.execute(query).mappings():
+        given[row["battle"]].append(dict(row))
+    return {name: tuple(sides) for name, sides in given.items()}
 
 
 def _doubts(connection: Connection, names: Collection[str]) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from ..files import whole, write_whole
 from .card import MADE_HERE, card
 from .database import Database
 from .exchange import Merged, live_records, merge, records
-from .forgetting import ERASED_PROMPT
+from .forgetting import ERASED_PROMPT, is_erased
 from .formats import WRITERS, read, write_lines
 from .owed import Owed
 from .preferences import dpo_rows, kto_rows
@@ -145,10 +145,11 @@ class _Hiding:
         typed = row["prompt"] not in self._bundled
         first = 0 if typed else 1
         turns = [turn if number < first else _silent(turn) for number, turn in enumerate(row["turns"])]
-        hidden = row | {"turns": turns, "battle_erased": row["battle_erased"] or turns != row["turns"]}
+        hidden = row | {"turns": turns, "battle_erased": row["battle_erased"] or typed or turns != row["turns"]}
         hidden |= {"comment": "", "erased": row["erased"] or bool(row["comment"])}
         if typed:
             name = self._names.setdefault(row["prompt"], ERASED_PROMPT + secrets.token_hex(12))
+            name = row["prompt"] if is_erased(row["prompt"]) else name
             hidden |= {"prompt": name, "question": "", "context": "", "options": [], "reference": ""}
         return hidden
 

@@ -37,7 +37,7 @@ def read_frame(connection: Connection, live: tuple[Any, ...]) -> pd.DataFrame:
     columns["propensity"] = _propensities(said)[row]
     columns["turns"] = styles[battle, 0, -1]
     arms = _arms(said)
-    equivalents = _equivalents(said)
+    equivalents = _equivalents(said, arms.shape[1])
     slugs = np.array(KNOWN["left"], dtype=object)
     for side, place in zip(SIDES, ends, strict=True):
         columns[side] = slugs[arms[row, place]]
@@ -126,22 +126,22 @@ def _propensities(said: pd.DataFrame) -> np.ndarray[Any, Any]:
 
 def _arms(said: pd.DataFrame) -> np.ndarray[Any, Any]:
     """The places in the study's order, by vote and place."""
-    return _by_value(said["arms"], lambda arms: [KNOWN["left"].index(slug) for slug in arms.split("+")], 0)
+    return _by_value(said["arms"], lambda arms: [KNOWN["left"].index(slug) for slug in arms.split("+")], 0, 2)
 
 
-def _equivalents(said: pd.DataFrame) -> np.ndarray[Any, Any]:
+def _equivalents(said: pd.DataFrame, places: int) -> np.ndarray[Any, Any]:
     """What was said of each answer, by vote and place."""
-    return _by_value(said["equivalent"], json.loads, None)
+    return _by_value(said["equivalent"], json.loads, None, places)
 
 
-def _by_value(column: pd.Series[Any], read: Any, blank: Any) -> np.ndarray[Any, Any]:
-    """A column of lists, each of the few values read once; shorter lists are filled up."""
+def _by_value(column: pd.Series[Any], read: Any, blank: Any, least: int) -> np.ndarray[Any, Any]:
+    """A column of lists, each of the few values read once; shorter lists are filled up, to ``least`` or more."""
     import numpy as np
     import pandas as pd
 
     codes, values = pd.factorize(column)
     lists = [read(value) for value in values]
-    longest = max((len(each) for each in lists), default=2)
+    longest = max([least, *map(len, lists)])
     filled = [[*each, *[blank] * (longest - len(each))] for each in lists]
     kind = object if blank is None else np.int64
     return np.array(filled, dtype=kind).reshape(len(filled), longest)[codes]

@@ -110,9 +110,9 @@ class Ballot:
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
         """What it says of each pair of answers: one of a verdict, k(k-1)/2 of a ranking of k."""
-        if self.verdict is not None:
-            return (Comparison(0, 1, self.verdict),)
-        return comparisons(self.ranking)
+        if self.verdict is None or self.ranking:
+            return comparisons(self.ranking)
+        return (Comparison(0, 1, self.verdict),)
 
 
 def known(names: type[Named], name: object, what: str) -> Named:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
 from ..domain import Answer, Battle, FinishReason, Kind, Mixture, Prompt, Sampling, Turn, Verdict
 from ..pairing import Pair, pair_of, pairs
 from .rankings import Comparison, comparisons
-from .records import Ballot, Criterion, LiveVote, PairCount, Profile, Style, Vote
+from .records import Ballot, Criterion, LiveVote, PairCount, Profile, Style, Vote, unsaid
 from .suspicion import Doubt
 
 ALIKE: Final = "alike"
@@ -172,4 +172,15 @@ def live_vote_of(row: Any, sides: list[Any], reasons: frozenset[Doubt]) -> LiveV
     assert vote.ballot is not None, "the query leaves withdrawals out"
     styles = tuple(Style(*(getattr(side, each.name) for each in fields(Style))) for side in sides)
     arms, kind = arms_of(row.arms), Kind(row.kind)
-    return LiveVote(vote, vote.ballot, arms, styles, kind, row.specialty, row.propensity, sides[0].turns, reasons)
+    said = (*vote.equivalent, *unsaid(len(arms)))[: len(arms)]  # an earlier import kept fewer
+    return LiveVote(
+        replace(vote, equivalent=said),
+        vote.ballot,
+        arms,
+        styles,
+        kind,
+        row.specialty,
+        row.propensity,
+        sides[0].turns,
+        reasons,
+    )

@@ -142,9 +142,14 @@ class Sheet(BaseModel):
             _require(erased or said == counted, f"turn {number}, {each.mixture}", f"{counted}", f"{said}")
 
     def _check_ranking(self) -> None:
+        """Two answers get a verdict, more a ranking; a withdrawal has neither."""
         if self.ranking is not None:
             good = len(self.ranking) == len(self.arms) and min(self.ranking) == 1
             _require(good, "ranking", "a rank from 1 for each answer", str(self.ranking))
+            _require(self.verdict is None, "verdict", "none beside a ranking", str(self.verdict))
+            _require(len(self.arms) > FEWEST, "ranking", f"a verdict on {FEWEST} answers", "a ranking")
+        elif self.verdict is not None:
+            _require(len(self.arms) == FEWEST, "verdict", f"a ranking of {len(self.arms)} answers", "a verdict")
 
 
 def _require(holds: bool, what: str, expected: str, got: str) -> None:
@@ -202,7 +207,7 @@ def record_of(row: Mapping[str, Any], where: str) -> Record:
     sheet = _read(row, where)
     if sheet.ranking is not None and "ranking" not in votes_table.c:
         raise InvalidData.of(where, expected="a verdict", got="a ranking", remedy="Update this program.")
-    said = sheet.model_dump(mode="json")
+    said = _filled(sheet.model_dump(mode="json"))
     vote = {each.name: _kept(each.name, said[_RENAMED["votes"].get(each.name, each.name)]) for each in votes_table.c}
     names = [each.name for each in battles_table.c]
     battle = {name: _kept(name, said[_RENAMED["battles"].get(name, name)]) for name in names}
@@ -219,6 +224,15 @@ def _read(row: Mapping[str, Any], where: str) -> Sheet:
     except (RecursionError, OverflowError) as error:  # a list in a list, and so on; a number that no float is
         expected, got = "a row of a vote", f"one nested too deep or with too great a number ({error})"
         raise InvalidData.of(where, expected=expected, got=got) from error
+
+
+def _filled(said: Row) -> Row:
+    """A vote of whose answers nothing is said beside, in as many places as there are answers."""
+    if said["verdict"] is None and said["ranking"] is None:
+        return said
+    blank: Mapping[str, Any] = {"criteria": [], "equivalent": None}
+    short = (name for name in blank if len(said[name]) != len(said["arms"]))
+    return said | {name: [blank[name]] * len(said["arms"]) for name in short}
 
 
 def _answer_rows(said: Row) -> Iterable[Row]:

@@ -100,3 +100,21 @@ def test_each_pair_of_arms_drawn_together_is_as_probable_as_in_a_uniform_duel() 
     for among in range(3, 9):
         for count in range(3, among + 1):
             assert pair_propensity(1 / math.comb(among, count), count) == pytest.approx(2 / (among * (among - 1)))
+
+
+@pytest.mark.parametrize("equivalent", [(), (None,) * 2, (True,), (None,) * 9])
+def test_a_ranking_that_an_earlier_import_kept_with_other_places_is_read(
+    store: VoteStore, equivalent: tuple[bool | None, ...]
+) -> None:
+    store.cast(ranked("three"), "c", Ballot.ranked([2, 1, 2, 3]), equivalent=equivalent)
+    rows = store.frame()
+    pd.testing.assert_frame_equal(rows, frame(store.live_votes(), store.battle))
+    assert len(rows) == 6
+
+
+def test_a_ranking_that_an_earlier_import_kept_beside_a_verdict_is_a_ranking(store: VoteStore) -> None:
+    both = dataclasses.replace(Ballot.ranked([2, 1, 2, 3]), verdict=Verdict.UNSURE)
+    store.cast(ranked("three"), "c", both, equivalent=(None,) * 4)
+    rows = store.frame()
+    pd.testing.assert_frame_equal(rows, frame(store.live_votes(), store.battle))
+    assert len(rows) == sum(each.votes for each in store.counts().pairs.values()) == 6

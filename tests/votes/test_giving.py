@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from medinject_demo.votes.shelf import Shelf
 from medinject_demo.votes.store import VoteStore
 from medinject_demo.votes.suspects import Suspicions
 
-from .samples import BALLOT, PROMPT, ballot, battle
+from .samples import BALLOT, LEFT, PROMPT, RIGHT, answer, ballot, battle
 from .test_sheet import records_of
 
 BUNDLED = frozenset(prompt.id for prompt in load_prompts())
@@ -162,6 +163,26 @@ def test_nothing_that_was_typed_is_in_an_export_without_free_text(
     import_from(other, str(tmp_path / "votes.jsonl"))
     assert VoteStore(other).counts() == store.counts()
     assert [each.styles for each in VoteStore(other).live_votes()] == [each.styles for each in store.live_votes()]
+
+
+def test_a_typed_duel_stopped_before_a_word_is_exported_without_free_text_and_imported(
+    store: VoteStore, database: Database, other: Database, tmp_path: Path
+) -> None:
+    silent = replace(battle("silent", prompt=TYPED), answers=(answer(LEFT, ""), answer(RIGHT, "")))
+    store.cast(silent, "v", ballot(Verdict.BOTH_BAD))
+    place = tmp_path / "votes.jsonl"
+    export(database, "jsonl", place, hide=BUNDLED)
+    assert json.loads(place.read_text(encoding="utf-8"))["battle_erased"]
+    assert import_from(other, str(place)) == Merged(new=1)
+
+
+def test_what_was_erased_keeps_its_name_in_an_export_without_free_text(
+    store: VoteStore, database: Database, tmp_path: Path
+) -> None:
+    store.cast(battle("typed", prompt=TYPED), "v", BALLOT)
+    database.write(lambda connection: prune(connection, "2999", BUNDLED, lambda: "1"))
+    export(database, "jsonl", tmp_path / "votes.jsonl", hide=BUNDLED)
+    assert json.loads((tmp_path / "votes.jsonl").read_text(encoding="utf-8"))["prompt"] == "erased-1"
 
 
 def test_an_import_of_ones_own_hidden_export_erases_nothing(

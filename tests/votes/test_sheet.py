@@ -145,9 +145,9 @@ def test_a_text_with_a_nul_is_taken_without_it(row: Row) -> None:
     assert record_of(row | {"comment": "a\0b"}, "").vote["comment"] == "a\ufffdb"
 
 
-def test_of_what_was_not_said_there_need_not_be_one_for_each_answer(row: Row) -> None:
-    unsaid = row | {"criteria": [[], [], []], "equivalent": []}
-    assert record_of(unsaid, "").vote["criteria"] == "[[], [], []]"
+def test_of_what_was_not_said_one_is_filled_in_for_each_answer(row: Row) -> None:
+    unsaid = record_of(row | {"criteria": [[], [], []], "equivalent": []}, "")
+    assert (unsaid.vote["criteria"], unsaid.vote["equivalent"]) == ("[[], []]", "[null, null]")
 
 
 def test_a_battle_of_three_answers_is_a_row_too(row: Row) -> None:
@@ -158,3 +158,33 @@ def test_a_battle_of_three_answers_is_a_row_too(row: Row) -> None:
     assert record.battle["arms"] == "nat+trad-syn+syn"
     assert [each["place"] for each in record.answers] == [0, 1, 2]
     assert row_of(record)["turns"] == three["turns"]
+
+
+def of_three(row: Row, **said: object) -> Row:
+    third = row["turns"][0]["answers"][0] | {"mixture": "syn"}
+    turn = row["turns"][0] | {"answers": [*row["turns"][0]["answers"], third]}
+    return row | {"arms": [*row["arms"], "syn"], "turns": [turn], "criteria": [], "equivalent": []} | said
+
+
+def test_a_ranking_is_read_with_a_place_for_each_answer(row: Row) -> None:
+    record = record_of(of_three(row, verdict=None, ranking=[1, 2, 2]), "")
+    assert (record.vote["criteria"], record.vote["equivalent"]) == ("[[], [], []]", "[null, null, null]")
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"verdict": "left", "ranking": [1, 2, 2]}, "verdict: expected none beside a ranking, got left"),
+        ({"verdict": "left"}, "verdict: expected a ranking of 3 answers, got a verdict"),
+        ({"verdict": None, "ranking": [1, 2]}, "ranking: expected a rank from 1 for each answer"),
+    ],
+)
+def test_of_three_answers_there_is_a_ranking_and_no_verdict(row: Row, said: Row, sentence: str) -> None:
+    with pytest.raises(InvalidData) as refused:
+        record_of(of_three(row, **said), "")
+    assert sentence in str(refused.value)
+
+
+def test_two_answers_are_not_ranked(row: Row) -> None:
+    with pytest.raises(InvalidData, match="ranking: expected a verdict on 2 answers, got a ranking"):
+        record_of(row | {"verdict": None, "ranking": [1, 2]}, "")
