@@ -127,6 +127,14 @@ def test_the_remedy_of_copies_that_are_left_is_to_do_it_again(
     assert "No copy is left in the files of the database." in again.stdout
 
 
+def test_what_a_server_keeps_of_what_was_erased_is_said(store: VoteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = "The server's write-ahead log keeps a copy."
+    monkeypatch.setattr(Database, "left_behind", property(lambda self: kept))
+    said = run("votes", "forget", ME, "--yes").stdout
+    assert kept in said
+    assert "No copy is left" not in said
+
+
 def test_who_is_forgotten_is_out_of_the_data_set_too(store: VoteStore, hub: ScriptedHub) -> None:
     assert run("votes", "sync").stdout == "0 votes pulled, 2 pushed.\n"
     assert hub.mentions(TYPED.question)

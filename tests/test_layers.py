@@ -80,7 +80,9 @@ MODULES = [
 HEAVY = ("ray", "torch", "triton", "transformers", "peft", "gradio", "datasets", "pandas", "statsmodels", "matplotlib")
 SQL = {"sqlalchemy", "sqlite3", "alembic", "psycopg", "psycopg2", "aiosqlite", "asyncpg"}
 # The store, its tables and migrations, its connections and their errors: apart, no file is above 300 lines.
-SQL_FILES = {f"votes/{name}.py" for name in ("store", "suspects", "schema", "database", "reading", "kept", "links")}
+SQL_FILES = {
+    f"votes/{name}.py" for name in ("store", "suspects", "schema", "database", "engines", "reading", "kept", "links")
+}
 # What leaves the database and comes back, what is erased in it, and which files of a data set hold what.
 SQL_FILES |= {f"votes/{name}.py" for name in ("exchange", "forgetting", "migrations", "owed", "shelf", "voters")}
 TENSORS = {"torch", "transformers", "peft", "safetensors", "numpy", "huggingface_hub", "tokenizers", "optimum"}

@@ -210,7 +210,7 @@ def _tell_erased(erased: Any, settings: Settings, upkeep: Upkeep, *, yes: bool, 
 
 def _scrubbed(upkeep: Upkeep, said: str) -> str:
     try:
-        return " No copy is left in the files of the database." if upkeep.scrub() else ""
+        return f" {upkeep.left_behind}" if upkeep.scrub() else ""
     except StoreError as error:
         raise StoreError(f"{said} {error}") from error
 

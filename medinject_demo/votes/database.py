@@ -10,23 +10,22 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection
 from sqlalchemy.exc import (
-    ArgumentError,
     DataError,
     DBAPIError,
     IntegrityError,
-    NoSuchModuleError,
     OperationalError,
     SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ..errors import InvalidValue, StoreError
+from ..errors import StoreError
+from .engines import engine_of, parsed
 from .migrations import MIGRATIONS, Migration
 from .outage import Outage
 from .schema import migrate, migrations, require_known, version_of
@@ -37,12 +36,6 @@ BUSY: Final = 5
 """Seconds to wait for a server, for a free connection, or for another program that writes to the same file."""
 LEAST_ROOM: Final = 1 << 20
 """Bytes free on the disk below which ``check`` says that it is full."""
-CONNECTIONS: Final = 32
-"""Of one page at most: three pages have room in a PostgreSQL as installed, which takes 100."""
-
-SILENCE: Final = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
-"""How libpq notices within about ten seconds that a server on the network is gone without a word."""
-
 T = TypeVar("T")
 
 
@@ -62,9 +55,9 @@ class Database:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url, self._steps, self._sleep = _parsed(url), steps, sleep
+        self._url, self._steps, self._sleep = parsed(url), steps, sleep
         self._shown = self._url.render_as_string(hide_password=True)
-        self._engine = _engine(self._url, busy)
+        self._engine = engine_of(self._url, busy)
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._outage = Outage(clock)
@@ -114,15 +107,17 @@ class Database:
         return f"{name} {'.'.join(map(str, version))}"
 
     def scrub(self) -> None:
-        """Leave no copy of what was written over: neither in a file written ahead, nor in dead rows of a server.
+        """Leave no copy of what was written over, but for what ``left_behind`` says.
+
+        A file written ahead is emptied; a server writes its tables, their indexes and what it noted of their values
+        anew, and nobody reads or writes these meanwhile.
 
         Raises:
             StoreError: copies are left, for somebody reads them.
         """
         try:
             if self._file is None:
-                with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                    connection.exec_driver_sql("VACUUM votes, battles, answers")
+                self._rewrite_tables()
                 return
             with closing(self._engine.raw_connection()) as raw:
                 busy, *_ = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -131,9 +126,29 @@ class Database:
         if busy:
             raise self._error("a file that nobody reads", "one in use", "Close the page, and do this again.")
 
+    @property
+    def left_behind(self) -> str:
+        """Where copies of what was written over are left after ``scrub``, in a sentence."""
+        if self._file is not None:
+            return "No copy is left in the files of the database."
+        return (
+            "No copy is left in the tables of the database; the server's write-ahead log keeps one until it is "
+            "recycled, and its archives, replicas and backups until you erase them."
+        )
+
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()
+
+    def _rewrite_tables(self) -> None:
+        """A plain ``VACUUM`` frees the room of dead rows and leaves in it what they said; the planner keeps samples."""
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"SET lock_timeout = '{BUSY}s'")  # who waits for a reader holds up all others
+            try:
+                connection.exec_driver_sql("VACUUM (FULL, ANALYZE) votes, battles, answers, owed")
+                connection.exec_driver_sql("VACUUM (FULL) pg_catalog.pg_statistic")  # skipped where it is not ours
+            finally:
+                connection.exec_driver_sql("RESET lock_timeout")
 
     @property
     def _file(self) -> Path | None:
@@ -222,6 +237,7 @@ _KNOWN: Final = (
         "Put a copy back, or move it away to begin anew.",
     ),
     (("unable to open",), "a file that can be opened", "none", _ELSEWHERE),
+    (("lock timeout",), "tables that nobody reads", "some in use", "Do this again."),
     (("is locked",), "a file free to write", "one that another program keeps locked", "Close that program."),
 )
 
@@ -240,69 +256,8 @@ def _passes(error: SQLAlchemyError) -> bool:
     return error.statement is None or state[:2] in ("08", "40", "57")  # connection, serialisation, shutdown
 
 
-def _parsed(url: str) -> URL:
-    """Read the URL of a database.
-
-    Raises:
-        InvalidValue: it is none, or of a database of another kind, or of one in memory that no vote would survive.
-    """
-    try:
-        parsed = make_url("postgresql" + url.removeprefix("postgres") if url.startswith("postgres://") else url)
-    except ArgumentError as error:
-        raise InvalidValue.of("MEDINJECT_DATABASE_URL", expected=_FORMS, got="something else") from error
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise InvalidValue.of("MEDINJECT_DATABASE_URL", expected=_FORMS, got=parsed.drivername)
-    if parsed.get_backend_name() == "sqlite" and (parsed.database or ":memory:") == ":memory:":
-        raise InvalidValue.of("MEDINJECT_DATABASE_URL", expected=_FORMS, got="a database in memory")
-    return parsed
-
-
-_FORMS: Final = "sqlite:///<file> or postgresql://<user>@<host>/<name>"
-
-
-def _engine(url: URL, busy: int) -> Engine:
-    sqlite = url.get_backend_name() == "sqlite"
-    waits: dict[str, Any] = {"timeout": busy} if sqlite else {"connect_timeout": max(2, busy)} | SILENCE
-    try:
-        engine = create_engine(
-            url,
-            connect_args=waits,
-            pool_size=CONNECTIONS,
-            max_overflow=0,
-            pool_timeout=busy,
-            pool_pre_ping=not sqlite,
-        )
-    except NoSuchModuleError as error:
-        raise InvalidValue.of("MEDINJECT_DATABASE_URL", expected=_FORMS, got=url.drivername) from error
-    except ModuleNotFoundError as error:
-        remedy = f"Run: pip install {error.name}"
-        raise InvalidValue.of(
-            "MEDINJECT_DATABASE_URL", expected="a driver that is installed", got=url.drivername, remedy=remedy
-        ) from error
-    if sqlite:
-        event.listen(engine, "connect", _settle)
-        event.listen(engine, "begin", _begin)
-    return engine
-
-
 def _try(connection: Connection) -> None:
     """Write a row and take it back: on a read-only file a transaction begins and ends without complaint."""
     with connection.begin_nested() as trial:
         connection.execute(migrations.insert(), {"number": -1, "name": "trial"})
         trial.rollback()
-
-
-def _settle(connection: sqlite3.Connection, _record: object) -> None:
-    """Leave transactions to ``_begin``; write ahead, each commit on the disk before it is acknowledged."""
-    connection.isolation_level = None
-    with suppress(sqlite3.OperationalError):  # a file that cannot be written keeps its mode, and can be read
-        connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=EXTRA")  # FULL, and the folder too where a file system refuses WAL
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA secure_delete=ON")  # a text that is erased leaves zeros, not itself
-
-
-def _begin(connection: Connection) -> None:
-    """A writer takes its lock at once: one that began by reading could not wait for another."""
-    reads = connection.get_execution_options().get("reads")
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -157,6 +157,11 @@ class Upkeep:
         """
         return self._owed.scrub()
 
+    @property
+    def left_behind(self) -> str:
+        """Where copies are left after ``scrub``, in a sentence."""
+        return self._database.left_behind
+
     def _erase(self, work: Erasure, dry: bool) -> Erased:
         return self._database.write((lambda connection: tried(connection, work)) if dry else work)
 

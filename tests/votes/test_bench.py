@@ -18,7 +18,8 @@ from medinject_demo.votes.bench.report import Report
 from medinject_demo.votes.bench.run import Plan, bench
 from medinject_demo.votes.bench.server import Server
 from medinject_demo.votes.bench.sessions import HABITS, examine
-from medinject_demo.votes.database import CONNECTIONS, Database
+from medinject_demo.votes.database import Database
+from medinject_demo.votes.engines import CONNECTIONS
 from medinject_demo.votes.store import VoteStore
 from tests.test_cli import one_line, run
 
