@@ -74,7 +74,8 @@ def upload_of(profile: Profile, arms: Sequence[str], repository: str) -> Upload:
         profile.require_arm(mixture)
     folders = {mixture.slug: profile.arms[mixture].folder for mixture in chosen if profile.arms[mixture].installed}
     if not folders:
-        raise ModelError.of(f"profile {profile.name!r}", expected="an installed arm", got="none", remedy="Recover one first: adapters recover --missing.")
+        remedy = "Recover one first: adapters recover --missing."
+        raise ModelError.of(f"profile {profile.name!r}", expected="an installed arm", got="none", remedy=remedy)
     files = {
         f"{slug}/{path.name}": path
         for slug, folder in folders.items()
