@@ -13,7 +13,7 @@ from torch import Tensor
 from medinject_demo.domain import ARMS, BASE, MIXTURES, Mixture, Sampling
 from medinject_demo.engine.base import ChoiceRequest, answers
 from medinject_demo.engine.local import LocalEngine
-from medinject_demo.engine.pieces import MOST
+from medinject_demo.engine.pieces import Pieces
 from medinject_demo.errors import InvalidValue, ModelError
 
 from .laws import QUESTIONS, asked
@@ -48,6 +48,7 @@ def test_logits_are_those_of_one_padded_forward_of_all_prompts(engine: LocalEngi
 
 def test_an_answer_goes_on_while_long_prompts_are_weighed(engine: LocalEngine) -> None:
     """At most a piece of them is fed between two of its steps."""
+    engine._batcher._stops, engine._batcher.pieces = frozenset(), Pieces(64, 64)
     streamed = asked(QUESTIONS[0], BASE, Sampling(max_new_tokens=120))
     (alone,) = answers(engine, [streamed])
     turnstile, done, told = Turnstile(engine), [], []
@@ -69,7 +70,7 @@ def test_an_answer_goes_on_while_long_prompts_are_weighed(engine: LocalEngine) -
     watching.join(20)
     fed_since = [tokens for tokens in done[first:] if tokens]
     assert len(fed_since) > 1
-    assert max(fed_since) <= MOST
+    assert max(fed_since) <= 64
     assert all(one == 0 or other == 0 for one, other in zip(done[first:], done[first + 1 :], strict=False))
     answer, letters = sorted(told, key=lambda each: isinstance(each, list))
     assert answer.text == alone.text
