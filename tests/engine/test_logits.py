@@ -59,6 +59,7 @@ def test_an_answer_goes_on_while_long_prompts_are_weighed(engine: LocalEngine) -
     watch(engine, lambda *given: done.append(0), fed)
     watching = threading.Thread(target=lambda: told.extend(answers(engine, [streamed])))
     watching.start()
+    assert eventually(lambda: bool(engine.rows_in_use))
     turnstile.let(1)
     first = len(done)
     weighed = [ChoiceRequest(asked(LONG).messages, arm, "AB") for arm in ARMS[:5]]
