@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -86,9 +87,18 @@ def test_a_specialty_without_votes_names_those_with(url: str) -> None:
 
 
 def test_no_votes_are_a_board_that_says_nothing(tmp_path: Path) -> None:
-    result = run(f"sqlite:///{tmp_path}/none.db")
+    url = f"sqlite:///{tmp_path}/none.db"
+    with closing(VoteStore(Database(url))) as empty:
+        empty.counts()
+    result = run(url)
     assert result.exit_code == 0
     assert "0 comparisons of 0 votes by 0 voters count" in result.stdout
+
+
+def test_a_database_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:
+    said = sentence(run(f"sqlite:///{tmp_path}/there/none.db"))
+    assert said.endswith("none.db. Check the URL; serving the page makes one.")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:

@@ -216,3 +216,13 @@ def test_votes_that_do_not_count_are_not_told_among_those_that_do(store: VoteSto
     told = run("votes", "stats").stdout
     assert "4 battles, 2 votes that count, 4 voters" in told
     assert "1 votes given after the reveal and 1 suspect do not count." in told
+
+
+@pytest.mark.parametrize("command", [["stats"], ["export", "votes.csv"], ["import", "{url}"]], ids=lambda each: each[0])
+def test_who_only_reads_makes_no_database_by_a_name_typed_wrong(tmp_path: Path, command: list[str]) -> None:
+    url = f"sqlite:///{tmp_path}/none/votes.db"
+    place = ["--database", url] if command[0] != "import" else ["--database", f"sqlite:///{tmp_path}/ours.db"]
+    result = run("votes", *(each.format(url=url) for each in command), *place)
+    assert result.exit_code == 1
+    assert f"votes: expected a database, got no file {tmp_path}/none/votes.db." in result.stderr
+    assert not (tmp_path / "none").exists()

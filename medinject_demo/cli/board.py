@@ -69,9 +69,12 @@ def _votes() -> pd.DataFrame:
         StoreError: they cannot be read.
     """
     from ..votes.database import Database
+    from ..votes.engines import require_there
     from ..votes.store import VoteStore
 
-    with closing(VoteStore(Database(in_force().database_url))) as store:
+    url = in_force().database_url
+    require_there(url)
+    with closing(VoteStore(Database(url))) as store:
         return store.frame()
 
 
