@@ -99,7 +99,7 @@ def test_what_cannot_be_imported_is_one_line(store: VoteStore, tmp_path: Path) -
 
 def test_forgetting_is_a_trial_unless_it_is_meant(store: VoteStore) -> None:
     said = run("votes", "forget", ME[:8]).stdout
-    assert said.startswith("Would be erased with --yes. Erased: the voter of 1 rows; comments: 1; typed questions")
+    assert said.startswith("Would be erased with --yes: the voter of 1 rows; comments: 1; typed questions")
     assert store.latest("typed", ME) is not None
     assert document("forget", ME[:8])["done"] is False
     assert document("forget", ME[:8], "--yes")["questions"] == 1

@@ -207,7 +207,7 @@ def _tell_erased(erased: Any, settings: Settings, upkeep: Upkeep, *, yes: bool, 
     """Say what was erased, or would be; what was erased here is then written out of the data set."""
     from ..votes.keeping import sentence_of
 
-    said = sentence_of(erased) if yes else f"Would be erased with --yes. {sentence_of(erased)}"
+    said = sentence_of(erased, done=yes)
     try:
         outcome = upkeep.synchronise() if yes else None
     except StoreError as error:

@@ -179,11 +179,11 @@ class Upkeep:
             self._owed.examine(Suspicions(self._database).examine)
 
 
-def sentence_of(erased: Erased) -> str:
-    """How much was erased, for a person."""
+def sentence_of(erased: Erased, *, done: bool = True) -> str:
+    """How much was erased, or would be, for a person."""
     voter = f"the voter of {erased.votes} rows; " if erased.votes else ""
     return (
-        f"Erased: {voter}comments: {erased.comments}; typed questions with their answers: {erased.questions}; "
+        f"{'Erased' if done else 'Would be erased with --yes'}: {voter}comments: {erased.comments}; typed questions with their answers: {erased.questions}; "
         f"follow-ups to a bundled question with their answers: {erased.follow_ups}."
     )
 
