@@ -50,8 +50,8 @@ class Rule:
 
     ``TOO_FEW``: the arm or the one beside it has fewer than ``least_votes`` battles or ``least_voters`` voters. A
     battle counts once: a ranking, whatever its comparisons, and a duel that was shared, whatever its guests.
-    Else ``AHEAD`` or ``BEHIND`` where the interval of the difference leaves 0 out; else ``LEVEL`` where its half width
-    is at most ``level_within`` points; else, the interval being too wide to tell, ``TOO_FEW`` again.
+    Else ``AHEAD`` or ``BEHIND`` where the interval of the difference leaves 0 out; else ``LEVEL`` where all of it is
+    within ``level_within`` points of 0, on either side; else, the interval leaving room for more, ``TOO_FEW`` again.
     A row is provisional below ``settled_votes`` battles or ``settled_voters`` voters.
     """
 
@@ -221,7 +221,7 @@ def _standing(difference: Estimate, known: bool, rule: Rule) -> Standing:
         return Standing.TOO_FEW
     if sign := difference.sign():
         return Standing.AHEAD if sign > 0 else Standing.BEHIND
-    return Standing.LEVEL if difference.half_width * POINTS <= rule.level_within else Standing.TOO_FEW
+    return Standing.LEVEL if difference.scaled(POINTS).within(rule.level_within) else Standing.TOO_FEW
 
 
 def _failures(said: Comparisons) -> dict[Mixture, Estimate | None]:

@@ -30,6 +30,10 @@ class Estimate:
         """1 where the whole interval is above ``zero``, -1 where it is below, 0 where it holds it."""
         return int(self.low > zero) - int(self.high < zero)
 
+    def within(self, margin: float) -> bool:
+        """Whether the whole interval is between ``-margin`` and ``margin``."""
+        return -margin <= self.low and self.high <= margin
+
     def scaled(self, factor: float, shift: float = 0.0) -> Estimate:
         """The same on another scale: ``shift + factor * value``, for a factor above 0."""
         low, high = shift + factor * self.low, shift + factor * self.high

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .preference import Preference
 
 MATTERS: Final = 0.35
-"""Logits, 59 preferred in 100: an interval of preference that holds 0 is narrow up to this half width."""
+"""Logits, 59 preferred in 100: what an interval of preference must leave out, on both sides of 0, to say *none*."""
 MATTERS_SHARE: Final = 0.05
 """The same for a share: five answers in a hundred."""
 LEAST_CLUSTERS: Final = 3
@@ -55,9 +55,9 @@ class Conclusion(StrEnum):
     TAKES = "takes"
     """The interval is below 0."""
     NONE = "none"
-    """The interval holds 0 and is narrow: an effect that matters would have been seen."""
+    """The interval holds 0 and, on either side of it, no effect that matters."""
     UNKNOWN = "unknown"
-    """The interval is too wide, or there is too little: the data cannot tell."""
+    """The interval holds both 0 and an effect that matters, or there is too little: the data cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Effects:
     clusters: int
     """Voters (preference, equivalence) or prompts (exactness)."""
     matters: float
-    """The half width up to which an interval that holds 0 is said to be narrow: in logits, or in shares."""
+    """How far from 0 an interval may reach that says *none*: in logits, or in shares."""
 
     def main(self, provenance: Provenance) -> Effect:
         """The main effect of a provenance."""
@@ -212,7 +212,7 @@ def _conclusion(estimate: Estimate, clusters: int, matters: float) -> Conclusion
         return Conclusion.UNKNOWN
     if sign := estimate.sign():
         return Conclusion.ADDS if sign > 0 else Conclusion.TAKES
-    return Conclusion.NONE if estimate.half_width <= matters else Conclusion.UNKNOWN
+    return Conclusion.NONE if estimate.within(matters) else Conclusion.UNKNOWN
 
 
 def _judgements(frame: pd.DataFrame, column: str, voters: Comparisons) -> tuple[Codes, Truths, Codes]:

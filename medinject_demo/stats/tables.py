@@ -111,9 +111,10 @@ def _notes(report: Report) -> Iterator[str]:
         "difference from it, each for itself. Controlled: with length and markdown held equal. Ties are half wins."
     )
     yield (
-        f"Ahead or behind: the interval leaves the base out. Level: it does not, and is within {rule.level_within:.0f} "
-        f"points to each side. Too few: neither, or fewer than {rule.least_votes} battles or {rule.least_voters} "
-        "voters (a ranking is one battle, and a duel is one however many vote on it)."
+        "Ahead or behind: the interval leaves the base out. Level: it does not, and all of it is within "
+        f"{rule.level_within:.0f} points of the base, above and below. Too few: neither, or fewer than "
+        f"{rule.least_votes} battles or {rule.least_voters} voters (a ranking is one battle, and a duel is one however "
+        "many vote on it)."
     )
     yield (
         f"*: provisional, fewer than {rule.settled_votes} battles or {rule.settled_voters} voters. Failures: share of "

@@ -102,6 +102,13 @@ def test_arms_are_level_only_where_the_interval_is_narrow() -> None:
     assert few.row(NAT).controlled.standing is Standing.TOO_FEW
 
 
+def test_a_narrow_interval_that_reaches_far_to_one_side_is_not_level() -> None:
+    row = of(one_sided(100, 100, 0.6)).row(NAT).controlled
+    assert row.points.half_width <= Rule().level_within
+    assert row.points.low < HOME < HOME + Rule().level_within < row.points.high
+    assert row.standing is Standing.TOO_FEW
+
+
 @pytest.mark.parametrize(("count", "voters"), [(18, 9), (200, 2)])
 def test_too_few_votes_or_voters_say_nothing_however_one_sided(count: int, voters: int) -> None:
     whole = of(one_sided(count, voters, 1.0))

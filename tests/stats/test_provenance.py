@@ -81,7 +81,7 @@ def test_an_effect_planted_in_the_votes_comes_back() -> None:
     assert found.main(NAT).estimate.value == pytest.approx(1, abs=0.05)
     assert found.main(NAT).conclusion is Conclusion.ADDS
     assert found.main(TRAD).conclusion is Conclusion.NONE
-    assert found.main(TRAD).estimate.half_width <= MATTERS
+    assert found.main(TRAD).estimate.within(MATTERS)
     assert [each.order for each in found.effects] == [1, 1, 1, 2, 2, 2, 3]
 
 
@@ -217,3 +217,11 @@ def test_what_preferences_rest_on_is_battles_and_not_comparisons_or_guests() -> 
     ranking = votes([(*pair, "left") for pair in pairs]).assign(ballot="one", battle="one")
     guests = votes([("nat", "base", "left")] * 40).assign(battle="shared")
     assert of(pd.concat([ranking, guests], ignore_index=True)).preference.units == 2
+
+
+def test_an_effect_is_none_only_where_the_interval_leaves_out_whatever_matters() -> None:
+    """Narrow enough for an effect of 0, and it holds one that matters."""
+    strength = {arm.slug: 0.2 * (NAT in arm.provenances) for arm in MIXTURES}
+    found = of(planted(9, strength)).preference.main(NAT)
+    assert found.estimate.half_width <= MATTERS < found.estimate.high
+    assert found.conclusion is Conclusion.UNKNOWN

@@ -101,7 +101,7 @@ def rating(strengths: tuple[float, ...], arm: Mixture, votes: int, half: float) 
 def conclusion(value: Estimate, matters: float) -> Conclusion:
     if sign := value.sign():
         return Conclusion.ADDS if sign > 0 else Conclusion.TAKES
-    return Conclusion.NONE if value.half_width <= matters else Conclusion.UNKNOWN
+    return Conclusion.NONE if value.within(matters) else Conclusion.UNKNOWN
 
 
 def effects(outcome: Outcome, half: float, matters: float, votes: int, scale: float = 1.0) -> Effects:

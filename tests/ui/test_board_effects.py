@@ -128,4 +128,4 @@ def test_an_outcome_that_nobody_judged_says_so() -> None:
 
 
 def test_the_size_of_what_matters_is_quoted() -> None:
-    assert f"s’étend à {0.3 * POINTS:.0f}\u00a0points au plus" in effects("fr", FOUND)
+    assert f"tient tout entier à {0.3 * POINTS:.0f}\u00a0points au plus" in effects("fr", FOUND)
