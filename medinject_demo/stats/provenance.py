@@ -2,8 +2,9 @@
 
 An effect is a contrast of the eight arms with an interval from their joint covariance, on three outcomes: preference
 (in logits), the share of answers judged equivalent to the reference, and the share of multiple-choice answers whose
-letters are exactly the reference's. All arms but the base are trained on as many items: to add a provenance
-to a mixture is to put it in the place of a part of the others. Knows no words: conclusions are codes.
+letters are exactly the reference's. An arm's answer to a prompt is one, however many judge it. All arms but the base
+are trained on as many items: to add a provenance to a mixture is to put it in the place of a part of the others. Knows
+no words: conclusions are codes.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ..domain import MIXTURES, Mixture, Provenance
-from .comparisons import SIDES, Comparisons, Truths, truths
+from .comparisons import SIDES, Comparisons, truths
 from .estimate import Estimate
-from .logistic import Codes, renumbered
+from .logistic import Codes, Floats, renumbered
 from .shares import arm_shares
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Outcome(StrEnum):
     PREFERENCE = "preference"
     """Logits of being preferred, sides and (where the model has them) styles apart."""
     EQUIVALENCE = "equivalence"
-    """Share of answers, 0 to 1, that voters judged equivalent to the reference."""
+    """Share of answers, 0 to 1, equivalent to the reference; one is so to the share of those who judged it."""
     EXACTNESS = "exactness"
     """Share of multiple-choice answers, 0 to 1, whose letters are those of the reference."""
 
@@ -105,7 +106,7 @@ class Share:
     share: Estimate | None
     """None where the arm has no judged answer."""
     judged: int
-    """Answers judged (equivalence) or distinct answers with letters to compare (exactness)."""
+    """Prompts to which its answer was judged (equivalence) or has letters to compare (exactness)."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,9 @@ class Effects:
     shares: tuple[Share, ...]
     """By arm; empty for preference."""
     units: int
-    """Battles, judgements or answers that these rest on."""
+    """Battles (preference) or answers, one of each arm to each prompt, that these rest on."""
     clusters: int
-    """Voters (preference, equivalence) or prompts (exactness)."""
+    """Voters (preference) or prompts."""
     matters: float
     """How far from 0 an interval may reach that says *none*: in logits, or in shares."""
 
@@ -144,12 +145,14 @@ class Provenances:
 
 def provenances(frame: pd.DataFrame, raw: Preference, controlled: Preference) -> Provenances:
     """The effects of the provenances, from the comparisons that count and the models fitted to them."""
-    voters = Comparisons.of(frame)
+    said = Comparisons.of(frame)
+    arm, equivalent, prompt = _answers(frame, "equivalent", said)
+    alike, right, asked = _answers(frame, "exact", said)
     return Provenances(
         preference=_of_preference(controlled),
         raw_preference=_of_preference(raw),
-        equivalence=_of_shares(Outcome.EQUIVALENCE, *_judgements(frame, "equivalent", voters)),
-        exactness=_of_shares(Outcome.EXACTNESS, *_answers(frame, voters)),
+        equivalence=_of_shares(Outcome.EQUIVALENCE, arm, equivalent, prompt),
+        exactness=_of_shares(Outcome.EXACTNESS, alike, (right > 0.5).astype(float), asked),
     )
 
 
@@ -164,11 +167,11 @@ def _of_preference(model: Preference) -> Effects:
     return _effects(Outcome.PREFERENCE, lambda row, _: model.contrast(row), (), model.battles, model.voters, MATTERS)
 
 
-def _of_shares(outcome: Outcome, arm: Codes, yes: Truths, cluster: Codes) -> Effects | None:
+def _of_shares(outcome: Outcome, arm: Codes, yes: Floats, prompt: Codes) -> Effects | None:
     """None without units."""
     if not len(yes):
         return None
-    reached = arm_shares(arm, yes, cluster)
+    reached = arm_shares(arm, yes, prompt)
     shares = tuple(
         Share(arm, share, count) for (arm, share), count in zip(reached.estimates.items(), reached.counts, strict=True)
     )
@@ -215,28 +218,23 @@ def _conclusion(estimate: Estimate, clusters: int, matters: float) -> Conclusion
     return Conclusion.NONE if estimate.within(matters) else Conclusion.UNKNOWN
 
 
-def _judgements(frame: pd.DataFrame, column: str, voters: Comparisons) -> tuple[Codes, Truths, Codes]:
-    """Each answer of each vote of which something was said, once: its arm, what was said, the voter."""
+def _answers(frame: pd.DataFrame, column: str, said: Comparisons) -> tuple[Codes, Floats, Codes]:
+    """Each arm's answer to each prompt, once: the arm, the share of its votes that say yes, the prompt.
+
+    Those who judge the same text say nothing of the next prompt, and a ranking that has it several times says it once.
+    """
     import pandas as pd
 
-    ballots = pd.factorize(frame["ballot"])[0]
-    said = [truths(frame, f"{column}_{side}") for side in SIDES]
+    ballots, prompts = (pd.factorize(frame[name])[0] for name in ("ballot", "prompt"))
     parts = [
-        (arm[known], yes[known], voters.voter[known], ballots[known])
-        for arm, (known, yes) in zip((voters.left, voters.right), said, strict=True)
+        (arm[known], yes[known], prompts[known], ballots[known])
+        for arm, (known, yes) in zip(
+            (said.left, said.right), (truths(frame, f"{column}_{side}") for side in SIDES), strict=True
+        )
     ]
-    arm, yes, voter, ballot = (np.concatenate(each) for each in zip(*parts, strict=True))
+    arm, yes, prompt, ballot = (np.concatenate(each) for each in zip(*parts, strict=True))
     once = ~pd.Series(ballot * len(MIXTURES) + arm).duplicated().to_numpy(bool)
-    return arm[once], yes[once], renumbered(voter[once])
-
-
-def _answers(frame: pd.DataFrame, voters: Comparisons) -> tuple[Codes, Truths, Codes]:
-    """Each arm's answer to each prompt, once, and the prompt: exact where most of its answers are."""
-    import pandas as pd
-
-    prompts = pd.factorize(frame["prompt"])[0]
-    arm, yes, prompt = _judgements(frame, "exact", replace(voters, voter=prompts))
-    place = prompt * len(MIXTURES) + arm
-    units = np.bincount(place)
-    met = np.flatnonzero(units)
-    return met % len(MIXTURES), 2 * np.bincount(place, yes)[met] > units[met], met // len(MIXTURES)
+    place = prompt[once] * len(MIXTURES) + arm[once]
+    votes = np.bincount(place)
+    met = np.flatnonzero(votes)
+    return met % len(MIXTURES), np.bincount(place, yes[once])[met] / votes[met], renumbered(met // len(MIXTURES))

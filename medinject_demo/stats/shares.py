@@ -56,8 +56,8 @@ def share(yes: Truths, cluster: Codes) -> Estimate | None:
     return arm_shares(arm, yes, cluster).estimates[MIXTURES[0]]
 
 
-def arm_shares(arm: Codes, yes: Truths, cluster: Codes) -> ArmShares:
-    """The shares of the arms, from n units: the arm's place in ``MIXTURES``, yes or no, and what they depend on."""
+def arm_shares(arm: Codes, yes: Truths | Floats, cluster: Codes) -> ArmShares:
+    """The shares of the arms, from n units: the arm's place in ``MIXTURES``, how far yes, and what they depend on."""
     clusters = int(cluster.max()) + 1 if len(cluster) else 0
     place = cluster * ARMS + arm
     units = np.bincount(place, minlength=clusters * ARMS)

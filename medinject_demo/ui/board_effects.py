@@ -108,7 +108,7 @@ def _estimates(lang: str, found: Effects, raw: Effects | None) -> str:
 
 def _basis(lang: str, found: Effects) -> str:
     """What it rests on."""
-    of = "board.clusters_prompts" if found.outcome is Outcome.EXACTNESS else "board.clusters_voters"
+    of = "board.clusters_voters" if found.outcome is Outcome.PREFERENCE else "board.clusters_prompts"
     what, counts = say(lang, f"board.units_{found.outcome}"), (found.units, found.clusters)
     units, clusters = (number(lang, each) for each in counts)
     return say(lang, "board.effects_rest", what=what, units=units, of=say(lang, of), clusters=clusters)

@@ -125,6 +125,43 @@ def test_a_share_is_what_was_judged_and_its_effects_are_in_shares() -> None:
     assert (found.units, found.clusters) == (56 * 40, 56 * 20)
 
 
+def reread(prompts: int, readers: int) -> pd.DataFrame:
+    """Each prompt's two answers, of which chance made some equivalent, judged by so many voters who all agree."""
+    yes = np.random.default_rng(1).random((prompts, 2)) < 0.5
+    names = np.repeat(np.arange(prompts), readers)
+    frame = votes([("nat", "trad", "both_good")] * len(names), prompt=[f"prompt {each}" for each in names])
+    return frame.assign(equivalent_left=yes[names, 0], equivalent_right=yes[names, 1])
+
+
+def test_many_voters_who_judge_the_same_answers_make_no_interval_narrower() -> None:
+    once, often = (of(reread(20, readers)).equivalence for readers in (1, 40))
+    assert once is not None
+    assert often is not None
+    assert (often.units, often.clusters) == (once.units, once.clusters) == (40, 20)
+    for before, after in zip(once.shares, often.shares, strict=True):
+        assert after == before
+
+
+def test_an_answer_on_which_voters_differ_is_equivalent_to_the_share_of_them() -> None:
+    said = [("nat", "trad", "left")] * 40
+    frame = votes(
+        said, prompt=[f"prompt {each // 4}" for each in range(40)], equivalent_left=[True, True, True, False] * 10
+    )
+    found = of(frame).equivalence
+    assert found is not None
+    share = next(each.share for each in found.shares if each.arm.slug == "nat")
+    assert share is not None
+    assert share.value == pytest.approx(0.75, abs=0.02)
+
+
+def test_two_prompts_conclude_nothing_of_answers_however_many_judge_them() -> None:
+    frame = judged({arm.slug: float(NAT in arm.provenances) for arm in MIXTURES}, 20)
+    few = frame.assign(prompt=np.where(np.arange(len(frame)) % 2 == 0, "one", "two"))
+    found = of(few).equivalence
+    assert found is not None
+    assert {each.conclusion for each in (*found.effects, *found.steps)} == {Conclusion.UNKNOWN}
+
+
 def test_an_answer_given_again_to_the_same_prompt_is_exact_once() -> None:
     said = [("nat", "base", "left")] * 50
     frame = votes(said, prompt=["one", "two"] * 25, exact_left=[True, False] * 25, exact_right=[False] * 50)

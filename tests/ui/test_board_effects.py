@@ -129,3 +129,10 @@ def test_an_outcome_that_nobody_judged_says_so() -> None:
 
 def test_the_size_of_what_matters_is_quoted() -> None:
     assert f"tient tout entier à {0.3 * POINTS:.0f}\u00a0points au plus" in effects("fr", FOUND)
+
+
+def test_what_answers_rest_on_is_questions_and_what_preferences_rest_on_is_voters() -> None:
+    preference, equivalence = effects("fr", FOUND).split("<h4>Sur l’équivalence")
+    assert "votants\u00a0: 83" in preference
+    assert "questions\u00a0: 83" in equivalence
+    assert "votants" not in equivalence
