@@ -47,7 +47,8 @@ def test_the_table_has_the_eight_arms_both_models_and_what_counts(url: str) -> N
     assert "controlled" in result.stdout
     assert "raw" in result.stdout
     assert (
-        "30 comparisons of 30 votes by 6 voters count, 1 given after the reveal and 0 suspect do not" in result.stdout
+        "30 comparisons of 30 votes by 6 voters on 1 prompts count, 1 given after the reveal and 0 suspect do not"
+        in result.stdout
     )
 
 
@@ -92,7 +93,7 @@ def test_no_votes_are_a_board_that_says_nothing(tmp_path: Path) -> None:
         empty.counts()
     result = run(url)
     assert result.exit_code == 0
-    assert "0 comparisons of 0 votes by 0 voters count" in result.stdout
+    assert "0 comparisons of 0 votes by 0 voters on 0 prompts count" in result.stdout
 
 
 def test_a_database_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:

@@ -93,7 +93,8 @@ def _controlled(votes: pd.DataFrame) -> Preference:
 
 
 def _naive(votes: pd.DataFrame) -> Preference:
-    return fit(votes.assign(cluster=np.arange(len(votes))), styles=STYLES)
+    own = np.arange(len(votes))
+    return fit(votes.assign(cluster=own, prompt=own), styles=STYLES)
 
 
 FITS: Final[dict[str, Callable[[pd.DataFrame], Preference]]] = {"controlled": _controlled, "raw": fit, "naive": _naive}

@@ -113,6 +113,7 @@ def simulated(crowd: Crowd, generator: np.random.Generator) -> pd.DataFrame:
         "propensity": np.full(count, 1 / 28),
         "blind": np.ones(count, bool),
         "suspect": np.zeros(count, bool),
+        "prompt": np.arange(count),
         **styles,
     }
     names = np.arange(count * crowd.copies)

@@ -48,18 +48,21 @@ class Standing(StrEnum):
 class Rule:
     """When a standing is said, as numbers. The texts of a page quote them.
 
-    ``TOO_FEW``: the arm or the one beside it has fewer than ``least_votes`` battles or ``least_voters`` voters. A
-    battle counts once: a ranking, whatever its comparisons, and a duel that was shared, whatever its guests.
+    ``TOO_FEW``: the arm or the one beside it has fewer than ``least_votes`` battles, ``least_voters`` voters or
+    ``least_prompts`` prompts. A battle counts once: a ranking, whatever its comparisons, and a duel that was shared,
+    whatever its guests.
     Else ``AHEAD`` or ``BEHIND`` where the interval of the difference leaves 0 out; else ``LEVEL`` where all of it is
     within ``level_within`` points of 0, on either side; else, the interval leaving room for more, ``TOO_FEW`` again.
-    A row is provisional below ``settled_votes`` battles or ``settled_voters`` voters.
+    A row is provisional below ``settled_votes`` battles, ``settled_voters`` voters or ``settled_prompts`` prompts.
     """
 
     confidence: float = CONFIDENCE
     least_votes: int = 20
     least_voters: int = 3
+    least_prompts: int = 3
     settled_votes: int = 100
     settled_voters: int = 10
+    settled_prompts: int = 10
     level_within: float = 100.0
     """Points: 100 are odds of 64 to 36."""
     reference: Mixture = BASE
@@ -75,7 +78,7 @@ class Rating:
     """The base is at 1000, with an interval of no width."""
     ranks: tuple[int, int]
     """Best and worst: one more than the arms that are stronger for sure, and eight less those that are weaker for sure.
-    An arm with too few votes or voters to say something is told from no other."""
+    An arm with too few votes, voters or prompts to say something is told from no other."""
     standing: Standing
 
 
@@ -91,6 +94,8 @@ class Row:
     """That this arm stood in and that were voted on: what the rule counts."""
     voters: int
     """Who voted on a comparison of this arm."""
+    prompts: int
+    """Whose answer by this arm was voted on."""
     failures: Estimate | None
     """Share of this arm's duels in which both answers were called bad: an absolute rate. None without duels.
     Rankings are no part of it: they cannot say it."""
@@ -125,6 +130,7 @@ class Board:
     """That count. A vote on a duel is one, a ranking of k answers is k (k - 1) / 2."""
     ballots: int
     voters: int
+    prompts: int
     as_of: datetime
     raw: Preference
     controlled: Preference
@@ -167,6 +173,7 @@ def board(
         comparisons=len(counted),
         ballots=counted["ballot"].nunique(),
         voters=said.voters,
+        prompts=said.prompts,
         as_of=as_of,
         raw=raw,
         controlled=controlled,
@@ -188,20 +195,27 @@ def _cells(said: Comparisons, raw: Preference, controlled: Preference, rule: Rul
 
 def _rows(said: Comparisons, raw: Preference, controlled: Preference, rule: Rule) -> tuple[Row, ...]:
     tallies, known, failures = said.tallies, _known(said, rule), _failures(said)
+    settled = _reached(said, rule.settled_votes, rule.settled_voters, rule.settled_prompts)
     rows = []
-    for arm, battles, voters in zip(MIXTURES, said.battles_by_arm, said.voters_by_arm, strict=True):
+    counts = zip(said.battles_by_arm, said.voters_by_arm, said.prompts_by_arm, strict=True)
+    for arm, (battles, voters, prompts) in zip(MIXTURES, counts, strict=True):
         tally = sum((tallies[arm, other] for other in MIXTURES if other != arm), Tally())
-        settled = battles >= rule.settled_votes and voters >= rule.settled_voters
         plain, twin = (_rating(model, arm, known, rule) for model in (raw, controlled))
-        rows.append(Row(arm, plain, twin, tally, battles, voters, failures[arm], not settled))
+        rows.append(Row(arm, plain, twin, tally, battles, voters, prompts, failures[arm], not settled[arm]))
     return tuple(sorted(rows, key=lambda row: (not row.tally.votes, -round(row.controlled.points.value, 6))))
 
 
 def _known(said: Comparisons, rule: Rule) -> dict[Mixture, bool]:
     """Whether there is enough of an arm to say something."""
+    return _reached(said, rule.least_votes, rule.least_voters, rule.least_prompts)
+
+
+def _reached(said: Comparisons, *least: int) -> dict[Mixture, bool]:
+    """Whether an arm has so many battles, voters and prompts at least."""
+    counts = zip(said.battles_by_arm, said.voters_by_arm, said.prompts_by_arm, strict=True)
     return {
-        arm: battles >= rule.least_votes and voters >= rule.least_voters
-        for arm, battles, voters in zip(MIXTURES, said.battles_by_arm, said.voters_by_arm, strict=True)
+        arm: all(count >= enough for count, enough in zip(each, least, strict=True))
+        for arm, each in zip(MIXTURES, counts, strict=True)
     }
 
 

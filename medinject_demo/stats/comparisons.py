@@ -68,6 +68,8 @@ class Comparisons:
     """From 0, one for each cluster."""
     battle: Codes
     """From 0, one for each battle: its votes are on the same texts."""
+    prompt: Codes
+    """From 0, one for each prompt: bundled ones are answered greedily, so battles on one are on the same texts."""
     ranked: Truths
     """Where it is one of several of a ranking."""
 
@@ -82,18 +84,24 @@ class Comparisons:
 
         left, right = (_coded(frame, side, _SLUGS) for side in ("left", "right"))
         verdict = _coded(frame, "verdict", tuple(map(str, VERDICTS)))
-        voter, battle = (pd.factorize(frame[column])[0] for column in ("cluster", "battle"))
-        return cls(left, right, verdict, voter, battle, frame["ballot"].duplicated(keep=False).to_numpy(bool))
+        voter, battle, prompt = (pd.factorize(frame[column])[0] for column in ("cluster", "battle", "prompt"))
+        return cls(left, right, verdict, voter, battle, prompt, frame["ballot"].duplicated(keep=False).to_numpy(bool))
 
     def kept(self, where: Truths) -> Comparisons:
-        """Those where ``where`` is true, their voters and battles counted from 0 again."""
-        voter, battle = (renumbered(codes[where]) for codes in (self.voter, self.battle))
-        return Comparisons(self.left[where], self.right[where], self.verdict[where], voter, battle, self.ranked[where])
+        """Those where ``where`` is true, their voters, battles and prompts counted from 0 again."""
+        voter, battle, prompt = (renumbered(codes[where]) for codes in (self.voter, self.battle, self.prompt))
+        left, right, verdict = (each[where] for each in (self.left, self.right, self.verdict))
+        return Comparisons(left, right, verdict, voter, battle, prompt, self.ranked[where])
 
     @property
     def voters(self) -> int:
         """Distinct clusters."""
         return int(self.voter.max()) + 1 if len(self.voter) else 0
+
+    @property
+    def prompts(self) -> int:
+        """Distinct prompts."""
+        return int(self.prompt.max()) + 1 if len(self.prompt) else 0
 
     @property
     def said(self) -> Truths:
@@ -137,6 +145,11 @@ class Comparisons:
     def voters_by_arm(self) -> list[int]:
         """Who voted on each arm."""
         return self._by_arm(self.voter)
+
+    @property
+    def prompts_by_arm(self) -> list[int]:
+        """Prompts to which an answer of each arm was voted on."""
+        return self._by_arm(self.prompt)
 
     def _by_arm(self, of: Codes) -> list[int]:
         """Distinct codes with a comparison of each arm."""

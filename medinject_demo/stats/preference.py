@@ -6,8 +6,9 @@
                               coefficient * (style[left] - style[right]) / their root mean square
 
 A tie, good or bad, is half a win of each side; an unsure vote says nothing. A weak Gaussian prior of mean 0 on every
-coefficient keeps an arm that never won finite. The covariance is robust to what the votes of one voter
-have in common, and the votes on one battle. Knows no board and no scale for display: everything is in logits.
+coefficient keeps an arm that never won finite. The covariance is robust to what the votes of one voter have in common,
+and those on the answers to one prompt, which are the same texts again and again. So an interval is for other voters and
+for other prompts like those asked. Knows no board and no scale for display: everything is in logits.
 """
 
 from __future__ import annotations
@@ -68,8 +69,10 @@ class Preference:
     battles: int
     """Of those comparisons: a ranking is one, and so is a duel whatever the number of its votes."""
     voters: int
+    prompts: int
+    """Of those comparisons."""
     quantile: float
-    """Of Student's t with one degree of freedom less than ``effective`` voters, or battles where those are fewer: from
+    """Of Student's t with one degree of freedom less than ``effective`` voters, or prompts where those are fewer: from
     error to half an interval."""
     ridge: float
 
@@ -112,9 +115,9 @@ def fit(
         _weights(frame, weighting),
         kept.voter,
         precision(ridge, ARMS, 1 + len(scales)),
-        kept.battle,
+        kept.prompt,
     )
-    return _preference(fitted, scales, len(frame), len(np.unique(kept.battle)), ridge)
+    return _preference(fitted, scales, kept, ridge)
 
 
 def design(left: Codes, right: Codes, styles: Floats, arms: int = ARMS) -> Floats:
@@ -155,9 +158,7 @@ def _weights(frame: pd.DataFrame, weighting: Weighting) -> Floats:
     return weights
 
 
-def _preference(
-    fitted: Logistic, scales: Mapping[str, float], comparisons: int, battles: int, ridge: float
-) -> Preference:
+def _preference(fitted: Logistic, scales: Mapping[str, float], said: Comparisons, ridge: float) -> Preference:
     values, covariance = fitted.coefficients, fitted.covariance
     others = [
         interval(float(values[place]), float(covariance[place, place]), fitted.quantile, 1 / ridge if ridge else None)
@@ -168,9 +169,10 @@ def _preference(
         covariance=tuple(map(tuple, covariance[:ARMS, :ARMS].tolist())),
         position=others[0],
         styles=tuple(Term(name, term, scales[name]) for name, term in zip(scales, others[1:], strict=True)),
-        comparisons=comparisons,
-        battles=battles,
+        comparisons=len(said.left),
+        battles=len(np.unique(said.battle)),
         voters=fitted.clusters,
+        prompts=said.prompts,
         quantile=fitted.quantile,
         ridge=ridge,
     )

@@ -124,6 +124,8 @@ class Effects:
     """Battles (preference) or answers, one of each arm to each prompt, that these rest on."""
     clusters: int
     """Voters (preference) or prompts."""
+    prompts: int
+    """That these rest on."""
     matters: float
     """How far from 0 an interval may reach that says *none*: in logits, or in shares."""
 
@@ -164,7 +166,8 @@ def weights(chosen: Sequence[Provenance]) -> dict[Mixture, float]:
 
 
 def _of_preference(model: Preference) -> Effects:
-    return _effects(Outcome.PREFERENCE, lambda row, _: model.contrast(row), (), model.battles, model.voters, MATTERS)
+    counts = (model.battles, model.voters, model.prompts)
+    return _effects(Outcome.PREFERENCE, lambda row, _: model.contrast(row), (), counts, MATTERS)
 
 
 def _of_shares(outcome: Outcome, arm: Codes, yes: Floats, prompt: Codes) -> Effects | None:
@@ -179,20 +182,21 @@ def _of_shares(outcome: Outcome, arm: Codes, yes: Floats, prompt: Codes) -> Effe
     def contrast(row: Mapping[Mixture, float], widest: float) -> Estimate:
         return reached.contrast([row.get(each, 0.0) for each in MIXTURES], widest)
 
-    return _effects(outcome, contrast, shares, len(yes), reached.clusters, MATTERS_SHARE)
+    return _effects(outcome, contrast, shares, (len(yes), reached.clusters, reached.clusters), MATTERS_SHARE)
 
 
 def _effects(
     outcome: Outcome,
     contrast: Callable[[Mapping[Mixture, float], float], Estimate],
     shares: tuple[Share, ...],
-    units: int,
-    clusters: int,
+    counts: tuple[int, int, int],
     matters: float,
 ) -> Effects:
+    units, clusters, prompts = counts
+
     def concluded(row: Mapping[Mixture, float], widest: float) -> tuple[Estimate, Conclusion]:
         estimate = contrast(row, widest)
-        return estimate, _conclusion(estimate, clusters, matters)
+        return estimate, _conclusion(estimate, min(clusters, prompts), matters)
 
     chosen = [each for order in (1, 2, 3) for each in itertools.combinations(Provenance, order)]
     steps = [(added, to) for to in MIXTURES for added in Provenance if added not in to.provenances]
@@ -206,6 +210,7 @@ def _effects(
         shares=shares,
         units=units,
         clusters=clusters,
+        prompts=prompts,
         matters=matters,
     )
 

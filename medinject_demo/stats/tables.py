@@ -18,10 +18,11 @@ from .report import Report
 
 HEAD: Final = (
     *("arm", "controlled", "95 %", "ranks", "standing", "raw", "95 %", "standing"),
-    *("won", "lost", "both good", "both bad", "tied in rankings", "unsure", "votes", "voters", "failures"),
+    *("won", "lost", "both good", "both bad", "tied in rankings", "unsure", "votes", "voters", "prompts", "failures"),
 )
 FIGURES: Final = (
     *("arm", "provisional", "wins", "losses", "both_good", "both_bad", "unsure", "alike", "votes", "battles", "voters"),
+    "prompts",
     *("failures", "failures_low", "failures_high"),
     *(
         f"{model}_{name}"
@@ -80,7 +81,7 @@ def as_document(value: object) -> Any:
 def _cells(row: Row) -> tuple[str, ...]:
     tally = row.tally
     counts = (tally.wins, tally.losses, tally.both_good, tally.both_bad, tally.alike)
-    rest = (tally.unsure, tally.votes, row.voters)
+    rest = (tally.unsure, tally.votes, row.voters, row.prompts)
     controlled, raw = _rated(row.controlled), _rated(row.raw)
     name = f"{row.arm}{' *' if row.provisional else ''}"
     failures = "-" if row.failures is None else _percent(row.failures)
@@ -97,7 +98,7 @@ def _rated(rating: Rating) -> tuple[str, str, str, str]:
 def _figures(row: Row) -> Iterator[object]:
     tally, failures = row.tally, row.failures
     yield from (row.arm.slug, int(row.provisional), tally.wins, tally.losses, tally.both_good, tally.both_bad)
-    yield from (tally.unsure, tally.alike, tally.votes, row.battles, row.voters)
+    yield from (tally.unsure, tally.alike, tally.votes, row.battles, row.voters, row.prompts)
     yield from ("", "", "") if failures is None else (failures.value, failures.low, failures.high)
     for rating in (row.controlled, row.raw):
         yield from (rating.points.value, rating.points.low, rating.points.high, *rating.ranks, str(rating.standing))
@@ -108,24 +109,26 @@ def _notes(report: Report) -> Iterator[str]:
     yield f"As of {board.as_of.isoformat(timespec='seconds')}; {_counted(board)}"
     yield (
         f"Points: the base at {rule.reference_points}, 400 for odds of ten to one; intervals are those of the "
-        "difference from it, each for itself. Controlled: with length and markdown held equal. Ties are half wins."
+        "difference from it, each for itself, for other voters and other prompts like those asked. Controlled: with "
+        "length and markdown held equal. Ties are half wins."
     )
     yield (
         "Ahead or behind: the interval leaves the base out. Level: it does not, and all of it is within "
         f"{rule.level_within:.0f} points of the base, above and below. Too few: neither, or fewer than "
-        f"{rule.least_votes} battles or {rule.least_voters} voters (a ranking is one battle, and a duel is one however "
-        "many vote on it)."
+        f"{rule.least_votes} battles, {rule.least_voters} voters or {rule.least_prompts} prompts (a ranking is one "
+        "battle, and a duel is one however many vote on it)."
     )
     yield (
-        f"*: provisional, fewer than {rule.settled_votes} battles or {rule.settled_voters} voters. Failures: share of "
-        "an arm's duels in which both answers were called bad."
+        f"*: provisional, fewer than {rule.settled_votes} battles, {rule.settled_voters} voters or "
+        f"{rule.settled_prompts} prompts. Failures: share of an arm's duels in which both answers were called bad."
     )
     yield from _effects(report)
 
 
 def _counted(board: Board) -> str:
     asked = [f"{name} {value}" for name, value in vars(board.selection).items() if value is not None]
-    counted = f"{board.comparisons} comparisons of {board.ballots} votes by {board.voters} voters count"
+    by = f"{board.voters} voters on {board.prompts} prompts"
+    counted = f"{board.comparisons} comparisons of {board.ballots} votes by {by} count"
     aside = f"{board.set_aside.not_blind} given after the reveal and {board.set_aside.suspect} suspect do not"
     return f"{', '.join(asked) or 'all votes'}: {counted}, {aside}; {board.met} of 28 pairs met."
 

@@ -89,9 +89,15 @@ def _outcome(lang: str, found: Effects, rule: Rule, raw: Effects | None = None) 
     else:
         steps = "".join(f"<li>{html.escape(step_sentence(lang, each, found.outcome))}</li>" for each in found.steps)
         shown += f"<details><summary>{say(lang, 'board.steps')}</summary><ul>{steps}</ul></details>"
-    few = found.units < rule.settled_votes or found.clusters < rule.settled_voters
-    mark = f" {provisional(lang)}" if few else ""
+    mark = "" if _settled(found, rule) else f" {provisional(lang)}"
     return f"<h4>{say(lang, f'board.outcome_{found.outcome}')}{mark}</h4>{shown}"
+
+
+def _settled(found: Effects, rule: Rule) -> bool:
+    """Whether it rests on enough to be more than provisional; what is of answers has prompts alone for clusters."""
+    of_votes = found.outcome is Outcome.PREFERENCE
+    least = rule.settled_voters if of_votes else rule.settled_prompts
+    return found.units >= rule.settled_votes and found.clusters >= least and found.prompts >= rule.settled_prompts
 
 
 def _estimates(lang: str, found: Effects, raw: Effects | None) -> str:
@@ -108,10 +114,9 @@ def _estimates(lang: str, found: Effects, raw: Effects | None) -> str:
 
 def _basis(lang: str, found: Effects) -> str:
     """What it rests on."""
-    of = "board.clusters_voters" if found.outcome is Outcome.PREFERENCE else "board.clusters_prompts"
-    what, counts = say(lang, f"board.units_{found.outcome}"), (found.units, found.clusters)
-    units, clusters = (number(lang, each) for each in counts)
-    return say(lang, "board.effects_rest", what=what, units=units, of=say(lang, of), clusters=clusters)
+    what, fields = say(lang, f"board.units_{found.outcome}"), ("units", "clusters", "prompts")
+    key = "board.effects_rest" if found.outcome is Outcome.PREFERENCE else "board.effects_rest_answers"
+    return say(lang, key, what=what, **{each: number(lang, getattr(found, each)) for each in fields})
 
 
 def axis_of(found: Effects, raw: Effects | None = None) -> Axis:

@@ -49,10 +49,12 @@ def rule(lang: str, rule: Rule) -> str:
         "board.rule",
         votes=number(lang, rule.least_votes),
         voters=number(lang, rule.least_voters),
+        prompts=number(lang, rule.least_prompts),
         confidence=number(lang, 100 * rule.confidence),
         within=number(lang, rule.level_within),
         settled=number(lang, rule.settled_votes),
         settled_voters=number(lang, rule.settled_voters),
+        settled_prompts=number(lang, rule.settled_prompts),
     )
     scale = say(lang, "board.scale", home=number(lang, rule.reference_points))
     return f'<p class="note rule">{said}</p><p class="note rule">{scale}</p>'

@@ -117,6 +117,21 @@ def test_too_few_votes_or_voters_say_nothing_however_one_sided(count: int, voter
     assert {row.raw.ranks for row in whole.rows} == {(1, 8)}
 
 
+def test_too_few_prompts_say_nothing_however_one_sided() -> None:
+    frame = one_sided(200, 20, 1.0)
+    two, three = (of(frame.assign(prompt=[str(number % count) for number in range(200)])) for count in (2, 3))
+    assert {row.controlled.standing for row in two.rows} == {Standing.TOO_FEW, Standing.REFERENCE}
+    assert {row.raw.ranks for row in two.rows} == {(1, 8)}
+    assert three.row(NAT).controlled.standing is Standing.AHEAD
+    assert (three.prompts, three.row(NAT).prompts, three.row(TRAD).prompts) == (3, 3, 0)
+
+
+def test_a_row_is_provisional_below_so_many_prompts() -> None:
+    frame = one_sided(300, 30)
+    ten, nine = (of(frame.assign(prompt=[str(number % count) for number in range(300)])) for count in (10, 9))
+    assert (ten.row(NAT).provisional, nine.row(NAT).provisional) == (False, True)
+
+
 def test_two_groups_of_arms_that_never_met_are_not_compared() -> None:
     said = [("nat", "base", "left"), ("base", "nat", "right")] * 60
     said += [("trad", "syn", "left"), ("syn", "trad", "right")] * 60
@@ -194,7 +209,8 @@ def shared(battles: int, guests: int) -> pd.DataFrame:
     """Duels that ``nat`` wins against the base, each shared with so many guests who all say the same."""
     said = [("nat", "base", "left") if battle % 2 else ("base", "nat", "right") for battle in range(battles)]
     frame = votes([each for each in said for _ in range(guests)])
-    return frame.assign(battle=[f"battle {number // guests}" for number in range(battles * guests)])
+    names = [f"battle {number // guests}" for number in range(battles * guests)]
+    return frame.assign(battle=names, prompt=names)
 
 
 def test_three_hundred_guests_of_one_duel_put_no_arm_ahead() -> None:

@@ -128,15 +128,47 @@ def test_strengths_sum_to_0_and_differences_add_up(seed: int) -> None:
 
 
 def test_a_voter_who_votes_the_same_over_and_over_says_it_once() -> None:
-    frame = drawn(100, voters=100)
+    frame = drawn(100, voters=100).assign(prompt=range(100))
     again = frame.loc[frame.index.repeat(6)]
     once, often = (fit(each, ridge=1e-9).difference(MIXTURES[3], BASE) for each in (frame, again))
     assert often.value == pytest.approx(once.value, abs=1e-5)
     assert often.half_width == pytest.approx(once.half_width, rel=1e-3)
-    naive = fit(again.assign(cluster=range(len(again)), battle=range(len(again))), ridge=1e-9).difference(
-        MIXTURES[3], BASE
-    )
+    alone = again.assign(cluster=range(len(again)), battle=range(len(again)), prompt=range(len(again)))
+    naive = fit(alone, ridge=1e-9).difference(MIXTURES[3], BASE)
     assert naive.half_width < 0.5 * often.half_width
+
+
+def asked_again(prompts: int, voters: int) -> pd.DataFrame:
+    """The same two texts of each prompt before so many voters, who all prefer the same one."""
+    nat = np.random.default_rng(5).random(prompts) < 0.6
+    turned = [("nat", "trad", "left"), ("trad", "nat", "right")], [("nat", "trad", "right"), ("trad", "nat", "left")]
+    said = [turned[0 if nat[each] else 1][voter % 2] for each in range(prompts) for voter in range(voters)]
+    return votes(said, prompt=[f"prompt {each // voters}" for each in range(prompts * voters)])
+
+
+def test_voters_who_judge_the_same_texts_say_no_more_of_the_next_prompt() -> None:
+    few, many = (fit(asked_again(40, voters)).difference(MIXTURES[1], MIXTURES[2]) for voters in (2, 50))
+    assert many.value == pytest.approx(few.value, abs=0.01)
+    assert many.half_width >= 0.95 * few.half_width
+
+
+def test_intervals_hold_for_prompts_on_which_the_arms_differ_by_chance() -> None:
+    """Eight arms that are equal over prompts and not on one; what a board of 3,000 votes on 76 prompts would say."""
+    held = []
+    for run in range(30):
+        chance = np.random.default_rng([9, run])
+        good = chance.standard_normal((76, 8))
+        prompt, left = chance.integers(0, 76, 3_000), chance.integers(0, 8, 3_000)
+        right = (left + chance.integers(1, 8, 3_000)) % 8
+        wins = chance.random(3_000) < 1 / (1 + np.exp(good[prompt, right] - good[prompt, left]))
+        said = [
+            (SLUGS[one], SLUGS[other], "left" if win else "right")
+            for one, other, win in zip(left, right, wins, strict=True)
+        ]
+        voters = [f"voter {each}" for each in chance.integers(0, 150, 3_000)]
+        found = fit(votes(said, voter=voters, prompt=[f"prompt {each}" for each in prompt]))
+        held += [found.difference(arm, BASE).sign() == 0 for arm in MIXTURES[1:]]
+    assert np.mean(held) > 0.92
 
 
 def test_unsure_votes_say_nothing() -> None:

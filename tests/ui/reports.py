@@ -49,6 +49,7 @@ def report(votes: int = 500, half: float = 0.3, *, selection: Selection = Select
         comparisons=votes,
         ballots=votes,
         voters=max(0, votes // 6),
+        prompts=min(votes, 76),
         as_of=at,
         raw=raw,
         controlled=controlled,
@@ -59,7 +60,7 @@ def report(votes: int = 500, half: float = 0.3, *, selection: Selection = Select
 def preference(strengths: tuple[float, ...], votes: int) -> Preference:
     eye = tuple(tuple(float(one == other) for other in range(8)) for one in range(8))
     styles = (Term("words", estimate(0.6, 0.2), 1.4), Term("emoji", estimate(-0.1, 0.2), 0.5))
-    return Preference(strengths, eye, estimate(0.1, 0.2), styles, votes, votes, votes // 6, 1.96, 0.1)
+    return Preference(strengths, eye, estimate(0.1, 0.2), styles, votes, votes, votes // 6, min(votes, 76), 1.96, 0.1)
 
 
 def difference(strengths: tuple[float, ...], one: Mixture, other: Mixture, half: float) -> Estimate:
@@ -87,7 +88,9 @@ def row(arm: Mixture, votes: int, half: float) -> Row:
     counted = Tally(-(-votes // 9), votes // 10, votes // 40, votes // 50, votes // 80)
     failures = estimate(0.1, 0.05) if votes else None
     ratings = (rating(strengths, arm, votes, half) for strengths in (RAW, CONTROLLED))
-    return Row(arm, *ratings, counted, counted.votes, votes // 7, failures, provisional=votes < 400 or place == 3)
+    return Row(
+        arm, *ratings, counted, counted.votes, votes // 7, votes // 12, failures, provisional=votes < 400 or place == 3
+    )
 
 
 def rating(strengths: tuple[float, ...], arm: Mixture, votes: int, half: float) -> Rating:
@@ -119,7 +122,7 @@ def effects(outcome: Outcome, half: float, matters: float, votes: int, scale: fl
         )
     )
     shares = () if outcome is Outcome.PREFERENCE else tuple(Share(arm, estimate(0.6, 0.1), votes) for arm in MIXTURES)
-    return Effects(outcome, given, steps, shares, votes, votes // 6, matters)
+    return Effects(outcome, given, steps, shares, votes, votes // 6, votes // 7, matters)
 
 
 def provenances(votes: int, half: float) -> Provenances:

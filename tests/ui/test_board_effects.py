@@ -100,11 +100,13 @@ def test_every_effect_has_its_bars_its_figure_and_its_sentence() -> None:
     assert len(cells.of("span", "bar")) == 2 * 7 + 7  # raw and controlled, then one for equivalence
 
 
-def test_effects_of_few_votes_or_voters_are_provisional() -> None:
+def test_effects_of_few_votes_voters_or_prompts_are_provisional() -> None:
     few = replace(FOUND, preference=replace(FOUND.preference, units=99))
     alone = replace(FOUND, preference=replace(FOUND.preference, clusters=9))
-    heads = [re.findall(r"<h4>Sur la préférence(.*?)</h4>", effects("fr", each)) for each in (few, alone, FOUND)]
-    assert ["provisoire" in head for (head,) in heads] == [True, True, False]
+    narrow = replace(FOUND, preference=replace(FOUND.preference, prompts=9))
+    every = (few, alone, narrow, FOUND)
+    heads = [re.findall(r"<h4>Sur la préférence(.*?)</h4>", effects("fr", each)) for each in every]
+    assert ["provisoire" in head for (head,) in heads] == [True, True, True, False]
 
 
 def test_the_twelve_steps_are_listed() -> None:
@@ -133,6 +135,6 @@ def test_the_size_of_what_matters_is_quoted() -> None:
 
 def test_what_answers_rest_on_is_questions_and_what_preferences_rest_on_is_voters() -> None:
     preference, equivalence = effects("fr", FOUND).split("<h4>Sur l’équivalence")
-    assert "votants\u00a0: 83" in preference
-    assert "questions\u00a0: 83" in equivalence
+    assert "votants\u00a0: 83\u202f; questions\u00a0: 71." in preference
+    assert "questions\u00a0: 71." in equivalence
     assert "votants" not in equivalence

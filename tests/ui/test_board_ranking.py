@@ -78,8 +78,19 @@ def test_a_rank_is_a_range_where_votes_do_not_tell() -> None:
 
 
 def test_the_rule_quotes_its_own_numbers() -> None:
-    said = rule("en", Rule(least_votes=31, least_voters=7, level_within=55.0, settled_votes=333, settled_voters=44))
-    for number in ("31 duels", "7 voters", "55 points", "333 duels", "44 voters", "95% interval", "1,000"):
+    numbers = {"least_votes": 31, "least_voters": 7, "settled_votes": 333, "settled_voters": 44}
+    said = rule("en", Rule(**numbers, level_within=55.0, least_prompts=5, settled_prompts=23))
+    for number in (
+        "31 duels",
+        "7 voters",
+        "5 questions",
+        "23 questions",
+        "55 points",
+        "333 duels",
+        "44 voters",
+        "95% interval",
+        "1,000",
+    ):
         assert number in said
 
 
