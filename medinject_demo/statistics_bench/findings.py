@@ -72,11 +72,12 @@ def _text_of_recovery(findings: Findings) -> str:
         for each in first.found
     ]
     return (
-        f"{findings.runs:,} runs of each crowd. Planted: strengths made of seven effects of the provenances, the "
-        "left's gain, the worth of length and of lists, ties, and tastes of each voter that make 30 % of a vote's "
-        "variance. The base writes 240 words, the others 12 to 23. Sixteen numbers are looked for: seven differences "
-        "from the base, the seven effects, the position, the length. Coverage is the mean over these, with the least "
-        f"and the greatest; that of one number has a Monte-Carlo error of {(0.95 * 0.05 / findings.runs) ** 0.5:.1%}."
+        f"{findings.runs:,} runs of each crowd. Planted: strengths of the eight arms, the left's gain, the worth of "
+        "length and of lists, ties, and tastes of each voter that make 30 % of a vote's variance. The base writes 240 "
+        "words, the others 12 to 23. Sixteen numbers are looked for: seven differences from the base, the effects of "
+        "fine-tuning, of each provenance and of each two, the position, the length. Coverage is the mean over these, "
+        "with the least and the greatest; that of one number has a Monte-Carlo error of "
+        f"{(0.95 * 0.05 / findings.runs) ** 0.5:.1%}."
         f"\n\n{_table(head, rows)}\n\nEach number of the first crowd:\n\n"
         f"{_table(('number', 'planted', 'bias and its Monte-Carlo error', 'spread', 'coverage'), details)}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ..domain import ARMS, BASE, MIXTURES
+from ..domain import ARMS, BASE, MIXTURES, Provenance
 from ..stats.estimate import Estimate
 from ..stats.preference import STYLES, Preference, fit
 from ..stats.provenance import weights
@@ -25,6 +26,8 @@ CROWDS: Final = (
     Crowd("60 voters, 150 votes", 150, 60),
 )
 COPIES: Final = Crowd("200 voters, each vote cast 5 times, 3,000 votes", 3_000, 200, copies=5)
+CONTRASTS: Final = tuple(of for order in (0, 1, 2) for of in itertools.combinations(Provenance, order))
+"""The effects looked for: of fine-tuning at all, of each provenance, of each two."""
 LOW, HIGH = 0.93, 0.97
 """The share of the runs in which an interval of 95 % should hold the truth."""
 
@@ -103,7 +106,9 @@ FITS: Final[dict[str, Callable[[pd.DataFrame], Preference]]] = {"controlled": _c
 def _truths(world: World) -> Iterator[tuple[str, float]]:
     strengths = dict(zip(MIXTURES, world.strengths.tolist(), strict=True))
     yield from ((f"{arm} less base", strengths[arm] - strengths[BASE]) for arm in ARMS)
-    yield from ((" x ".join(each.name.lower() for each in of), effect) for of, effect in world.effects)
+    for of in CONTRASTS:
+        name = " x ".join(each.name.lower() for each in of) or "fine-tuning"
+        yield name, sum(weight * strengths[arm] for arm, weight in weights(of).items())
     yield "position", world.position
     yield "length", world.words
 
@@ -111,7 +116,7 @@ def _truths(world: World) -> Iterator[tuple[str, float]]:
 def _numbers(model: Preference) -> Iterator[Estimate]:
     """In the order of ``_truths``; the length is left out where the model has none."""
     yield from (model.difference(arm, BASE) for arm in ARMS)
-    yield from (model.contrast(weights(of)) for of, _ in World().effects)
+    yield from (model.contrast(weights(of)) for of in CONTRASTS)
     yield model.position
     yield from (term.coefficient.scaled(1 / term.scale) for term in model.styles if term.name == "words")
 

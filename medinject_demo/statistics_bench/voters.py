@@ -31,7 +31,7 @@ EFFECTS: Final[Effects] = (
     ((TRAD, SYN), 0.0),
     ((NAT, TRAD, SYN), 0.4),
 )
-"""The main effects and interactions planted, in logits."""
+"""The main effects and interactions planted, in logits: of the complete factorial, its cell of the base included."""
 
 
 @dataclass(frozen=True)

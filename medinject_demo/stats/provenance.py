@@ -1,6 +1,8 @@
-"""What native, translated and synthetic data each add, and how they combine: the eight arms as a 2 x 2 x 2 factorial.
+"""What fine-tuning does at all, what native, translated and synthetic data each add to it, and how they combine.
 
-An effect is a contrast of the eight arms with an interval from their joint covariance, on three outcomes: preference
+The eight arms are a 2 x 2 x 2 factorial whose cell without any provenance is the base, which is not trained at all. So
+the provenances are compared among the seven trained arms, and the base with all of them in one effect of its own. An
+effect is a contrast of the eight arms with an interval from their joint covariance, on three outcomes: preference
 (in logits), the share of answers judged equivalent to the reference, and the share of multiple-choice answers whose
 letters are exactly the reference's. An arm's answer to a prompt is one, however many judge it. All arms but the base
 are trained on as many items: to add a provenance to a mixture is to put it in the place of a part of the others. Knows
@@ -10,7 +12,6 @@ no words: conclusions are codes.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ..domain import MIXTURES, Mixture, Provenance
+from ..domain import ARMS, BASE, MIXTURES, Mixture, Provenance
 from .comparisons import SIDES, Comparisons, truths
 from .estimate import Estimate
 from .logistic import Codes, Floats, renumbered
@@ -63,20 +64,22 @@ class Conclusion(StrEnum):
 
 @dataclass(frozen=True)
 class Effect:
-    """A main effect (order 1) or an interaction (order 2 or 3) of the provenances.
+    """Fine-tuning at all (order 0), a main effect (order 1) or an interaction (order 2) of the provenances.
 
-    Main: the mean over the arms with the provenance less the mean over those without. Interaction of two: how much more
-    the one adds where the other is there, over both levels of the third. Of three: how much more two interact where the
-    third is there.
+    Fine-tuning: the mean of the seven trained arms less the base. Main: what the provenance adds to the three mixtures
+    without it, on average. Interaction: how much more the one adds where the other is there, beside the third. Neither
+    has the base in it: of seven equal arms no provenance has an effect, however far the base is. An interaction of
+    all three cannot be told without it.
     """
 
     provenances: tuple[Provenance, ...]
+    """None for fine-tuning at all."""
     estimate: Estimate
     conclusion: Conclusion
 
     @property
     def order(self) -> int:
-        """1 for a main effect."""
+        """0 for fine-tuning at all, 1 for a main effect."""
         return len(self.provenances)
 
 
@@ -115,7 +118,7 @@ class Effects:
 
     outcome: Outcome
     effects: tuple[Effect, ...]
-    """Seven: three main, three of order 2, one of order 3."""
+    """Seven: fine-tuning at all, three main, three of order 2."""
     steps: tuple[Step, ...]
     """Twelve, in the order of the mixture added to."""
     shares: tuple[Share, ...]
@@ -159,15 +162,23 @@ def provenances(frame: pd.DataFrame, raw: Preference, controlled: Preference) ->
 
 
 def weights(chosen: Sequence[Provenance]) -> dict[Mixture, float]:
-    """The weight of each arm in the effect of these provenances: the product of their signs, scaled by the order."""
-    places = [tuple(Provenance).index(each) for each in chosen]
-    scale = 2 ** (len(Provenance) - len(places))
-    return {arm: math.prod(2 * arm.levels[place] - 1 for place in places) / scale for arm in MIXTURES}
+    """The weight of each arm in an effect: of one provenance or two, or of fine-tuning where there is none.
+
+    Over the mixtures with none of those chosen: with all of them, less with all but one, and so on down to without any.
+    """
+    if not chosen:
+        return dict.fromkeys(ARMS, 1 / len(ARMS)) | {BASE: -1.0}
+    row = dict.fromkeys(MIXTURES, 0.0)
+    beside = [arm for arm in ARMS if not set(chosen) & set(arm.provenances)]
+    for arm, count in itertools.product(beside, range(len(chosen) + 1)):
+        for part in itertools.combinations(chosen, count):
+            row[Mixture.of((*arm.provenances, *part))] += (-1) ** (len(chosen) - count) / len(beside)
+    return row
 
 
 def _of_preference(model: Preference) -> Effects:
     counts = (model.battles, model.voters, model.prompts)
-    return _effects(Outcome.PREFERENCE, lambda row, _: model.contrast(row), (), counts, MATTERS)
+    return _effects(Outcome.PREFERENCE, model.contrast, (), counts, MATTERS)
 
 
 def _of_shares(outcome: Outcome, arm: Codes, yes: Floats, prompt: Codes) -> Effects | None:
@@ -179,33 +190,32 @@ def _of_shares(outcome: Outcome, arm: Codes, yes: Floats, prompt: Codes) -> Effe
         Share(arm, share, count) for (arm, share), count in zip(reached.estimates.items(), reached.counts, strict=True)
     )
 
-    def contrast(row: Mapping[Mixture, float], widest: float) -> Estimate:
-        return reached.contrast([row.get(each, 0.0) for each in MIXTURES], widest)
+    def contrast(row: Mapping[Mixture, float]) -> Estimate:
+        return reached.contrast([row.get(each, 0.0) for each in MIXTURES])
 
     return _effects(outcome, contrast, shares, (len(yes), reached.clusters, reached.clusters), MATTERS_SHARE)
 
 
 def _effects(
     outcome: Outcome,
-    contrast: Callable[[Mapping[Mixture, float], float], Estimate],
+    contrast: Callable[[Mapping[Mixture, float]], Estimate],
     shares: tuple[Share, ...],
     counts: tuple[int, int, int],
     matters: float,
 ) -> Effects:
     units, clusters, prompts = counts
 
-    def concluded(row: Mapping[Mixture, float], widest: float) -> tuple[Estimate, Conclusion]:
-        estimate = contrast(row, widest)
+    def concluded(row: Mapping[Mixture, float]) -> tuple[Estimate, Conclusion]:
+        estimate = contrast(row)
         return estimate, _conclusion(estimate, min(clusters, prompts), matters)
 
-    chosen = [each for order in (1, 2, 3) for each in itertools.combinations(Provenance, order)]
+    chosen = [each for order in (0, 1, 2) for each in itertools.combinations(Provenance, order)]
     steps = [(added, to) for to in MIXTURES for added in Provenance if added not in to.provenances]
     return Effects(
         outcome=outcome,
-        effects=tuple(Effect(each, *concluded(weights(each), 2.0 ** (len(each) - 1))) for each in chosen),
+        effects=tuple(Effect(each, *concluded(weights(each))) for each in chosen),
         steps=tuple(
-            Step(added, to, *concluded({Mixture.of((*to.provenances, added)): 1.0, to: -1.0}, 1.0))
-            for added, to in steps
+            Step(added, to, *concluded({Mixture.of((*to.provenances, added)): 1.0, to: -1.0})) for added, to in steps
         ),
         shares=shares,
         units=units,

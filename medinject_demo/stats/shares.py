@@ -41,10 +41,11 @@ class ArmShares:
             )
         }
 
-    def contrast(self, weights: Sequence[float], widest: float) -> Estimate:
-        """A sum of shares with weights, by the delta method; neither end beyond ``widest``."""
+    def contrast(self, weights: Sequence[float]) -> Estimate:
+        """A sum of shares with weights that sum to 0, by the delta method; neither end beyond what shares can reach."""
         fitted = expit(self.logits)
         row = np.array(weights)
+        widest = float(np.abs(row).sum()) / 2
         slope = row * fitted * (1 - fitted)
         whole = interval(float(row @ fitted), float(slope @ self.covariance @ slope), self.quantile)
         return Estimate(whole.value, whole.error, max(whole.low, -widest), min(whole.high, widest))

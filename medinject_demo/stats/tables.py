@@ -137,7 +137,7 @@ def _effects(report: Report) -> Iterator[str]:
     left = report.bias.position.left_wins
     yield f"The left is preferred {_percent(left)} of the time, where nothing else differs."
     for effect in report.provenances.preference.effects:
-        names = " x ".join(each.name.lower() for each in effect.provenances)
+        names = " x ".join(each.name.lower() for each in effect.provenances) or "fine-tuning, whatever the data,"
         estimate = effect.estimate
         figure = f"{estimate.value:+.2f} logits, 95 % from {estimate.low:+.2f} to {estimate.high:+.2f}"
         yield f"Effect of {names} on preference, style controlled: {figure}: {CONCLUSIONS[effect.conclusion]}."

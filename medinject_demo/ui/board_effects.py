@@ -1,4 +1,4 @@
-"""What each provenance adds and how they combine: bars, figures, and a sentence for each contrast. Pure."""
+"""What fine-tuning does, what each provenance adds, how they combine: bars, figures, a sentence for each. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UNITS: Final = {
     Outcome.EXACTNESS: Unit("share", 100.0, 1, 5.0, 100.0),
 }
 COLUMNS: Final = ("effect", "plot", "size", "said")
-_ORDERS: Final = {1: "main", 2: "pair", 3: "triple"}
+_ORDERS: Final = ("tuning", "main", "pair")
 
 
 def effects(lang: str, found: Provenances, rule: Rule = Rule()) -> str:
@@ -48,8 +48,7 @@ def effects(lang: str, found: Provenances, rule: Rule = Rule()) -> str:
 def sentence(lang: str, effect: Effect, outcome: Outcome) -> str:
     """What an effect is said to be."""
     key = f"board.effect_{_ORDERS[effect.order]}_{effect.conclusion}"
-    source, other = effect.provenances[0], effect.provenances[-1]
-    fields = {"source": _source(lang, source), "other": say(lang, f"board.source_{other}")}
+    fields = {key: _source(lang, each) for key, each in zip(("source", "other"), effect.provenances, strict=False)}
     return _first_upper(say(lang, key, **fields, size=size(lang, effect.estimate, effect.conclusion, outcome)))
 
 
@@ -75,8 +74,9 @@ def size(lang: str, estimate: Estimate, conclusion: Conclusion, outcome: Outcome
 
 
 def label(lang: str, provenances: Iterable[Provenance]) -> str:
-    """``Natif × traduit``."""
-    return _first_upper(" × ".join(say(lang, f"board.effect_{each}") for each in provenances))
+    """``Natif × traduit``; of none, fine-tuning."""
+    named = " × ".join(say(lang, f"board.effect_{each}") for each in provenances)
+    return _first_upper(named or say(lang, "board.effect_tuning"))
 
 
 def _outcome(lang: str, found: Effects, rule: Rule, raw: Effects | None = None) -> str:

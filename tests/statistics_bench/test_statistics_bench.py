@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from medinject_demo.cli import cli
-from medinject_demo.domain import MIXTURES
+from medinject_demo.domain import MIXTURES, Provenance
 from medinject_demo.errors import InvalidData
 from medinject_demo.statistics_bench import oracles
 from medinject_demo.statistics_bench.duels import needed, widest
@@ -31,6 +31,15 @@ def test_the_mean_of_the_votes_on_a_pair_is_the_probability_planted() -> None:
         here = (votes.left == left) & (votes.right == right)
         chance = 1 / (1 + np.exp(-(strong[left] - strong[right] + world.position)))
         assert votes.share[here].mean() == pytest.approx(chance, abs=4 * 0.5 / here.sum() ** 0.5)
+
+
+def test_strengths_are_made_of_the_effects_planted() -> None:
+    """The factorial's own: the mean of the arms' signed strengths."""
+    world = World()
+    for of, size in world.effects:
+        places = [tuple(Provenance).index(each) for each in of]
+        signs = [np.prod([2 * arm.levels[place] - 1 for place in places]) for arm in MIXTURES]
+        assert np.dot(signs, world.strengths) / 2 ** (3 - len(of)) == pytest.approx(size, abs=1e-9)
 
 
 def test_a_voters_votes_depend_on_each_other() -> None:

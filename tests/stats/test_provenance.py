@@ -12,14 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medinject_demo.domain import BASE, MIXTURES, Mixture, Provenance
-from medinject_demo.statistics_bench.voters import World
 from medinject_demo.stats.preference import Preference, fit
 from medinject_demo.stats.provenance import MATTERS, Conclusion, Effects, Provenances, provenances, weights
 
 from .votes import SLUGS, votes
 
 NAT, TRAD, SYN = Provenance
-SUBSETS = [each for order in (1, 2, 3) for each in itertools.combinations(Provenance, order)]
+SUBSETS = [each for order in (0, 1, 2) for each in itertools.combinations(Provenance, order)]
 
 
 def of(frame) -> Provenances:  # type: ignore[no-untyped-def]
@@ -47,32 +46,59 @@ def judged(right: dict[str, float], count: int, column: str = "equivalent"):  # 
     return votes(said, **{f"{column}_left": lefts, f"{column}_right": rights})
 
 
-def test_the_weights_of_a_main_effect_are_a_mean_with_less_a_mean_without() -> None:
+def test_a_main_effect_is_the_mean_of_the_three_steps_that_are_not_from_the_base() -> None:
     found = weights([NAT])
-    for arm in MIXTURES:
-        assert found[arm] == (0.25 if NAT in arm.provenances else -0.25)
+    for arm in MIXTURES[1:]:
+        alone = arm.provenances == (NAT,)
+        assert found[arm] == pytest.approx(0 if alone else 1 / 3 if NAT in arm.provenances else -1 / 3)
 
 
-def test_the_weights_of_an_interaction_are_a_difference_of_differences() -> None:
-    nat, trad, both, base = (Mixture.of(each) for each in ([NAT], [TRAD], [NAT, TRAD], []))
+def test_an_interaction_is_how_much_more_the_one_adds_with_the_other_beside_the_third() -> None:
     found = weights([NAT, TRAD])
-    assert (found[both], found[nat], found[trad], found[base]) == (0.5, -0.5, -0.5, 0.5)
-    assert weights(list(Provenance))[Mixture.of(Provenance)] == 1
+    seen = {arm.slug: weight for arm, weight in found.items() if weight}
+    assert seen == {"all": 1, "nat-syn": -1, "trad-syn": -1, "syn": 1}
 
 
-@pytest.mark.parametrize(("one", "other"), itertools.combinations(SUBSETS, 2))
-def test_effects_are_contrasts_that_do_not_mix(one: tuple[Provenance, ...], other: tuple[Provenance, ...]) -> None:
-    first, second = weights(one), weights(other)
-    assert sum(first.values()) == 0
-    assert sum(first[arm] * second[arm] for arm in MIXTURES) == 0
+@pytest.mark.parametrize("chosen", SUBSETS)
+def test_no_effect_of_the_provenances_has_the_base_in_it(chosen: tuple[Provenance, ...]) -> None:
+    found = weights(chosen)
+    assert found[BASE] == (0 if chosen else -1)
+    assert sum(found.values()) == pytest.approx(0)
+
+
+def test_the_seven_effects_say_all_that_differences_of_eight_arms_can() -> None:
+    rows = np.array([[weights(chosen)[arm] for arm in MIXTURES] for chosen in SUBSETS])
+    assert np.linalg.matrix_rank(rows) == 7
 
 
 @given(st.lists(st.floats(-3, 3), min_size=7, max_size=7))
-def test_strengths_made_of_effects_have_these_effects(sizes: list[float]) -> None:
-    made = World(effects=tuple(zip(SUBSETS, sizes, strict=True))).strengths
-    for chosen, size in zip(SUBSETS, sizes, strict=True):
-        row = weights(chosen)
-        assert sum(row[arm] * each for arm, each in zip(MIXTURES, made, strict=True)) == pytest.approx(size, abs=1e-9)
+def test_what_provenances_add_comes_back_wherever_the_base_is(sizes: list[float]) -> None:
+    """Mixtures made of what each adds and of what each two do beside the third; only fine-tuning sees the base."""
+    single, paired = dict(zip(Provenance, sizes, strict=False)), dict(zip(SUBSETS[4:], sizes[3:6], strict=True))
+    made = {BASE: sizes[6]}
+    for arm in MIXTURES[1:]:
+        made[arm] = sum(single[each] for each in arm.provenances)
+        made[arm] += sum(size for pair, size in paired.items() if set(pair) <= set(arm.provenances))
+
+    def reached(chosen: tuple[Provenance, ...]) -> float:
+        return sum(weight * made[arm] for arm, weight in weights(chosen).items())
+
+    for pair, size in paired.items():
+        assert reached(pair) == pytest.approx(size, abs=1e-9)
+    for one, size in single.items():
+        beside = sum(each for pair, each in paired.items() if one in pair) * 2 / 3
+        assert reached((one,)) == pytest.approx(size + beside, abs=1e-9)
+    assert reached(()) == pytest.approx(sum(made[arm] for arm in MIXTURES[1:]) / 7 - made[BASE], abs=1e-9)
+
+
+def test_seven_equal_arms_and_a_base_below_them_are_fine_tuning_and_no_provenance() -> None:
+    found = of(planted(60, {slug: float(slug != "base") for slug in SLUGS})).preference
+    tuning, *others = found.effects
+    assert tuning.provenances == ()
+    assert tuning.conclusion is Conclusion.ADDS
+    assert tuning.estimate.value == pytest.approx(1, abs=0.05)
+    assert {each.estimate.sign() for each in others} == {0}
+    assert [each.estimate.value for each in others] == pytest.approx([0] * 6, abs=0.02)
 
 
 def test_an_effect_planted_in_the_votes_comes_back() -> None:
@@ -82,7 +108,7 @@ def test_an_effect_planted_in_the_votes_comes_back() -> None:
     assert found.main(NAT).conclusion is Conclusion.ADDS
     assert found.main(TRAD).conclusion is Conclusion.NONE
     assert found.main(TRAD).estimate.within(MATTERS)
-    assert [each.order for each in found.effects] == [1, 1, 1, 2, 2, 2, 3]
+    assert [each.order for each in found.effects] == [0, 1, 1, 1, 2, 2, 2]
 
 
 def test_each_step_is_the_arm_with_less_the_arm_without() -> None:
@@ -197,7 +223,8 @@ def test_effects_of_shares_stay_within_what_is_possible() -> None:
     found = of(frame).equivalence
     assert found is not None
     for each in found.effects:
-        assert -(2.0 ** (each.order - 1)) <= each.estimate.low <= each.estimate.high <= 2.0 ** (each.order - 1)
+        most = max(each.order, 1)
+        assert -most <= each.estimate.low <= each.estimate.high <= most
     for step in found.steps:
         assert -1 <= step.estimate.low <= step.estimate.high <= 1
 

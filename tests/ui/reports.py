@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from typing import Final
 
@@ -18,7 +19,7 @@ from medinject_demo.stats.selection import Selection, SetAside
 AT: Final = datetime(2026, 3, 6, 9, 5, 7, tzinfo=UTC)
 CONTROLLED: Final = (0.0, 0.7, 0.3, -0.2, 0.9, 0.8, 0.4, 1.0)
 RAW: Final = (0.0, -0.9, -1.1, -1.3, -0.8, -0.9, -1.2, -0.7)
-SUBSETS: Final = tuple(arm.provenances for arm in MIXTURES if arm != BASE)
+SUBSETS: Final = tuple(each for order in (0, 1, 2) for each in itertools.combinations(Provenance, order))
 
 
 def estimate(value: float, half: float) -> Estimate:

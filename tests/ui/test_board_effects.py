@@ -36,12 +36,12 @@ def unknown(found: Provenances) -> Provenances:
 
 def test_what_native_data_add_is_said_in_points_with_its_interval() -> None:
     said = sentence("fr", effect(Conclusion.ADDS, NATIVE), Outcome.PREFERENCE)
-    assert said == "Les données natives font gagner 87\u00a0points (de 52 à 122) en moyenne."
+    assert said == "Les données natives, ajoutées à d’autres, font gagner 87\u00a0points (de 52 à 122) en moyenne."
 
 
 def test_a_loss_is_said_without_a_sign_and_from_the_smaller_to_the_larger() -> None:
     said = sentence("fr", effect(Conclusion.TAKES, SYNTHETIC), Outcome.PREFERENCE)
-    assert said == "Les données synthétiques font perdre 87\u00a0points (de 52 à 122) en moyenne."
+    assert said == "Les données synthétiques, ajoutées à d’autres, font perdre 87\u00a0points (de 52 à 122) en moyenne."
 
 
 def test_where_the_data_cannot_tell_it_says_so() -> None:
@@ -88,7 +88,16 @@ def test_a_share_is_in_percentage_points_and_one_is_singular() -> None:
 
 
 def test_an_effect_is_named_by_its_provenances() -> None:
-    assert label("fr", (NATIVE, TRANSLATED, SYNTHETIC)) == "Natif × traduit × synthétique"
+    assert label("fr", (NATIVE, TRANSLATED)) == "Natif × traduit"
+    assert label("fr", ()) == "Affinage"
+
+
+def test_to_be_fine_tuned_at_all_is_said_first_and_apart_from_the_data() -> None:
+    said = sentence("fr", effect(Conclusion.ADDS), Outcome.PREFERENCE)
+    assert said.startswith("L’affinage, quelles que soient les données, fait gagner 87\u00a0points")
+    text = effects("fr", FOUND)
+    assert Cells(text).tables[0][1][0] == "Affinage"
+    assert "entre modèles affinés seulement" in text
 
 
 def test_every_effect_has_its_bars_its_figure_and_its_sentence() -> None:

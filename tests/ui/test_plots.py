@@ -64,7 +64,7 @@ def test_who_cannot_see_a_figure_is_told_its_numbers(key: str) -> None:
 def test_the_ranking_names_every_arm_and_the_effects_every_effect() -> None:
     shown = report()
     assert all(name("fr", arm) in texts(svg("ranking", shown)) for arm in MIXTURES)
-    assert "Natif × traduit × synthétique" in texts(svg("effects", shown))
+    assert "Natif × traduit" in texts(svg("effects", shown))
 
 
 def test_the_matrix_holds_the_wins_of_all_56_ordered_pairs() -> None:
