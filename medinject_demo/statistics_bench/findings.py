@@ -16,6 +16,11 @@ APART: float = 1e-6
 """Logits: how far evalica may be."""
 ROUNDED: float = 0.005
 """Logits: how far a textbook's two decimals may be."""
+NAMES = {
+    "naive": "controlled, each vote a voter of its own",
+    "by voter": "controlled, each vote a prompt of its own",
+}
+"""How ways of fitting are called that are not by their own name."""
 BIAS: float = 0.25
 """Of the spread of the estimates: a bias up to this costs an interval of 95 % at most half a point of coverage."""
 
@@ -41,7 +46,7 @@ class Findings:
         parts = [
             f"Written by `{command}`. Machine: {self.machine}.",
             "### Planted truths, found again\n\n" + _text_of_recovery(self),
-            "### The raw board, and votes cast over and over\n\n" + _text_of_failures(self),
+            "### The raw board, votes cast over and over, and prompts that come again\n\n" + _text_of_failures(self),
             "### Other people's answers\n\n" + _text_of_oracles(self),
             "### Time\n\n" + _text_of_times(self),
             "### Votes that the pairing saves\n\n" + _text_of_savings(self),
@@ -73,8 +78,9 @@ def _text_of_recovery(findings: Findings) -> str:
     ]
     return (
         f"{findings.runs:,} runs of each crowd. Planted: strengths of the eight arms, the left's gain, the worth of "
-        "length and of lists, ties, and tastes of each voter that make 30 % of a vote's variance. The base writes 240 "
-        "words, the others 12 to 23. Sixteen numbers are looked for: seven differences from the base, the effects of "
+        "length and of lists, ties, and tastes of each voter that make 30 % of a vote's variance; where votes are on "
+        "so many prompts, each arm has one answer to each of them, and how good it is makes 30 % too. The base writes "
+        "240 words, the others 12 to 23. Sixteen numbers are looked for: seven differences from the base, the effects of "
         "fine-tuning, of each provenance and of each two, the position, the length. Coverage is the mean over these, "
         "with the least and the greatest; that of one number has a Monte-Carlo error of "
         f"{(0.95 * 0.05 / findings.runs) ** 0.5:.1%}."
@@ -87,13 +93,13 @@ def _text_of_failures(findings: Findings) -> str:
     rows = []
     for crowd in dict.fromkeys(each.crowd for each in findings.recoveries):
         ways = {each.way: each for each in findings.recoveries if each.crowd == crowd}
-        other = ways.get("raw") or ways["naive"]
-        for way in (other, ways["controlled"]):
+        controlled = ways.pop("controlled")
+        for way in (*ways.values(), controlled):
             differences = [found for found in way.found if found.name.endswith("less base")]
             rows.append(
                 (
                     crowd,
-                    {"naive": "controlled, each vote a voter of its own", "raw": "raw"}.get(way.way, "controlled"),
+                    NAMES.get(way.way, way.way),
                     f"{sum(each.coverage for each in differences) / len(differences):.1%}",
                     f"{sum(each.wrong_sign for each in differences) / len(differences):.1%}",
                     f"{max(abs(each.bias) for each in differences):.2f}",
@@ -103,7 +109,8 @@ def _text_of_failures(findings: Findings) -> str:
     return (
         "The seven differences from the base. The raw board sees a base that wins because it writes more; with length "
         "and markdown held equal the planted order comes back. Where each vote is cast five times, intervals that take "
-        f"votes for independent are too narrow; those by voter hold.\n\n{_table(head, rows)}"
+        "votes for independent are too narrow, and where prompts come again those by voter alone; those by voter and "
+        f"prompt hold.\n\n{_table(head, rows)}"
     )
 
 

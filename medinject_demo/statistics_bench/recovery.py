@@ -25,6 +25,11 @@ CROWDS: Final = (
     Crowd("150 unequal voters, 2,000 votes", 2_000, 150, unequal=1.2),
     Crowd("60 voters, 150 votes", 150, 60),
 )
+AGAIN: Final = (
+    Crowd("150 voters, 3,000 votes on 76 prompts", 3_000, 150, prompts=76),
+    Crowd("30 voters, 200 votes on 4 prompts", 200, 30, prompts=4),
+)
+"""As the bundled prompts, and as those of one specialty: each arm has one answer to each, that is judged again."""
 COPIES: Final = Crowd("200 voters, each vote cast 5 times, 3,000 votes", 3_000, 200, copies=5)
 CONTRASTS: Final = tuple(of for order in (0, 1, 2) for of in itertools.combinations(Provenance, order))
 """The effects looked for: of fine-tuning at all, of each provenance, of each two."""
@@ -64,7 +69,8 @@ class Recovery:
 
     crowd: str
     way: str
-    """``controlled``, ``raw``, or ``naive``: controlled, every vote for a voter of its own."""
+    """``controlled``, ``raw``, ``naive``: controlled, every vote for a voter and a prompt of its own, or ``by voter``:
+    controlled, every vote for a prompt of its own."""
     found: tuple[Found, ...]
 
     @property
@@ -100,7 +106,22 @@ def _naive(votes: pd.DataFrame) -> Preference:
     return fit(votes.assign(cluster=own, prompt=own), styles=STYLES)
 
 
-FITS: Final[dict[str, Callable[[pd.DataFrame], Preference]]] = {"controlled": _controlled, "raw": fit, "naive": _naive}
+def _by_voter(votes: pd.DataFrame) -> Preference:
+    return fit(votes.assign(prompt=np.arange(len(votes))), styles=STYLES)
+
+
+FITS: Final[dict[str, Callable[[pd.DataFrame], Preference]]] = {
+    "controlled": _controlled,
+    "raw": fit,
+    "naive": _naive,
+    "by voter": _by_voter,
+}
+WAYS: Final = {
+    **dict.fromkeys(CROWDS, ("controlled", "raw")),
+    **dict.fromkeys(AGAIN, ("controlled", "by voter")),
+    COPIES: ("controlled", "naive"),
+}
+"""What each crowd's votes are fitted with."""
 
 
 def _truths(world: World) -> Iterator[tuple[str, float]]:

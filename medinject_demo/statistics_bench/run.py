@@ -10,7 +10,7 @@ from ..engine.bench.environment import Environment
 from . import oracles
 from .duels import saved
 from .findings import Findings
-from .recovery import COPIES, CROWDS, recovered
+from .recovery import WAYS, recovered
 from .speed import GOALS, timed
 
 SEED = 20_260_306
@@ -44,8 +44,7 @@ def measure(plan: Plan, examples: Sequence[Path], say: Callable[[str], None]) ->
     times = timed(plan.repeats, plan.sizes, plan.read, say)
     savings = saved(plan.duels, say)
     recoveries = []
-    for crowd in (*CROWDS, COPIES):
-        ways = ("controlled", "naive" if crowd.copies > 1 else "raw")
+    for crowd, ways in WAYS.items():
         recoveries += recovered(crowd, ways, plan.runs, SEED, _told(crowd.name, plan.runs, say))
     return Findings(
         tuple(recoveries),

@@ -1,8 +1,9 @@
 """Voters whose truth is known: frames of votes drawn from planted strengths, styles, sides and tastes.
 
 The probability of each vote is exactly the model's, and yet the votes of one voter depend on each other: a voter's
-tastes, one number for each arm, shift the draws and not their probabilities (a Gaussian copula). So the planted
-coefficients are the truth for whoever fits the model to all voters.
+tastes, one number for each arm, shift the draws and not their probabilities (a Gaussian copula), and so does, where
+prompts come again, how good each arm's one answer to each of them is. So the planted coefficients are the truth for
+whoever fits the model to all voters and prompts.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class World:
     """Median words of the base's answers, and of the others': as the study's arms answer open questions."""
     tastes: float = 0.3
     """Share of the variance of a vote that is the voter's own taste."""
+    texts: float = 0.3
+    """Share of the variance that is the prompt's answers, where prompts come again."""
     ties: float = 0.4
     """How much of the smaller of the two probabilities, twice, goes to ties."""
     unsure: float = 0.05
@@ -79,6 +82,8 @@ class Crowd:
     """Shape of the Pareto distribution of a voter's share of the votes; 0 for equal shares."""
     copies: int = 1
     """How often each vote is cast again by the same voter."""
+    prompts: int = 0
+    """Prompts to which each arm's answer is always the same; 0 for a prompt of its own for each vote."""
     world: World = field(default_factory=World)
 
 
@@ -99,9 +104,12 @@ def simulated(crowd: Crowd, generator: np.random.Generator) -> pd.DataFrame:
     logit = world.strengths[left] - world.strengths[right] + world.position
     for name, worth in (("words", world.words), ("lists", world.lists)):
         logit += worth * (np.log1p(styles[f"{name}_left"]) - np.log1p(styles[f"{name}_right"]))
-    tastes = generator.standard_normal((crowd.voters, len(MIXTURES)))
-    taste = (tastes[voter, left] - tastes[voter, right]) / np.sqrt(2)
-    draw = ndtr(np.sqrt(world.tastes) * taste + np.sqrt(1 - world.tastes) * generator.standard_normal(count))
+    prompt = generator.integers(0, crowd.prompts, count) if crowd.prompts else np.arange(count)
+    common = _common(world.tastes, voter, left, right, generator)
+    texts = world.texts if crowd.prompts else 0.0
+    if texts:
+        common += _common(texts, prompt, left, right, generator)
+    draw = ndtr(common + np.sqrt(1 - world.tastes - texts) * generator.standard_normal(count))
     slugs = [mixture.slug for mixture in MIXTURES]
     columns = {
         "left": named(left, slugs),
@@ -113,12 +121,21 @@ def simulated(crowd: Crowd, generator: np.random.Generator) -> pd.DataFrame:
         "propensity": np.full(count, 1 / 28),
         "blind": np.ones(count, bool),
         "suspect": np.zeros(count, bool),
-        "prompt": np.arange(count),
+        "prompt": prompt,
         **styles,
     }
     names = np.arange(count * crowd.copies)
     made = pd.DataFrame({name: np.repeat(each, crowd.copies) for name, each in columns.items()})
     return made.assign(ballot=names, battle=names)
+
+
+def _common(
+    share: float, cluster: np.ndarray, left: np.ndarray, right: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """What the votes of a cluster have in common: for each arm a number, that makes so much of a vote's variance."""
+    for_arms = generator.standard_normal((int(cluster.max()) + 1, len(MIXTURES)))
+    common: np.ndarray = (for_arms[cluster, left] - for_arms[cluster, right]) * np.sqrt(share / 2)
+    return common
 
 
 def named(codes: Any, names: Sequence[str]) -> Any:

@@ -86,6 +86,23 @@ def test_naive_intervals_fail_where_votes_are_cast_over_and_over() -> None:
     assert controlled.coverages[1] > 0.9
 
 
+def test_intervals_by_voter_alone_fail_where_prompts_come_again() -> None:
+    crowd = Crowd("again", 3_000, 150, prompts=20)
+    controlled, by_voter = recovered(crowd, ("controlled", "by voter"), 40, 3, lambda done: None)
+    assert by_voter.coverages[1] < 0.85
+    assert controlled.coverages[1] > 0.92
+
+
+def test_the_mean_of_the_votes_is_the_probability_planted_where_prompts_come_again() -> None:
+    """Over prompts: on one of them the answers are what they are."""
+    crowd = Crowd("", 60_000, 5_000, world=NOBODY.world, prompts=2_000)
+    votes = Comparisons.of(simulated(crowd, np.random.default_rng(0)))
+    assert votes.prompts == 2_000
+    here = (votes.left == 0) & (votes.right == 7)
+    logit = crowd.world.strengths[0] - crowd.world.strengths[7] + crowd.world.position
+    assert votes.share[here].mean() == pytest.approx(1 / (1 + np.exp(-logit)), abs=5 * 0.5 / here.sum() ** 0.5)
+
+
 def test_a_bias_has_the_error_of_so_many_runs() -> None:
     found = Found("x", 1.0, 1.2, 0.5, 100, 0.95, 0.0)
     assert found.bias == pytest.approx(0.2)
@@ -136,7 +153,7 @@ def test_the_command_writes_its_part_of_the_document_and_leaves_the_rest(tmp_pat
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
     assert document["runs"] == 3
-    assert {each["way"] for each in document["recoveries"]} == {"controlled", "raw", "naive"}
+    assert {each["way"] for each in document["recoveries"]} == {"controlled", "raw", "naive", "by voter"}
     assert document["agreements"][0]["apart"] < 1e-6
     text = page.read_text(encoding="utf-8")
     assert text.startswith("before\n")
