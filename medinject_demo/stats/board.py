@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ..domain import BASE, MIXTURES, Mixture, Verdict
-from ..pairing import Pair
+from ..domain import ARMS, BASE, MIXTURES, Mixture, Verdict
+from ..pairing import Pair, pairs
 from .comparisons import VERDICTS, Comparisons, Tally
 from .estimate import CONFIDENCE, Estimate
 from .preference import STYLES, Preference, Weighting, fit
 from .selection import Selection, SetAside, select
 from .shares import arm_shares
+from .together import sure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +52,10 @@ class Rule:
     ``TOO_FEW``: the arm or the one beside it has fewer than ``least_votes`` battles, ``least_voters`` voters or
     ``least_prompts`` prompts. A battle counts once: a ranking, whatever its comparisons, and a duel that was shared,
     whatever its guests.
-    Else ``AHEAD`` or ``BEHIND`` where the interval of the difference leaves 0 out; else ``LEVEL`` where all of it is
-    within ``level_within`` points of 0, on either side; else, the interval leaving room for more, ``TOO_FEW`` again.
+    Else ``AHEAD`` or ``BEHIND`` where the difference is sure, told together with others by ``together.sure``: in a row
+    with the seven from the base, in a cell and for ranks with all 28 pairs, but for those with too few. Else ``LEVEL``
+    where the whole interval is within ``level_within`` points of 0, on either side; else, as it leaves room for more,
+    ``TOO_FEW`` again.
     A row is provisional below ``settled_votes`` battles, ``settled_voters`` voters or ``settled_prompts`` prompts.
     """
 
@@ -77,8 +80,8 @@ class Rating:
     points: Estimate
     """The base is at 1000, with an interval of no width."""
     ranks: tuple[int, int]
-    """Best and worst: one more than the arms that are stronger for sure, and eight less those that are weaker for sure.
-    An arm with too few votes, voters or prompts to say something is told from no other."""
+    """Best and worst: one more than the arms that are stronger for sure, and eight less those that are weaker for sure,
+    all pairs taken together. An arm with too few votes, voters or prompts to say something is told from no other."""
     standing: Standing
 
 
@@ -181,13 +184,14 @@ def board(
 
 
 def _cells(said: Comparisons, raw: Preference, controlled: Preference, rule: Rule) -> dict[Pair, Cell]:
-    tallies, known = said.tallies, _known(said, rule)
+    tallies = said.tallies
+    told = _told(controlled, pairs(), _known(said, rule), rule)
     return {
         (one, other): Cell(
             tallies[one, other],
             raw.difference(one, other).chance,
             controlled.difference(one, other).chance,
-            _standing(controlled.difference(one, other), known[one] and known[other], rule),
+            told[one, other],
         )
         for one, other in itertools.permutations(MIXTURES, 2)
     }
@@ -195,13 +199,13 @@ def _cells(said: Comparisons, raw: Preference, controlled: Preference, rule: Rul
 
 def _rows(said: Comparisons, raw: Preference, controlled: Preference, rule: Rule) -> tuple[Row, ...]:
     tallies, known, failures = said.tallies, _known(said, rule), _failures(said)
+    plain, twin = (_ratings(model, known, rule) for model in (raw, controlled))
     settled = _reached(said, rule.settled_votes, rule.settled_voters, rule.settled_prompts)
     rows = []
     counts = zip(said.battles_by_arm, said.voters_by_arm, said.prompts_by_arm, strict=True)
     for arm, (battles, voters, prompts) in zip(MIXTURES, counts, strict=True):
         tally = sum((tallies[arm, other] for other in MIXTURES if other != arm), Tally())
-        plain, twin = (_rating(model, arm, known, rule) for model in (raw, controlled))
-        rows.append(Row(arm, plain, twin, tally, battles, voters, prompts, failures[arm], not settled[arm]))
+        rows.append(Row(arm, plain[arm], twin[arm], tally, battles, voters, prompts, failures[arm], not settled[arm]))
     return tuple(sorted(rows, key=lambda row: (not row.tally.votes, -round(row.controlled.points.value, 6))))
 
 
@@ -219,21 +223,34 @@ def _reached(said: Comparisons, *least: int) -> dict[Mixture, bool]:
     }
 
 
-def _rating(model: Preference, arm: Mixture, known: Mapping[Mixture, bool], rule: Rule) -> Rating:
-    """Ranks and standing; an arm of which too little is known is told from no other."""
-    others = [other for other in MIXTURES if other != arm and known[other] and known[arm]]
-    signs = [model.difference(arm, other).sign() for other in others]
-    ranks = (1 + signs.count(-1), len(MIXTURES) - signs.count(1))
-    difference = model.difference(arm, BASE)
-    standing = Standing.REFERENCE if arm == BASE else _standing(difference, known[arm] and known[BASE], rule)
-    return Rating(difference.scaled(POINTS, HOME), ranks, standing)
+def _ratings(model: Preference, known: Mapping[Mixture, bool], rule: Rule) -> dict[Mixture, Rating]:
+    """Each arm's points, its ranks by all pairs together, and its standing by the differences from the base."""
+    beside = _told(model, [(arm, BASE) for arm in ARMS], known, rule) | {(BASE, BASE): Standing.REFERENCE}
+    told = _told(model, pairs(), known, rule)
+    ratings = {}
+    for arm in MIXTURES:
+        seen = [told[arm, other] for other in MIXTURES if other != arm]
+        ranks = (1 + seen.count(Standing.BEHIND), len(MIXTURES) - seen.count(Standing.AHEAD))
+        ratings[arm] = Rating(model.difference(arm, BASE).scaled(POINTS, HOME), ranks, beside[arm, BASE])
+    return ratings
 
 
-def _standing(difference: Estimate, known: bool, rule: Rule) -> Standing:
+def _told(model: Preference, asked: Sequence[Pair], known: Mapping[Mixture, bool], rule: Rule) -> dict[Pair, Standing]:
+    """What can be said of each of some pairs, all of them together, seen from the one arm and from the other."""
+    clear = sure({pair: model.doubt(*pair) for pair in asked if all(known[arm] for arm in pair)})
+    told = {}
+    for one, other in asked:
+        enough = known[one] and known[other]
+        for ends in ((one, other), (other, one)):
+            told[ends] = (
+                _standing(model.difference(*ends), rule, sure=(one, other) in clear) if enough else Standing.TOO_FEW
+            )
+    return told
+
+
+def _standing(difference: Estimate, rule: Rule, *, sure: bool) -> Standing:
     """What can be said of a difference in logits."""
-    if not known:
-        return Standing.TOO_FEW
-    if sign := difference.sign():
+    if sure and (sign := difference.sign()):
         return Standing.AHEAD if sign > 0 else Standing.BEHIND
     return Standing.LEVEL if difference.scaled(POINTS).within(rule.level_within) else Standing.TOO_FEW
 

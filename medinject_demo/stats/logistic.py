@@ -34,12 +34,18 @@ HEAVY: Final = 0.005
 
 @dataclass(frozen=True)
 class Logistic:
-    """A fit: k coefficients, their k x k covariance, and the factor from a standard error to half an interval."""
+    """A fit: k coefficients, their k x k covariance, and on how many clusters of equal weight these rest."""
 
     coefficients: Floats
     covariance: Floats
     clusters: int
-    quantile: float
+    degrees: float
+    """Of freedom, of Student's t."""
+
+    @property
+    def quantile(self) -> float:
+        """From a standard error to half an interval."""
+        return student(self.degrees + 1)
 
 
 def logistic(
@@ -78,8 +84,7 @@ def logistic(
         middle = _floored(middle if group is None else middle + _crossed(rows, cluster, group), model)
     inverse = np.linalg.inv(curvature)
     many = min(effective(np.bincount(each, mass)) for each in (cluster, group) if each is not None)
-    quantile = student(many)
-    return Logistic(coefficients, inverse @ (middle + precision) @ inverse, clusters, quantile)
+    return Logistic(coefficients, inverse @ (middle + precision) @ inverse, clusters, max(many - 1, 1.0))
 
 
 def renumbered(codes: Codes) -> Codes:

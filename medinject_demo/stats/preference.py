@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy.special import stdtr
 
 from ..domain import MIXTURES, Mixture
 from .comparisons import ARMS, Comparisons
@@ -74,6 +75,8 @@ class Preference:
     quantile: float
     """Of Student's t with one degree of freedom less than ``effective`` voters, or prompts where those are fewer: from
     error to half an interval."""
+    degrees: float
+    """Of freedom, of that Student's t."""
     ridge: float
 
     def contrast(self, weights: Mapping[Mixture, float]) -> Estimate:
@@ -89,6 +92,11 @@ class Preference:
     def difference(self, one: Mixture, other: Mixture) -> Estimate:
         """How much stronger ``one`` is than ``other``, in logits."""
         return self.contrast({one: 1.0, other: -1.0}) if one != other else Estimate(0.0, 0.0, 0.0, 0.0)
+
+    def doubt(self, one: Mixture, other: Mixture) -> float:
+        """The probability of a difference as far from 0 as theirs or farther, were they equal: two-sided."""
+        difference = self.difference(one, other)
+        return 2 * float(stdtr(self.degrees, -abs(difference.value) / difference.error)) if difference.error else 1.0
 
     def strength(self, arm: Mixture) -> float:
         """The strength of an arm, in logits."""
@@ -174,5 +182,6 @@ def _preference(fitted: Logistic, scales: Mapping[str, float], said: Comparisons
         voters=fitted.clusters,
         prompts=said.prompts,
         quantile=fitted.quantile,
+        degrees=fitted.degrees,
         ridge=ridge,
     )

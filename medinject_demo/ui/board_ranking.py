@@ -57,7 +57,7 @@ def rule(lang: str, rule: Rule) -> str:
         settled_prompts=number(lang, rule.settled_prompts),
     )
     scale = say(lang, "board.scale", home=number(lang, rule.reference_points))
-    return f'<p class="note rule">{said}</p><p class="note rule">{scale}</p>'
+    return "".join(f'<p class="note rule">{each}</p>' for each in (said, say(lang, "board.looks"), scale))
 
 
 def ranks(lang: str, rating: Rating) -> str:

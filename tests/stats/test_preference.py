@@ -230,5 +230,15 @@ def test_an_interval_is_never_wider_than_the_priors(
     assert 0 <= chance.low <= chance.value <= chance.high <= 1
 
 
+@SOME
+@given(SEEDS)
+def test_a_difference_is_doubtful_where_its_interval_holds_0(seed: int) -> None:
+    found = fit(drawn(150, seed).assign(prompt=range(150)))
+    for arm in MIXTURES[1:]:
+        assert (found.doubt(arm, BASE) < 0.05) == (found.difference(arm, BASE).sign() != 0)
+        assert found.doubt(arm, BASE) == pytest.approx(found.doubt(BASE, arm))
+    assert found.doubt(BASE, BASE) == 1
+
+
 def test_an_interval_has_a_sign_where_it_leaves_0_out() -> None:
     assert [Estimate(1, 1, *ends).sign() for ends in ((0.1, 2), (-0.1, 2), (-2, -0.1), (0, 2))] == [1, 0, -1, 0]

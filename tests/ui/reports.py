@@ -61,7 +61,9 @@ def report(votes: int = 500, half: float = 0.3, *, selection: Selection = Select
 def preference(strengths: tuple[float, ...], votes: int) -> Preference:
     eye = tuple(tuple(float(one == other) for other in range(8)) for one in range(8))
     styles = (Term("words", estimate(0.6, 0.2), 1.4), Term("emoji", estimate(-0.1, 0.2), 0.5))
-    return Preference(strengths, eye, estimate(0.1, 0.2), styles, votes, votes, votes // 6, min(votes, 76), 1.96, 0.1)
+    return Preference(
+        strengths, eye, estimate(0.1, 0.2), styles, votes, votes, votes // 6, min(votes, 76), 1.96, 60.0, 0.1
+    )
 
 
 def difference(strengths: tuple[float, ...], one: Mixture, other: Mixture, half: float) -> Estimate:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from medinject_demo.domain import BASE, MIXTURES
 from medinject_demo.stats.board import Board, Rule, Standing, Tally
 from medinject_demo.ui.board_ranking import axis_of, ranking, ranks, rule
@@ -88,10 +90,25 @@ def test_the_rule_quotes_its_own_numbers() -> None:
         "55 points",
         "333 duels",
         "44 voters",
-        "95% interval",
+        "at 95%",
         "1,000",
     ):
         assert number in said
+
+
+@pytest.mark.parametrize(
+    ("lang", "alone", "again"),
+    [
+        ("fr", "vaut pour lui seul", "regarder le classement à plusieurs reprises"),
+        ("en", "stands for itself", "looking at the board again and again"),
+    ],
+)
+def test_it_is_said_what_is_corrected_and_what_is_not(lang: str, alone: str, again: str) -> None:
+    said = rule(lang, Rule())
+    assert "Holm" in said
+    assert "28" in said
+    assert alone in said
+    assert again in said
 
 
 def test_the_scale_is_what_is_said_of_it() -> None:
