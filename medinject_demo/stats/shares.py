@@ -5,12 +5,12 @@ A share of 0 in 5 is not 0 for sure: the weak prior of ``logistic`` keeps it ins
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import expit
 
 from ..domain import MIXTURES, Mixture
 from .comparisons import ARMS, Truths
@@ -34,21 +34,36 @@ class ArmShares:
     @property
     def estimates(self) -> dict[Mixture, Estimate | None]:
         """Each arm's share, from 0 to 1; None where the arm has no unit."""
-        return {
-            arm: interval(float(logit), float(variance), self.quantile, 1 / RIDGE).chance if count else None
-            for arm, count, logit, variance in zip(
-                MIXTURES, self.counts, self.logits, self.covariance.diagonal(), strict=True
-            )
-        }
+        shares = zip(MIXTURES, self.counts, self._shares, strict=True)
+        return {arm: share if count else None for arm, count, share in shares}
+
+    @property
+    def _shares(self) -> list[Estimate]:
+        """Each arm's, that of an arm without units by the prior alone."""
+        logits = zip(self.logits.tolist(), self.covariance.diagonal().tolist(), strict=True)
+        return [interval(logit, variance, self.quantile, 1 / RIDGE).chance for logit, variance in logits]
 
     def contrast(self, weights: Sequence[float]) -> Estimate:
-        """A sum of shares with weights that sum to 0, by the delta method; neither end beyond what shares can reach."""
-        fitted = expit(self.logits)
-        row = np.array(weights)
-        widest = float(np.abs(row).sum()) / 2
-        slope = row * fitted * (1 - fitted)
-        whole = interval(float(row @ fitted), float(slope @ self.covariance @ slope), self.quantile)
-        return Estimate(whole.value, whole.error, max(whole.low, -widest), min(whole.high, widest))
+        """A sum of shares with weights that sum to 0, its error by the delta method; no end beyond what is possible.
+
+        Its ends are recovered from those of each arm's own interval, which near 0 and 1 reaches farther to the one side
+        (MOVER, Zou and Donner, 2008, with the covariance of the logits for their correlation). The delta method's held
+        the truth in 80 % for shares of 0.99 and 0.93 of 20 answers.
+        """
+        shares, row = self._shares, np.array(weights)
+        value, low, high = (np.array([getattr(each, end) for each in shares]) for end in ("value", "low", "high"))
+        scale = row / np.sqrt(self.covariance.diagonal())
+        slope = row * value * (1 - value)
+
+        def reach(down: Floats, up: Floats) -> float:
+            """How far the sum goes where each share goes to that end which moves it so."""
+            ends = scale * np.where(row > 0, down, up)
+            return math.sqrt(max(float(ends @ self.covariance @ ends), 0.0))
+
+        middle, widest = float(row @ value), float(np.abs(row).sum()) / 2
+        below, above = reach(value - low, high - value), reach(high - value, value - low)
+        error = float(np.sqrt(slope @ self.covariance @ slope))
+        return Estimate(middle, error, max(middle - below, -widest), min(middle + above, widest))
 
 
 def share(yes: Truths, cluster: Codes) -> Estimate | None:

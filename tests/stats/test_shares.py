@@ -1,0 +1,59 @@
+"""Shares and their contrasts: an interval that holds the truth in the middle and at the ends, and goes no farther."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medinject_demo.domain import MIXTURES, Provenance
+from medinject_demo.stats.provenance import weights
+from medinject_demo.stats.shares import ArmShares, arm_shares
+
+NAT, *_ = Provenance
+MAIN = [weights([NAT])[arm] for arm in MIXTURES]
+STEP = [float(arm.slug == "nat-trad") - float(arm.slug == "trad") for arm in MIXTURES]
+
+
+def answered(chance: np.random.Generator, prompts: int, with_nat: float, without: float) -> ArmShares:
+    """Each arm's answers to so many prompts, right in one share with native data and in another without."""
+    right = [with_nat if NAT in arm.provenances else without for arm in MIXTURES]
+    yes = chance.random((prompts, len(MIXTURES))) < right
+    prompt, arm = np.indices(yes.shape).reshape(2, -1)
+    return arm_shares(arm, yes.ravel(), prompt)
+
+
+@pytest.mark.parametrize("row", [MAIN, STEP], ids=["main", "step"])
+@pytest.mark.parametrize(
+    ("with_nat", "without", "prompts"), [(0.99, 0.93, 20), (1.0, 0.9, 15), (0.02, 0.1, 20), (0.6, 0.5, 30)]
+)
+def test_a_contrast_holds_the_truth_near_the_ends_as_in_the_middle(
+    row: list[float], with_nat: float, without: float, prompts: int
+) -> None:
+    found = [answered(np.random.default_rng([4, run]), prompts, with_nat, without).contrast(row) for run in range(200)]
+    assert np.mean([each.low <= with_nat - without <= each.high for each in found]) >= 0.91
+
+
+def test_where_answers_are_many_the_ends_are_those_of_the_delta_method() -> None:
+    found = answered(np.random.default_rng(1), 5_000, 0.6, 0.5)
+    for row in (MAIN, STEP):
+        each = found.contrast(row)
+        assert each.high - each.value == pytest.approx(found.quantile * each.error, rel=0.02)
+        assert each.value - each.low == pytest.approx(found.quantile * each.error, rel=0.02)
+
+
+def test_near_1_an_interval_reaches_farther_towards_the_middle() -> None:
+    """The share with native data, all of whose answers are right, can be hardly more and may be less."""
+    each = answered(np.random.default_rng(2), 20, 1.0, 0.5).contrast(MAIN)
+    assert each.value - each.low > 1.05 * (each.high - each.value)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 30), st.floats(0, 1), st.floats(0, 1))
+def test_turning_a_contrast_round_turns_its_interval_round(seed: int, prompts: int, one: float, other: float) -> None:
+    found = answered(np.random.default_rng(seed), prompts, one, other)
+    for row in (MAIN, STEP):
+        there, back = found.contrast(row), found.contrast([-weight for weight in row])
+        assert (back.low, back.high) == (pytest.approx(-there.high), pytest.approx(-there.low))
+        assert -1 <= there.low <= there.value <= there.high <= 1
