@@ -108,9 +108,11 @@ def _text_of_failures(findings: Findings) -> str:
     head = ("who voted", "model", "intervals that hold the truth", "on the wrong side of 0", "largest bias, in logits")
     return (
         "The seven differences from the base. The raw board sees a base that wins because it writes more; with length "
-        "and markdown held equal the planted order comes back. Where each vote is cast five times, intervals that take "
-        "votes for independent are too narrow, and where prompts come again those by voter alone; those by voter and "
-        f"prompt hold.\n\n{_table(head, rows)}"
+        "and markdown held equal the planted order comes back: the planted worth of length follows the logarithm, as "
+        "the model has it. The lengths of the base and of the others hardly overlap, so that votes could not tell if "
+        "it did not, and the base and its style cannot be told apart; the board says so where it is the case. Where "
+        "each vote is cast five times, intervals that take votes for independent are too narrow, and where prompts "
+        f"come again those by voter alone; those by voter and prompt hold.\n\n{_table(head, rows)}"
     )
 
 

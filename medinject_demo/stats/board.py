@@ -68,6 +68,8 @@ class Rule:
     settled_prompts: int = 10
     level_within: float = 100.0
     """Points: 100 are odds of 64 to 36."""
+    apart_from: float = 0.95
+    """``Board.apart`` from which the base and its style are said not to be told apart."""
     reference: Mixture = BASE
     reference_points: int = HOME
     points_per_logit: float = POINTS
@@ -135,6 +137,9 @@ class Board:
     voters: int
     prompts: int
     as_of: datetime
+    apart: float | None
+    """Of the base's comparisons, the share in which the one of the two that more often writes more does: at 1, the
+    lengths of the base and of the others never overlap. None below the rule's least votes."""
     raw: Preference
     controlled: Preference
 
@@ -146,6 +151,11 @@ class Board:
     def met(self) -> int:
         """How many of the 28 pairs have at least one comparison that counts."""
         return sum(cell.tally.votes > 0 for cell in self.cells.values()) // 2
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether the lengths of the base and of the others do, so that the base and its style can be told apart."""
+        return self.apart is None or self.apart < self.rule.apart_from
 
     @property
     def coverage(self) -> float:
@@ -178,6 +188,7 @@ def board(
         voters=said.voters,
         prompts=said.prompts,
         as_of=as_of,
+        apart=_apart(counted, said, rule),
         raw=raw,
         controlled=controlled,
     )
@@ -253,6 +264,16 @@ def _standing(difference: Estimate, rule: Rule, *, sure: bool) -> Standing:
     if sure and (sign := difference.sign()):
         return Standing.AHEAD if sign > 0 else Standing.BEHIND
     return Standing.LEVEL if difference.scaled(POINTS).within(rule.level_within) else Standing.TOO_FEW
+
+
+def _apart(frame: pd.DataFrame, said: Comparisons, rule: Rule) -> float | None:
+    base = MIXTURES.index(BASE)
+    met = (said.left == base) | (said.right == base)
+    if met.sum() < rule.least_votes:
+        return None
+    more = np.sign(frame["words_left"].to_numpy(np.int64) - frame["words_right"].to_numpy(np.int64))
+    of_base = np.where(said.left == base, more, -more)[met]
+    return float(max((of_base > 0).mean(), (of_base < 0).mean()))
 
 
 def _failures(said: Comparisons) -> dict[Mixture, Estimate | None]:

@@ -123,6 +123,11 @@ def _notes(report: Report) -> Iterator[str]:
         f"*: provisional, fewer than {rule.settled_votes} battles, {rule.settled_voters} voters or "
         f"{rule.settled_prompts} prompts. Failures: share of an arm's duels in which both answers were called bad."
     )
+    if board.apart is not None and not board.overlaps:
+        yield (
+            f"The base and length cannot be told apart: in {board.apart:.0%} of the base's comparisons it is the same "
+            "of the two that writes more. Controlled differences from it extend what votes say of length elsewhere."
+        )
     yield from _effects(report)
 
 

@@ -70,10 +70,13 @@ def figures(lang: str, report: Report) -> str:
 
 
 def remarks(lang: str, board: Board, *, miniature: bool) -> str:
-    """What to know before reading it: whether anything can be said, and what it measures on open questions."""
+    """What to know before reading it: what can be said, what it measures on open questions, what style hides."""
     parts = [_verdict(lang, board)]
     if board.comparisons and board.selection.kind in (None, Kind.OEQ):
         parts.append(_notice(lang, "open", say(lang, f"board.open_{'miniature' if miniature else 'study'}")))
+    if board.apart is not None and not board.overlaps:
+        share = in_percent(lang, 100 * board.apart)
+        parts.append(_notice(lang, "apart", say(lang, "board.apart_text", share=share)))
     return "".join(parts)
 
 

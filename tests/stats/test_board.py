@@ -132,6 +132,20 @@ def test_a_row_is_provisional_below_so_many_prompts() -> None:
     assert (ten.row(NAT).provisional, nine.row(NAT).provisional) == (False, True)
 
 
+def test_lengths_that_never_overlap_tell_base_and_style_not_apart() -> None:
+    frame = one_sided(200, 20)
+    base_left = (frame["left"] == "base").to_numpy()
+    left, right = base_left * 230 + 10, ~base_left * 230 + 10
+    long = frame.assign(words_left=left, words_right=right)
+    assert (of(long).apart, of(long).overlaps) == (1, False)
+    short = frame.assign(words_left=right, words_right=left)
+    assert (of(short).apart, of(short).overlaps) == (1, False)
+    mixed = frame.assign(words_left=range(200), words_right=range(199, -1, -1))
+    assert of(mixed).overlaps
+    assert (of(frame).apart, of(frame).overlaps) == (0, True)
+    assert (of(long.head(19)).apart, of(long.head(19)).overlaps) == (None, True)
+
+
 def test_two_groups_of_arms_that_never_met_are_not_compared() -> None:
     said = [("nat", "base", "left"), ("base", "nat", "right")] * 60
     said += [("trad", "syn", "left"), ("syn", "trad", "right")] * 60

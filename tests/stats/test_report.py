@@ -132,6 +132,15 @@ def test_text_markdown_and_csv_have_a_line_for_each_arm() -> None:
     assert "28 of 28 pairs met" in text or "of 28 pairs met" in text
 
 
+def test_the_tables_say_where_base_and_length_cannot_be_told_apart() -> None:
+    frame = drawn(200)
+    words = {f"words_{side}": [300 if arm == "base" else 10 for arm in frame[side]] for side in ("left", "right")}
+    apart = report(frame.assign(**words), as_of=NOW)
+    for write in (as_text, as_markdown):
+        assert "The base and length cannot be told apart: in 100% of" in write(apart)
+        assert "cannot be told apart" not in write(report(frame, as_of=NOW))
+
+
 def test_the_document_names_arms_pairs_and_times() -> None:
     document = as_document(report(drawn(30), as_of=NOW))
     assert document["board"]["as_of"] == "2026-11-27T12:00:00+00:00"

@@ -26,7 +26,14 @@ def estimate(value: float, half: float) -> Estimate:
     return Estimate(value, half / 1.96, value - half, value + half)
 
 
-def report(votes: int = 500, half: float = 0.3, *, selection: Selection = Selection(), at: datetime = AT) -> Report:
+def report(
+    votes: int = 500,
+    half: float = 0.3,
+    *,
+    selection: Selection = Selection(),
+    at: datetime = AT,
+    apart: float | None = None,
+) -> Report:
     """A report of so many votes, spread evenly over the 28 pairs; intervals of ``half`` logits on each side."""
     controlled, raw = preference(CONTROLLED, votes), preference(RAW, votes)
     cells = {
@@ -52,6 +59,7 @@ def report(votes: int = 500, half: float = 0.3, *, selection: Selection = Select
         voters=max(0, votes // 6),
         prompts=min(votes, 76),
         as_of=at,
+        apart=apart,
         raw=raw,
         controlled=controlled,
     )

@@ -102,6 +102,17 @@ def test_on_open_questions_it_says_that_no_arm_was_trained_on_them_and_that_styl
     assert "questions ouvertes." not in drawn("fr", report(selection=Selection(kind="mcqu")))
 
 
+@pytest.mark.parametrize(("apart", "said"), [(None, False), (0.94, False), (0.96, True), (1.0, True)])
+def test_where_lengths_hardly_overlap_it_says_that_base_and_style_cannot_be_told_apart(
+    apart: float | None, said: bool
+) -> None:
+    french, english = (drawn(lang, report(apart=apart)) for lang in ("fr", "en"))
+    assert ("Les longueurs du modèle de base et des modèles affinés ne se recouvrent presque pas" in french) == said
+    assert ("hardly overlap" in english) == said
+    if said:
+        assert f"{100 * apart:.0f}\u00a0% de leurs comparaisons" in french
+
+
 def test_the_miniature_was_trained_on_them_and_its_votes_say_nothing_of_the_study() -> None:
     text = drawn("fr", report(), miniature=True)
     assert "ceux de la miniature, qui répondent ici, l’ont été" in text
