@@ -181,9 +181,10 @@ class Upkeep:
 
 def sentence_of(erased: Erased, *, done: bool = True) -> str:
     """How much was erased, or would be, for a person."""
+    what = "Erased" if done else "Would be erased with --yes"
     voter = f"the voter of {erased.votes} rows; " if erased.votes else ""
     return (
-        f"{'Erased' if done else 'Would be erased with --yes'}: {voter}comments: {erased.comments}; typed questions with their answers: {erased.questions}; "
+        f"{what}: {voter}comments: {erased.comments}; typed questions with their answers: {erased.questions}; "
         f"follow-ups to a bundled question with their answers: {erased.follow_ups}."
     )
 
