@@ -94,6 +94,8 @@ def test_no_votes_are_a_board_that_says_nothing(tmp_path: Path) -> None:
     result = run(url)
     assert result.exit_code == 0
     assert "0 comparisons of 0 votes by 0 voters on 0 prompts count" in result.stdout
+    assert result.stdout.endswith("Nothing is to be said of the arms yet.\n")
+    assert len(result.stdout.splitlines()) == 1
 
 
 def test_a_database_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:

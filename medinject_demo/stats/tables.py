@@ -40,7 +40,9 @@ CONCLUSIONS: Final = {
 
 
 def as_text(report: Report) -> str:
-    """Columns in line, figures to the right, and what they mean."""
+    """Columns in line, figures to the right, and what they mean; one line where no vote counts yet."""
+    if not report.board.comparisons:
+        return f"{next(iter(_notes(report)))} Nothing is to be said of the arms yet."
     rows = [HEAD, *map(_cells, report.board.rows)]
     first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
     table = ["  ".join([row[0].ljust(first), *map(str.rjust, row[1:], others)]).rstrip() for row in rows]
