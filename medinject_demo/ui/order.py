@@ -1,6 +1,7 @@
 """An order of answers as it is written, « B > A = C »: > after what is better, = between what is tied.
 
-What the list of the page writes into its field, and what a visitor may write there instead. Knows no component.
+What the list of the page writes into its field, and what a visitor may write there instead. The field is empty until
+somebody has ordered something: an order that nobody gave is none. Knows no component.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from ..votes.rankings import Ranking
 
 UNREADABLE: Final = "unreadable_order"
 """Code of the refusal of a text that is no order."""
+UNTOUCHED: Final = "untouched_order"
+"""Code of the refusal of an order that nobody has given."""
 
 
 def tied(places: int) -> str:
-    """The order before any was given: all tied."""
+    """All tied: valid where it is written, and what the list shows before anything is."""
     return " = ".join(LETTERS[:places])
 
 
@@ -31,8 +34,11 @@ def ranks_of(text: str, places: int) -> list[int]:
     """The rank of each place.
 
     Raises:
-        Refused: a letter is missing, said twice or none of these.
+        Refused: nothing was ordered, or a letter is missing, said twice or none of these.
     """
+    if not text.strip():
+        sentence = f"ranking: expected an order, got none. Give one, or {tied(places)!r} where none is better."
+        raise Refused(sentence, UNTOUCHED, order=tied(places))
     groups = [[letter.strip() for letter in group.split("=")] for group in text.upper().split(">")]
     ranks = {letter: rank for rank, group in enumerate(groups, start=1) for letter in group}
     letters = list(LETTERS[:places])

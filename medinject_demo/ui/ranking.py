@@ -9,7 +9,7 @@ from ..limiter import Act
 from ..votes.records import Ballot
 from . import duel_view, ranking_view
 from .frame import Frame
-from .order import ranks_of, tied
+from .order import ranks_of
 from .ranking_parts import Parts, lay_out
 from .seat import Seat, ranked, seated_to_rank
 from .table import Table, Updates, Visit
@@ -67,6 +67,5 @@ class Rankings(Table):
         return ranking_view.told(lang, before, after)
 
     def blank(self, view: Shown | None) -> Updates:
-        """All answers tied."""
-        order = tied(len(view.turns[-1].texts)) if view else ""
-        return {self.parts.comment: "", self.parts.order: order}
+        """Nothing ordered."""
+        return {self.parts.comment: "", self.parts.order: ""}

@@ -25,8 +25,8 @@ from .texts import say
 
 USUAL: Final = 4
 """Answers to rank, unless asked otherwise."""
-ORDERED: Final = "watch('value', () => setTimeout(() => window.medinjectOrdered?.()));"
-"""A list that was drawn anew takes the order that stands in its field."""
+ORDERED: Final = "const order = () => setTimeout(() => window.medinjectOrdered?.()); watch('value', order); order();"
+"""A list that was drawn, or drawn anew, takes the order that stands in its field."""
 
 
 @dataclass(frozen=True)

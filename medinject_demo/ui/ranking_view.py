@@ -37,7 +37,7 @@ def _card(lang: str, shown: Shown, place: int, *, plain: bool) -> str:
 
 
 def items(lang: str, shown: Shown | None) -> str:
-    """The list to order, once all answers are there: the script of the page fills in ranks, and moves its items."""
+    """The list to order, once all answers are there, all tied: the script of the page moves and ranks them."""
     if shown is None or shown.stage is not Stage.ANSWERED:
         return ""
     said = " ".join(f'data-{word}="{html.escape(say(lang, f"ranking.item_{word}"))}"' for word in WORDS)
@@ -52,12 +52,13 @@ def _item(lang: str, letter: str, text: str) -> str:
     start = " ".join(_MARKS.sub("", inert.visible(text)).split())
     start = start if len(start) <= SHORT else f"{start[:SHORT].rstrip()}…"
     acts = "".join(
-        f'<button type="button" data-move="{act}" aria-label="{say(lang, f"ranking.item_{act}")} {letter}">'
+        f'<button type="button" data-move="{act}"{pressed} aria-label="{say(lang, f"ranking.item_{act}")} {letter}">'
         f"{sign}</button>"
-        for act, sign in (("up", "▲"), ("down", "▼"), ("tie", "="))
+        for act, sign, pressed in (("up", "▲", ""), ("down", "▼", ""), ("tie", "=", ' aria-pressed="true"'))
     )
     return (
-        f'<li data-letter="{letter}"><span class="grip" aria-hidden="true">⠿</span><span class="rank"></span>'
+        f'<li data-letter="{letter}" class="tied{" first" if letter == LETTERS[0] else ""}">'
+        f'<span class="grip" aria-hidden="true">⠿</span><span class="rank">1 ({say(lang, "ranking.item_tied")})</span>'
         f'<span class="what"><b>{letter}</b> <span dir="auto">{html.escape(start)}</span></span>'
         f'<span class="acts">{acts}</span></li>'
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medinject_demo.ui.order import UNREADABLE, ranks_of, tied, written
+from medinject_demo.ui.order import UNREADABLE, UNTOUCHED, ranks_of, tied, written
 from medinject_demo.votes.rankings import ranking_of
 from tests.duels import codes
 
@@ -17,7 +17,9 @@ def test_what_is_written_of_a_ranking_is_read_back(ranks: list[int]) -> None:
     assert ranking_of(ranks_of(written(ranking), len(ranking))) == ranking
 
 
-def test_all_are_tied_at_first() -> None:
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_order_that_nobody_gave_is_refused_and_all_tied_by_hand_is_one(text: str) -> None:
+    assert codes(lambda: ranks_of(text, 4)) == (UNTOUCHED,)
     assert tied(4) == "A = B = C = D"
     assert ranks_of(tied(4), 4) == [1, 1, 1, 1]
 
@@ -27,6 +29,6 @@ def test_orders_by_hand() -> None:
     assert ranks_of(" b>a=  C ", 3) == [2, 1, 2]
 
 
-@pytest.mark.parametrize("text", ["", "A > B", "A > B > C > D", "A > A > B > C", "A > B > ", "A B C", "1>2>3"])
+@pytest.mark.parametrize("text", ["A > B", "A > B > C > D", "A > A > B > C", "A > B > ", "A B C", "1>2>3"])
 def test_a_text_that_is_no_order_is_refused(text: str) -> None:
     assert codes(lambda: ranks_of(text, 3)) == (UNREADABLE,)
