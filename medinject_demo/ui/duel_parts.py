@@ -99,7 +99,7 @@ def _ballot(frame: Frame) -> dict[str, Any]:
     """The verdict's buttons, and what may be said with it."""
     make = frame.wording.make
     with gr.Column(visible=False, elem_id="ballot") as box:
-        make(gr.HTML, {"value": _verdict_head}, js_on_load=None, elem_id="verdict-head")
+        head = gr.HTML("", js_on_load=None, elem_id="verdict-head")
         with gr.Row(elem_id="verdicts"):
             verdicts = {
                 verdict: make(
@@ -120,7 +120,7 @@ def _ballot(frame: Frame) -> dict[str, Any]:
                     for side in Side
                 }
             remarks = lay_out_remarks(frame, "duel")
-    return {"ballot_box": box, "verdicts": verdicts, "reasons": reasons, **remarks}
+    return {"ballot_box": box, "head": head, "verdicts": verdicts, "reasons": reasons, **remarks}
 
 
 def _judging(frame: Frame) -> dict[str, Any]:
@@ -157,10 +157,6 @@ def _conversation(frame: Frame) -> dict[str, Any]:
         )
         send = make(gr.Button, {"value": "duel.send"}, elem_id="duel-send", scale=1, min_width=160)
     return {"conversation": box, "message": message, "send": send}
-
-
-def _verdict_head(lang: str) -> str:
-    return f"<h3>{say(lang, 'duel.verdict')}</h3><p>{say(lang, 'duel.verdict_keys')}</p>"
 
 
 def _numbered(number: int, key: str) -> Any:

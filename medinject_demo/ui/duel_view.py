@@ -61,6 +61,12 @@ def _turn(lang: str, turn: ShownTurn, place: int, *, plain: bool) -> str:
 _TOLD = ("empty", FinishReason.CANCELLED, FinishReason.LENGTH, FinishReason.ERROR)
 
 
+def verdict_head(lang: str, name: str = "duel", *, late: bool) -> str:
+    """How a vote is given; after the reveal, what a change of it would be."""
+    told = say(lang, f"{name}.verdict_late") if late else say(lang, f"{name}.verdict_keys")
+    return f"<h3>{say(lang, f'{name}.verdict')}</h3><p>{told}</p>"
+
+
 def reference(lang: str, text: str, name: str = "duel") -> str:
     """The prompt's reference, shown once the vote is stored."""
     return f'<h3 id="{_title(name, "reference")}" tabindex="-1">{say(lang, "duel.reference")}</h3>{inert.plain(text)}'
@@ -102,7 +108,7 @@ def _cells(texts: Iterable[str]) -> str:
 
 def _chosen(lang: str, battle: Battle, verdict: Verdict | None) -> str:
     if verdict is None:
-        return say(lang, "duel.said_withdrawn")
+        return say(lang, "duel.said_withdrawn_late")
     if verdict in (Verdict.LEFT, Verdict.RIGHT):
         return say(lang, f"duel.chose_{verdict}", model=name(lang, battle.arms[verdict is Verdict.RIGHT]))
     return say(lang, f"duel.chose_{verdict}")
@@ -146,7 +152,8 @@ FEATURES: Final[dict[str, Callable[[str, Said], str]]] = {
 def told(lang: str, before: Seat, after: Seat) -> str:
     """What an order did to the vote, and what takes the focus then."""
     if after.verdict is None:
-        return status(say(lang, "duel.said_withdrawn"), focus="#verdict-left")
+        withdrawn = say(lang, "duel.said_withdrawn_late") if after.late else say(lang, "duel.said_withdrawn")
+        return status(withdrawn, focus="#verdict-left")
     verdict = say(lang, f"duel.{after.verdict}")
     if not after.late:
         return status(say(lang, "duel.said_voted_reference", verdict=verdict), focus="#reference-title")

@@ -21,7 +21,6 @@ from .table_parts import (
     lay_out_remarks,
     lay_out_status,
 )
-from .texts import say
 
 USUAL: Final = 4
 """Answers to rank, unless asked otherwise."""
@@ -90,15 +89,11 @@ def _ballot(frame: Frame) -> dict[str, Any]:
     """The list and the field that it writes, what may be said with it, and the button that stores it."""
     make = frame.wording.make
     with gr.Column(visible=False, elem_id="ranking-ballot") as box:
-        make(gr.HTML, {"value": _head}, js_on_load=None, elem_id="ranking-head")
+        head = gr.HTML("", js_on_load=None, elem_id="ranking-head")
         items = gr.HTML("", elem_id="ranking-list", js_on_load=ORDERED)
         words = {"label": "ranking.order", "info": "ranking.order_info"}
         order = make(gr.Textbox, words, lines=1, max_lines=1, elem_id="ranking-order")
         with make(gr.Accordion, {"label": "ranking.remarks"}, open=False, elem_id="ranking-remarks"):
             remarks = lay_out_remarks(frame, "ranking")
         submit = make(gr.Button, {"value": "ranking.submit"}, variant="primary", elem_id="ranking-submit")
-    return {"ballot_box": box, "items": items, "order": order, "submit": submit, **remarks}
-
-
-def _head(lang: str) -> str:
-    return f"<h3>{say(lang, 'ranking.verdict')}</h3><p>{say(lang, 'ranking.verdict_keys')}</p>"
+    return {"ballot_box": box, "head": head, "items": items, "order": order, "submit": submit, **remarks}

@@ -71,7 +71,7 @@ def reveal(lang: str, battle: Battle, ranking: Ranking) -> str:
     heads = ("rank", "answer", *duel_view.FEATURES)
     head = "".join(f'<th scope="col">{_head(lang, each)}</th>' for each in heads)
     body = "".join(_row(lang, place, sides[place], ranking) for place in places)
-    told = say(lang, "ranking.chose", order=written(ranking)) if ranking else say(lang, "duel.said_withdrawn")
+    told = say(lang, "ranking.chose", order=written(ranking)) if ranking else say(lang, "ranking.said_withdrawn")
     title = say(lang, "duel.revealed")
     return (
         f'<h3 id="ranking-reveal-title" tabindex="-1">{title}</h3><p>{html.escape(told)}</p>'

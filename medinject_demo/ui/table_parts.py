@@ -48,6 +48,7 @@ class TableParts(ABC):
     asked: gr.HTML
     regenerate: gr.Button
     ballot_box: gr.Column
+    head: gr.HTML
     comment: gr.Textbox
     profile: gr.Dropdown
     reference: gr.HTML
@@ -60,7 +61,7 @@ class TableParts(ABC):
     @property
     def drawn(self) -> list[Block]:
         """What every order draws, besides the seat."""
-        panels = [self.answers, self.asked, self.ballot_box, self.reference, self.revealed, self.link]
+        panels = [self.answers, self.asked, self.ballot_box, self.head, self.reference, self.revealed, self.link]
         return [*panels, self.regenerate, self.start, self.undo, self.next, self.share]
 
     @property
@@ -81,6 +82,7 @@ class TableParts(ABC):
         }
         updates: dict[Block, Any] = {part: gr.update(visible=each) for part, each in seen.items()}
         updates[self.start] = gr.update(interactive=not answering)
+        updates[self.head] = duel_view.verdict_head(lang, self.name, late=seat.late)
         updates[self.asked] = duel_view.asked(lang, view, self.name)
         updates[self.reference] = duel_view.reference(lang, seat.reference, self.name) if seat.reference else ""
         for part, told in (

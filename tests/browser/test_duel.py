@@ -71,6 +71,18 @@ def test_a_duel_needs_no_mouse(visit: Visitor, behind: Playground, size: str) ->
     assert focused(here) == "duel-question"
 
 
+def test_digits_do_nothing_once_the_models_are_revealed(visit: Visitor, behind: Playground) -> None:
+    here = asked(visit())
+    here.page.keyboard.press("1")
+    here.page.locator("#reveal-title").wait_for()
+    settle(here.page)
+    for digit in "2145":
+        here.page.keyboard.press(digit)
+        settle(here.page)
+    latest = max(behind.store.live_votes(), key=lambda live: live.vote.at)
+    assert (latest.ballot.verdict, latest.vote.blind) == ("left", True)
+
+
 def test_digits_vote_on_a_french_keyboard_without_shift(visit: Visitor, behind: Playground) -> None:
     here = asked(visit())
     before = behind.store.counts().votes

@@ -67,12 +67,28 @@ def test_what_was_said_of_the_reference_is_stored(visitor: Visitor, services: Pl
 def test_a_vote_can_be_changed_and_taken_back(visitor: Visitor, services: Playground) -> None:
     before = services.store.counts().votes
     asked(visitor)
+    assert "Touches 1 à 5" in visitor.value("verdict-head")
     visitor.press("verdict-left")
+    assert "ne comptera pas comme aveugle" in visitor.value("verdict-head")
     visitor.press("verdict-unsure")
     assert "ne compte pas comme aveugle" in visitor.value("duel-status")
     visitor.press("duel-undo")
-    assert "Vote retiré" in visitor.value("duel-status")
+    for told in ("duel-status", "duel-revealed"):
+        assert "Vote retiré" in visitor.value(told)
+        assert "ne compterait pas comme aveugle" in visitor.value(told)
     assert services.store.counts().votes == before
+
+
+def test_a_vote_that_is_taken_back_before_the_reveal_may_be_given_again_blind(
+    visitor: Visitor, services: Playground
+) -> None:
+    asked(visitor, layout(CHOICES))
+    visitor.press("verdict-left")
+    assert "Touches 1 à 5" in visitor.value("verdict-head")
+    visitor.press("duel-undo")
+    assert "voter de nouveau" in visitor.value("duel-status")
+    visitor.press("verdict-right")
+    assert latest(services).vote.blind
 
 
 def test_reasons_comment_and_profile_go_with_the_verdict(visitor: Visitor, services: Playground) -> None:

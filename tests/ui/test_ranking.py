@@ -93,12 +93,15 @@ def test_ranks_are_there_before_anything_is_moved(visitor: Visitor) -> None:
 
 def test_a_ranking_can_be_changed_and_taken_back(visitor: Visitor, services: Playground) -> None:
     before = services.store.counts().votes
-    ranked(asked(visitor, 3), "A > B > C")
+    assert "ne comptera pas" not in asked(visitor, 3).value("ranking-head")
+    ranked(visitor, "A > B > C")
+    assert "ne comptera pas comme aveugle" in visitor.value("ranking-head")
     ranked(visitor, "C > B = A")
     assert latest(services).ranking == (2, 2, 1)
     assert "ne compte pas comme aveugle" in visitor.value("ranking-status")
     visitor.press("ranking-undo")
     assert "Classement retiré" in visitor.value("ranking-status")
+    assert "ne compterait pas comme aveugle" in visitor.value("ranking-status")
     assert services.store.counts().votes == before
 
 

@@ -1,13 +1,16 @@
 // Keys of the page. Listens on the document; it knows elements by their ids alone.
-// 1 to 5 give the verdict of a duel and N goes to the next duel or ranking, unless something is being typed.
+// 1 to 5 give the verdict of a duel until its models are revealed, and N goes to the next duel or ranking, unless
+// something is being typed.
 (() => {
   const verdicts = ["left", "right", "both_good", "both_bad", "unsure"];
   // by the place of a key for digits: on a French keyboard they are typed with shift
   const wanted = (event) => {
     const digit = /^(?:Digit|Numpad)([1-5])$/.exec(event.code);
-    if (digit) return `verdict-${verdicts[digit[1] - 1]}`;
+    if (digit) return revealed() ? "" : `verdict-${verdicts[digit[1] - 1]}`;
     return event.key.toLowerCase() === "n" ? "duel-next, #ranking-next" : "";
   };
+  // a verdict that is changed then counts as not blind, for good: no stray key may do it
+  const revealed = () => Boolean(document.getElementById("reveal-title")?.offsetParent);
   const typed = (element) =>
     element.isContentEditable || element.matches("textarea, select, input:not([type=checkbox]):not([type=radio])");
   document.addEventListener("keydown", (event) => {
