@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -54,6 +56,10 @@ class Picker:
             self.random = make(
                 gr.Button, {"value": "picker.random"}, elem_id=f"{prefix}-random", scale=0, min_width=120
             )
+        with folded:
+            self.told = gr.HTML("", elem_id=f"{prefix}-none", js_on_load=None)
+        frame.wording.redraw(self._told, self.filters, [self.told])
+        self._language = frame.language
 
     @property
     def filters(self) -> list[gr.Dropdown]:
@@ -63,14 +69,10 @@ class Picker:
     def wire(self, box: gr.Textbox) -> None:
         """Let the lists fill a box."""
         for each in self.filters:
-            each.input(
-                lambda specialty, kind: gr.update(choices=self._listed(specialty, kind), value=None),
-                self.filters,
-                self.proposed,
-                **QUICK,
-            )
+            narrowed = [self.proposed, self.random, self.told]
+            each.input(self._narrowed, [self._language, *self.filters], narrowed, **QUICK)
         self.proposed.input(self._text, self.proposed, box, **QUICK)
-        self.random.click(self.drawn, self.filters, box, **QUICK)
+        self.random.click(lambda *filters: self.drawn(*filters) or gr.skip(), self.filters, box, **QUICK)
 
     def matching(self, specialty: str, kind: str) -> list[Prompt]:
         """The prompts of a specialty and a form; empty is any."""
@@ -81,9 +83,9 @@ class Picker:
         ]
 
     def drawn(self, specialty: str, kind: str, *, other_than: str = "") -> str:
-        """The text of one of them at random; of any where none matches."""
-        texts = [layout(each) for each in self.matching(specialty, kind) or self._prompts]
-        return self._chance.choice([text for text in texts if text != other_than] or texts)
+        """The text of one of them at random; empty where none matches."""
+        texts = [layout(each) for each in self.matching(specialty, kind)]
+        return self._chance.choice([text for text in texts if text != other_than] or texts or [""])
 
     def following(self, text: str, specialty: str, kind: str) -> str:
         """What to ask next: another bundled question after a bundled one, nothing after one's own."""
@@ -91,6 +93,17 @@ class Picker:
         if any(layout(each) == asked for each in self._prompts):
             return self.drawn(specialty, kind, other_than=asked)
         return ""
+
+    def _narrowed(self, lang: str, specialty: str, kind: str) -> tuple[Any, Any, str]:
+        """The list, the button and what is said when the filters change."""
+        listed = self._listed(specialty, kind)
+        proposed = gr.update(choices=listed, value=None, interactive=bool(listed))
+        return proposed, gr.update(interactive=bool(listed)), self._told(lang, specialty, kind)
+
+    def _told(self, lang: str, specialty: str, kind: str) -> str:
+        """A sentence where no question matches."""
+        matching = self.matching(specialty, kind)
+        return "" if matching else f'<p class="said" role="status">{say(lang, "picker.nothing")}</p>'
 
     def _listed(self, specialty: str, kind: str) -> list[tuple[str, str]]:
         return [(_short(each), each.id) for each in self.matching(specialty, kind)]
@@ -101,8 +114,18 @@ class Picker:
 
 def specialties(lang: str, prompts: Sequence[Prompt]) -> list[tuple[str, str]]:
     """Choices of a list: any, then each specialty that the prompts have."""
-    known = sorted({each.specialty for each in prompts if each.specialty}, key=str.casefold)
-    return [(say(lang, "picker.any_specialty"), ""), *((each.capitalize(), each) for each in known)]
+    known = sorted({each.specialty for each in prompts if each.specialty}, key=_unaccented)
+    return [(say(lang, "picker.any_specialty"), ""), *((_titled(each), each) for each in known)]
+
+
+def _titled(specialty: str) -> str:
+    """With a capital, and what has others keeps them: an acronym is one."""
+    return specialty[:1].upper() + specialty[1:]
+
+
+def _unaccented(text: str) -> str:
+    """Text as a French dictionary sorts it."""
+    return "".join(each for each in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(each))
 
 
 def kinds(lang: str) -> list[tuple[str, str]]:
@@ -114,6 +137,9 @@ def kinds(lang: str) -> list[tuple[str, str]]:
 
 
 def _short(prompt: Prompt) -> str:
-    """Its end, where it is long: a vignette ends with what is asked."""
+    """Its end from a whole word on, where it is long: a vignette ends with what is asked."""
     text = " ".join(f"{prompt.context} {prompt.question}".split())
-    return text if len(text) <= SHORT else f"…{text[-SHORT:].lstrip()}"
+    if len(text) <= SHORT:
+        return text
+    end = re.sub(r"^\S*\s+", "", text[-SHORT - 1 :])
+    return f"…{end}"
