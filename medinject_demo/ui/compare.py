@@ -112,7 +112,9 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     ended = asking.then(_end, ends, drawn, **QUICK)
     stopped = form.stop.click(_end, ends, drawn, cancels=[asking], **QUICK)
     stopped = stopped.then(_end, ends, drawn, **QUICK)  # a drawing that was on its way may have come in between
+    gr.on([form.ask.click, form.question.submit], lambda: gr.update(interactive=True), None, form.stop, **QUICK)
     for last in (ended, stopped):
+        last.then(lambda: gr.update(interactive=False), None, form.stop, **QUICK)
         weighing = last.then(
             _weighing_first(behind),
             [*ends, results.average, results.right],

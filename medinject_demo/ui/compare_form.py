@@ -57,7 +57,9 @@ def lay_out(frame: Frame) -> Form:
     alert = gr.HTML(view.alert(), elem_id="compare-alert", js_on_load=None)
     with gr.Row(elem_id="compare-buttons"):
         ask = wording.make(gr.Button, {"value": "compare.ask"}, variant="primary", elem_id="compare-ask")
-        stop = wording.make(gr.Button, {"value": "compare.stop"}, scale=0, min_width=160, elem_id="compare-stop")
+        stop = wording.make(
+            gr.Button, {"value": "compare.stop"}, scale=0, min_width=160, elem_id="compare-stop", interactive=False
+        )
     return Form(question, arms, settings, alert, ask, stop)
 
 

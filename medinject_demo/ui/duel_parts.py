@@ -13,7 +13,7 @@ from ..duel import Shown, Side, Stage
 from ..votes.records import Criterion
 from . import duel_view
 from .frame import Frame
-from .seat import Seat, may_go_on
+from .seat import Seat, awaits_vote, may_go_on
 from .table_parts import (
     TableParts,
     lay_out_answers,
@@ -66,7 +66,8 @@ class Parts(TableParts):
             going = answering and view is not None and view.turns[-1].reasons[side] is None
             updates[button] = gr.update(visible=going)
         for verdict, button in self.verdicts.items():
-            updates[button] = gr.update(variant="primary" if verdict is seat.verdict else "secondary")
+            first = verdict is seat.verdict or awaits_vote(view, seat)
+            updates[button] = gr.update(variant="primary" if first else "secondary")
         return updates
 
     def told_of(self, lang: str, seat: Seat) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from ..domain import Answer, Battle, FinishReason, Mixture, Verdict
-from ..duel import Shown, ShownTurn, Side, Stage
+from ..duel import MOST_TURNS, Shown, ShownTurn, Side, Stage
 from ..prompts import layout
 from . import inert
 from .seat import Seat
@@ -167,5 +167,6 @@ def ended(lang: str, view: Shown, warning: str, name: str = "duel", focus: str =
     """What is said when the answers have ended."""
     if view.stage is Stage.FAILED:
         return status(say(lang, f"{name}.said_failed"), alert=True, focus=focus)
-    done = say(lang, f"{name}.said_answered")
+    last = name == "duel" and len(view.turns) >= MOST_TURNS
+    done = say(lang, "duel.said_answered_last") if last else say(lang, f"{name}.said_answered")
     return status(f"{warning} {done}".strip(), alert=bool(warning), focus=focus)

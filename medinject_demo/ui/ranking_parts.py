@@ -12,7 +12,7 @@ from ..duel import Shown, Stage
 from ..votes.rankings import FEWEST, MOST
 from . import ranking_view
 from .frame import Frame
-from .seat import Seat
+from .seat import Seat, awaits_vote
 from .table_parts import (
     TableParts,
     lay_out_answers,
@@ -42,7 +42,7 @@ class Parts(TableParts):
     @property
     def drawn(self) -> list[Block]:
         """What every order draws, besides the seat."""
-        return [*super().drawn, self.cards, self.stop, self.items]
+        return [*super().drawn, self.cards, self.stop, self.items, self.submit]
 
     @property
     def written(self) -> list[Block]:
@@ -53,6 +53,7 @@ class Parts(TableParts):
         """Everything but the cards: what is seen, and what may be pressed."""
         answering = view is not None and view.stage is Stage.ANSWERING
         updates = super().painted(lang, seat, view)
+        updates[self.submit] = gr.update(variant="primary" if awaits_vote(view, seat) else "secondary")
         return updates | {self.stop: gr.update(visible=answering), self.items: ranking_view.items(lang, view)}
 
     def told_of(self, lang: str, seat: Seat) -> str:

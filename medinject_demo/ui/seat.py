@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from ..arena import Arena
 from ..domain import Battle, Prompt, Sampling, Verdict
-from ..duel import Refusal, Shown, Stage, refused
+from ..duel import MOST_TURNS, Refusal, Shown, Stage, refused
 from ..receipts import Receipt
 from ..votes.rankings import Ranking
 from ..votes.records import Ballot
@@ -151,8 +151,14 @@ def opened(arena: Arena, seat: Seat) -> Seat:
 
 
 def may_go_on(view: Shown | None, seat: Seat) -> bool:
-    """True where both answers are there and no vote has closed the conversation."""
-    return view is not None and view.stage is Stage.ANSWERED and not seat.closed
+    """True where both answers are there, not of the last turn, and no vote has closed the conversation."""
+    answered = view is not None and view.stage is Stage.ANSWERED and len(view.turns) < MOST_TURNS
+    return answered and not seat.closed
+
+
+def awaits_vote(view: Shown | None, seat: Seat) -> bool:
+    """True where answers can be judged blind and were not: to go on would throw them away."""
+    return view is not None and view.stage is Stage.ANSWERED and not seat.voted and not seat.late
 
 
 def may_ask_again(view: Shown | None, seat: Seat) -> bool:

@@ -15,7 +15,7 @@ from ..votes.records import Profile
 from . import duel_view
 from .frame import Frame
 from .picker import Picker
-from .seat import Seat, may_ask_again
+from .seat import Seat, awaits_vote, may_ask_again
 from .texts import say
 from .wording import Words
 
@@ -77,10 +77,10 @@ class TableParts(ABC):
             self.ballot_box: view is not None and view.stage is Stage.ANSWERED,
             self.regenerate: may_ask_again(view, seat),
             self.undo: seat.voted,
-            self.next: view is not None and not answering,
             self.share: seat.voted and not seat.guest and not seat.shared,
         }
         updates: dict[Block, Any] = {part: gr.update(visible=each) for part, each in seen.items()}
+        updates[self.next] = self._next(lang, seat, view)
         updates[self.start] = gr.update(interactive=not answering)
         updates[self.head] = duel_view.verdict_head(lang, self.name, late=seat.late)
         updates[self.asked] = duel_view.asked(lang, view, self.name)
@@ -91,6 +91,13 @@ class TableParts(ABC):
         ):
             updates[part] = gr.update(value=told, visible=bool(told))
         return updates
+
+    def _next(self, lang: str, seat: Seat, view: Shown | None) -> Any:
+        """What clears the table; it has its key, and is what is pressed first, only once nothing would be lost."""
+        waits = awaits_vote(view, seat)
+        words = say(lang, f"{self.name}.next") if waits else say(lang, f"{self.name}.next_key")
+        seen = view is not None and view.stage is not Stage.ANSWERING
+        return gr.update(visible=seen, value=words, variant="secondary" if waits else "primary")
 
     @abstractmethod
     def told_of(self, lang: str, seat: Seat) -> str:
@@ -150,7 +157,7 @@ def lay_out_end(frame: Frame, name: str) -> dict[str, Any]:
     with gr.Row():
         share = make(gr.Button, {"value": f"{name}.share"}, visible=False, elem_id=f"{name}-share")
         undo = make(gr.Button, {"value": "duel.undo"}, visible=False, elem_id=f"{name}-undo")
-        following = make(gr.Button, {"value": f"{name}.next"}, visible=False, variant="primary", elem_id=f"{name}-next")
+        following = gr.Button("", visible=False, elem_id=f"{name}-next")
     link = gr.HTML("", visible=False, elem_id=f"{name}-link", elem_classes="shared-link", js_on_load=LINK)
     return {"revealed": revealed, "share": share, "undo": undo, "next": following, "link": link}
 

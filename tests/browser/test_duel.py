@@ -71,6 +71,15 @@ def test_a_duel_needs_no_mouse(visit: Visitor, behind: Playground, size: str) ->
     assert focused(here) == "duel-question"
 
 
+def test_no_key_throws_answers_away_that_were_not_voted_on(visit: Visitor) -> None:
+    here = asked(visit())
+    here.page.keyboard.press("n")
+    settle(here.page)
+    assert here.page.locator("#duel-area").is_visible()
+    here.page.locator("#duel-next").click()
+    here.page.locator("#duel-area").wait_for(state="hidden")
+
+
 def test_digits_do_nothing_once_the_models_are_revealed(visit: Visitor, behind: Playground) -> None:
     here = asked(visit())
     here.page.keyboard.press("1")

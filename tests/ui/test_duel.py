@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from medinject_demo.duel import MOST_TURNS
 from medinject_demo.engine.base import ScriptedEngine
 from medinject_demo.prompts import layout, load_prompts
 from medinject_demo.ui.frame import Playground
@@ -111,6 +112,33 @@ def test_the_conversation_goes_on_until_the_vote(visitor: Visitor) -> None:
     assert not visitor.value("duel-message")
     visitor.press("verdict-left")
     assert not visitor.sees("duel-conversation")
+
+
+def test_nothing_asks_for_a_message_after_the_last_turn(visitor: Visitor) -> None:
+    asked(visitor)
+    for turn in range(2, MOST_TURNS + 1):
+        assert visitor.sees("duel-conversation")
+        visitor.write("duel-message", f"Tour {turn} ?")
+        visitor.press("duel-send")
+    assert visitor.value("duel-left").count('class="answer"') == MOST_TURNS
+    assert not visitor.sees("duel-conversation")
+    assert "dernier tour" in visitor.value("duel-status")
+    visitor.press("verdict-left")
+    assert "Vote enregistré" in visitor.value("duel-status")
+
+
+def test_verdicts_come_first_until_one_is_given_and_the_next_duel_after(visitor: Visitor) -> None:
+    def variants() -> list[str]:
+        return [visitor.props[visitor.ids[each]]["variant"] for each in ("verdict-left", "verdict-right", "duel-next")]
+
+    asked(visitor)
+    assert variants() == ["primary", "primary", "secondary"]
+    assert "sans voter" in visitor.value("duel-next")
+    visitor.press("verdict-left")
+    assert variants() == ["primary", "secondary", "primary"]
+    assert visitor.value("duel-next").replace("\xa0", " ") == "Duel suivant (N)"
+    visitor.press("duel-undo")
+    assert variants() == ["secondary", "secondary", "primary"]
 
 
 def test_what_is_written_while_the_answers_come_stays(visitor: Visitor) -> None:

@@ -1,13 +1,13 @@
 // Keys of the page. Listens on the document; it knows elements by their ids alone.
-// 1 to 5 give the verdict of a duel until its models are revealed, and N goes to the next duel or ranking, unless
-// something is being typed.
+// 1 to 5 give the verdict of a duel until its models are revealed, and N goes to the next duel or ranking once
+// there is nothing to vote on any more: then its button is the first one to press. Not while something is being typed.
 (() => {
   const verdicts = ["left", "right", "both_good", "both_bad", "unsure"];
   // by the place of a key for digits: on a French keyboard they are typed with shift
   const wanted = (event) => {
     const digit = /^(?:Digit|Numpad)([1-5])$/.exec(event.code);
     if (digit) return revealed() ? "" : `verdict-${verdicts[digit[1] - 1]}`;
-    return event.key.toLowerCase() === "n" ? "duel-next, #ranking-next" : "";
+    return event.key.toLowerCase() === "n" ? "duel-next.primary, #ranking-next.primary" : "";
   };
   // a verdict that is changed then counts as not blind, for good: no stray key may do it
   const revealed = () => Boolean(document.getElementById("reveal-title")?.offsetParent);
