@@ -5,6 +5,7 @@ A link opens the mode of the duel that it leads to. Knows neither how a vote is 
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 
 import gradio as gr
@@ -19,8 +20,9 @@ from .frame import Frame, explained
 from .picker import QUICK
 from .ranking import Rankings
 from .seat import Seat, followed
-from .table import Table, Updates, Visit
+from .table import Table, Updates
 from .texts import say
+from .visit import Visit
 from .wording import Words
 
 MODES: Final = (Duels, Rankings)
@@ -72,10 +74,14 @@ def _follow_links(frame: Frame, tables: list[Table], choice: gr.Radio, columns: 
             (table,) = [each for each in tables if each.takes(places)]
             drawn = table.arrive(Visit(lang, session, seat, plain), seat)
         except MedInjectError as error:
-            lost = isinstance(error, Refused) and Refusal.UNKNOWN in error.codes
-            told = say(lang, "duel.said_lost") if lost else explained(lang, error)
-            return {said: duel_view.status(told, alert=True)}
+            return tables[0].tell(lang, functools.partial(_lost, error))
         return drawn | _seen(columns, table.name) | {choice: table.name}
 
     outputs: list[Any] = [part for table in tables for part in table.outputs]
     frame.arrivals.append(first | {"fn": arrived, "outputs": [*outputs, choice, *columns.values()]})
+
+
+def _lost(error: MedInjectError, lang: str) -> str:
+    """Why a link opens no duel."""
+    lost = isinstance(error, Refused) and Refusal.UNKNOWN in error.codes
+    return duel_view.status(say(lang, "duel.said_lost") if lost else explained(lang, error), alert=True)

@@ -13,8 +13,9 @@ from . import duel_view
 from .duel_parts import Parts, lay_out
 from .frame import Frame
 from .seat import Seat, revealed, seated, voted
-from .table import Table, Updates, Visit
+from .table import Table, Updates
 from .texts import say
+from .visit import Visit
 
 
 class Duels(Table):

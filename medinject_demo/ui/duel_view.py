@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -22,6 +23,11 @@ def status(text: str, *, alert: bool = False, focus: str = "") -> str:
     role, where = ("alert" if alert else "status"), (f' data-focus="{html.escape(focus)}"' if focus else "")
     kind = "said alert" if alert else "said"
     return f'<p class="{kind}" role="{role}"{where}>{html.escape(text)}</p>' if text else ""
+
+
+def unfocused(told: str) -> str:
+    """A status that leaves the focus where it is."""
+    return re.sub(r' data-focus="[^"]*"', "", told)
 
 
 def asked(lang: str, shown: Shown | None, name: str = "duel") -> str:
@@ -163,10 +169,11 @@ def told(lang: str, before: Seat, after: Seat) -> str:
     return status(f"{said}{late}", focus="#reveal-title")
 
 
-def ended(lang: str, view: Shown, warning: str, name: str = "duel", focus: str = "") -> str:
-    """What is said when the answers have ended."""
+def ended(lang: str, view: Shown, name: str = "duel", *, unstored: bool = False, focus: str = "") -> str:
+    """What is said when the answers have ended, and whether votes could not be stored when they were asked for."""
     if view.stage is Stage.FAILED:
         return status(say(lang, f"{name}.said_failed"), alert=True, focus=focus)
     last = name == "duel" and len(view.turns) >= MOST_TURNS
     done = say(lang, "duel.said_answered_last") if last else say(lang, f"{name}.said_answered")
-    return status(f"{warning} {done}".strip(), alert=bool(warning), focus=focus)
+    warning = f"{say(lang, 'duel.said_not_stored')} " if unstored else ""
+    return status(f"{warning}{done}", alert=unstored, focus=focus)

@@ -15,6 +15,8 @@ from .wording import Wording
 
 TABS: Final = (("duel", blind.build), ("compare", compare.build), ("board", board.build), ("study", study.build))
 """Name and builder of each tab, in order; a builder is called inside its tab."""
+FOREIGN: Final = ("copy", "tabs", "api", "settings", "footer", "lost", "lost_title")
+"""What Gradio says of its own."""
 KEPT: Final = "medinject"
 """Key of what a browser keeps for itself; the same after a restart, so that a voter stays the same voter."""
 
@@ -70,6 +72,13 @@ def _masthead(lang: str, behind: Playground) -> str:
     if behind.replicas:
         answers += f" {say(lang, 'page.fleet', count=str(behind.replicas))}"
     return (
-        f"<h1>{say(lang, 'page.title')}</h1>"
+        f"<h1 {_foreign(lang)}>{say(lang, 'page.title')}</h1>"
         f'<p class="warning" role="note"><strong>{answers}</strong> {say(lang, "page.warning")}</p>'
+    )
+
+
+def _foreign(lang: str) -> str:
+    """Words for what Gradio writes in the browser's language or in English alone; the script of the page puts them."""
+    return " ".join(
+        f'data-{each.replace("_", "-")}="{html.escape(say(lang, f"page.foreign_{each}"))}"' for each in FOREIGN
     )

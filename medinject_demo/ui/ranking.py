@@ -12,7 +12,8 @@ from .frame import Frame
 from .order import ranks_of
 from .ranking_parts import Parts, lay_out
 from .seat import Seat, ranked, seated_to_rank
-from .table import Table, Updates, Visit
+from .table import Table, Updates
+from .visit import Visit
 
 
 class Rankings(Table):

@@ -8,11 +8,10 @@ neither how a vote is given nor what a card looks like.
 from __future__ import annotations
 
 import abc
-import inspect
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import gradio as gr
@@ -26,22 +25,12 @@ from . import duel_view
 from .frame import REFRESH, VISITORS, Frame, explained
 from .seat import Seat, opened, shown, withdrawn
 from .table_parts import TableParts
-from .texts import say
+from .texts import Lang, say
+from .visit import Visit, from_components
 
 Updates = dict[Block, Any]
 SOON: Final = 1.0
 """Seconds within which answers may begin and end before a browser has drawn the first: the last gives the focus too."""
-
-
-@dataclass(frozen=True)
-class Visit:
-    """Who gives an order: language, secret token, seat, whether answers are shown plain, and the request itself."""
-
-    lang: str
-    session: str
-    seat: Seat
-    plain: bool
-    request: gr.Request | None = None
 
 
 class Table(abc.ABC):
@@ -100,7 +89,7 @@ class Table(abc.ABC):
         """An order as an event takes it: the visit first, and the whole table to draw."""
         parts = self._parts
         return {
-            "fn": _from_components(order),
+            "fn": from_components(order),
             "inputs": [self.frame.language, self.frame.session, parts.seat, parts.plain, *inputs],
             "outputs": self.outputs,
             "show_progress": "hidden",
@@ -116,7 +105,12 @@ class Table(abc.ABC):
     @property
     def outputs(self) -> list[Block]:
         """Everything that an order may change."""
-        return [self._parts.seat, *self._parts.drawn, self._parts.status, *self._parts.written]
+        return [self._parts.seat, *self._parts.drawn, self._parts.status, self._parts.told, *self._parts.written]
+
+    def tell(self, lang: str, told: Callable[[str], str]) -> Updates:
+        """What became of an order, in this language and, for who changes it, in each."""
+        said = {each.value: duel_view.unfocused(told(each)) for each in Lang}
+        return {self._parts.status: told(lang), self._parts.told: said}
 
     def start(self, visit: Visit, question: str, *how: Any) -> Iterator[Updates]:
         """Propose a duel and let it be answered; a question that is held back stays where it was written."""
@@ -129,7 +123,7 @@ class Table(abc.ABC):
         except MedInjectError as error:
             yield self._refused(visit.lang, error, self._question)
             return
-        yield from self.answered(replace(visit, seat=after), self._warning(visit.lang), begun=blank)
+        yield from self.answered(replace(visit, seat=after), unstored=self._unstored(), begun=blank)
 
     def regenerate(self, visit: Visit) -> Iterator[Updates]:
         """Have the last turn answered anew, or at last where the engine could not take it."""
@@ -161,32 +155,37 @@ class Table(abc.ABC):
     def arrive(self, visit: Visit, seat: Seat) -> Updates:
         """Sit down where a link leads."""
         view = shown(self.arena, seat)
-        told = {self._parts.status: duel_view.arrived(visit.lang, seat, self.name)}
+        told = self.tell(visit.lang, lambda lang: duel_view.arrived(lang, seat, self.name))
         return self._paint(replace(visit, seat=seat), view) | self.blank(view) | told
 
     def next(self, visit: Visit, specialty: str, kind: str, question: str) -> Updates:
         """Clear the table; after a bundled question another one is drawn, and what was written since stays."""
         following = self._following(visit, question or "", specialty, kind)
-        told = duel_view.status(say(visit.lang, f"{self.name}.said_next"), focus=self._question)
+        told = self._says(visit.lang, f"{self.name}.said_next", focus=self._question)
         cleared = dict.fromkeys(self._parts.written, gr.skip()) | self.blank(None)
         painted = self._paint(replace(visit, seat=Seat()), None)
-        return painted | cleared | {self._parts.question: following, self._parts.status: told}
+        return painted | cleared | {self._parts.question: following} | told
 
     def redraw(self, visit: Visit) -> Updates:
         """Draw the table as it is."""
-        return self.order(visit, lambda: visit.seat, told=lambda lang, before, after: None)
+        return self.order(visit, lambda: visit.seat, told=lambda lang, before, after: "")
 
     def order(
-        self, visit: Visit, order: Callable[[], Seat], told: Callable[[str, Seat, Seat], str | None] | None = None
+        self, visit: Visit, order: Callable[[], Seat], told: Callable[[str, Seat, Seat], str] | None = None
     ) -> Updates:
-        """Carry an order out and draw the table; where it is refused, say why and leave the rest as it is."""
+        """Carry an order out and draw the table; where it is refused, say why and leave the rest as it is.
+
+        ``told`` is what is said of it instead of the mode's own; where it says nothing, the status stays.
+        """
         try:
             after = order()
             painted = self._paint(replace(visit, seat=after), shown(self.arena, after))
         except MedInjectError as error:
             return self._refused(visit.lang, error)
-        said = (told or self.told)(visit.lang, visit.seat, after)
-        return painted if said is None else painted | {self._parts.status: said}
+        said = told or self.told
+        if not said(visit.lang, visit.seat, after):
+            return painted
+        return painted | self.tell(visit.lang, lambda lang: said(lang, visit.seat, after))
 
     def admit(self, act: Act, visit: Visit) -> None:
         """Count an order of the one who sits; Refused where there are too many."""
@@ -201,20 +200,25 @@ class Table(abc.ABC):
             return
         yield from self.answered(visit, begun=begun)
 
-    def answered(self, visit: Visit, warning: str = "", begun: Updates | None = None) -> Iterator[Updates]:
+    def answered(self, visit: Visit, *, unstored: bool = False, begun: Updates | None = None) -> Iterator[Updates]:
         """Draw the cards as the answers come: at the first piece of each, then every ``REFRESH`` seconds.
 
         ``begun`` is drawn once, with the first piece: not before, since the order may still fail, and not later, since
         the visitor goes on writing.
         """
         spoken, drawn, begun_at = set[int](), 0.0, time.monotonic()
-        yield self._asked(visit.lang, warning)
+        asked = "duel.said_not_stored" if unstored else "duel.said_asked"
+        yield self._says(visit.lang, asked, alert=unstored)
         try:
             for event in self.arena.stream(visit.seat.duel, visit.seat.session):
                 view = self.arena.shown(visit.seat.duel, visit.seat.session)
                 if not spoken:
                     begun_at = time.monotonic()
-                    yield self._paint(visit, view) | self._asked(visit.lang, warning, self._answers) | (begun or {})
+                    yield (
+                        self._paint(visit, view)
+                        | self._says(visit.lang, asked, alert=unstored, focus=self._answers)
+                        | (begun or {})
+                    )
                 elif event.place not in spoken or time.monotonic() - drawn >= REFRESH:
                     yield self.cards(visit, view)
                     drawn = time.monotonic()
@@ -224,8 +228,11 @@ class Table(abc.ABC):
             yield self._refused(visit.lang, error, self._question)
             return
         focus = self._answers if time.monotonic() - begun_at < SOON else ""
-        told = duel_view.ended(visit.lang, view, warning, self.name, focus)
-        yield self._paint(visit, view) | {self._parts.status: told}
+
+        def ended(lang: str) -> str:
+            return duel_view.ended(lang, view, self.name, unstored=unstored, focus=focus)
+
+        yield self._paint(visit, view) | self.tell(visit.lang, ended)
 
     @property
     def _answers(self) -> str:
@@ -235,9 +242,8 @@ class Table(abc.ABC):
     def _question(self) -> str:
         return f"#{self.name}-question textarea"
 
-    def _asked(self, lang: str, warning: str, focus: str = "") -> Updates:
-        told = duel_view.status(warning or say(lang, "duel.said_asked"), alert=bool(warning), focus=focus)
-        return {self._parts.status: told}
+    def _says(self, lang: str, key: str, *, alert: bool = False, focus: str = "") -> Updates:
+        return self.tell(lang, lambda lang: duel_view.status(say(lang, key), alert=alert, focus=focus))
 
     def _view(self, seat: Seat) -> Shown | None:
         """The duel as it stands; None where there is none, or where it is forgotten."""
@@ -271,24 +277,12 @@ class Table(abc.ABC):
         return [painted[part] for part in self._parts.drawn]
 
     def _refused(self, lang: str, error: MedInjectError, focus: str = "") -> Updates:
-        return {self._parts.status: duel_view.status(explained(lang, error), alert=True, focus=focus)}
+        return self.tell(lang, lambda lang: duel_view.status(explained(lang, error), alert=True, focus=focus))
 
-    def _warning(self, lang: str) -> str:
-        """A sentence where votes could not be stored at this moment; empty where they could."""
+    def _unstored(self) -> bool:
+        """True where votes could not be stored at this moment."""
         try:
             self.behind.store.check(patient=False)
         except StoreError:
-            return say(lang, "duel.said_not_stored")
-        return ""
-
-
-def _from_components(order: Callable[..., Any]) -> Callable[..., Any]:
-    """An order as Gradio calls it: the first four values and the request are the visit's."""
-
-    def stream(lang: str, token: str, seat: Seat, plain: bool, sent: gr.Request, *inputs: Any) -> Iterator[Updates]:
-        yield from order(Visit(lang, token, seat, plain, sent), *inputs)
-
-    def once(lang: str, token: str, seat: Seat, plain: bool, sent: gr.Request, *inputs: Any) -> Any:
-        return order(Visit(lang, token, seat, plain, sent), *inputs)
-
-    return stream if inspect.isgeneratorfunction(order) else once
+            return True
+        return False

@@ -44,6 +44,8 @@ class TableParts(ABC):
     start: gr.Button
     plain: gr.Checkbox
     status: gr.HTML
+    told: gr.State
+    """The status in each language, for a visitor who changes it."""
     answers: gr.Column
     asked: gr.HTML
     regenerate: gr.Button
@@ -122,7 +124,10 @@ def lay_out_question(frame: Frame, name: str) -> dict[str, Any]:
 
 def lay_out_status(frame: Frame, name: str) -> dict[str, Any]:
     """The picker of bundled questions, and what is said of orders."""
-    return {"picker": Picker(frame, name), "status": gr.HTML("", elem_id=f"{name}-status", js_on_load=FOCUS)}
+    picker, told = Picker(frame, name), gr.State({})
+    status = gr.HTML("", elem_id=f"{name}-status", js_on_load=FOCUS)
+    frame.wording.redraw(lambda lang, said: said.get(lang, ""), [told], [status])
+    return {"picker": picker, "status": status, "told": told}
 
 
 def lay_out_answers(frame: Frame, name: str, cards: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -77,3 +77,39 @@ def test_a_tab_is_reached_and_opened_by_keyboard(visit: Visitor) -> None:
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.locator("#tab-board").wait_for(state="visible")
+
+
+def test_what_gradio_says_of_its_own_follows_the_language_of_the_page(visit: Visitor) -> None:
+    page = visit(lang="en").page
+    for lang, name in (("fr", "Français"), ("en", "English")):
+        page.get_by_label(name).check()
+        page.get_by_role("heading", level=1, name=say(lang, "page.title")).wait_for()
+        open_tab(page, "study")
+        assert page.title() == say(lang, "page.title")
+        assert page.locator("footer .show-api").inner_text().strip() == say(lang, "page.foreign_api")
+        assert page.locator("footer .settings").inner_text().strip() == say(lang, "page.foreign_settings")
+        for field in ("#voter", "#citation"):
+            assert page.locator(f"{field} .icon-button").get_attribute("aria-label") == say(lang, "page.foreign_copy")
+
+
+def test_no_box_is_titled_with_the_value_it_stands_for(visit: Visitor) -> None:
+    page = visit().page
+    open_tab(page, "compare")
+    assert page.locator("#compare-arms input").count() == 8
+    assert page.locator("input[type=checkbox][title], input[type=radio][title]").count() == 0
+
+
+def test_a_connection_that_is_lost_is_said_in_the_language_of_the_page(visit: Visitor) -> None:
+    page = visit().page
+    page.evaluate(
+        """() => {
+            const toast = document.createElement("div");
+            toast.className = "toast-body";
+            toast.innerHTML = '<span class="toast-title">Error</span><div class="toast-text"></div>';
+            toast.lastChild.textContent = "Connection to the server was lost. Attempting reconnection...";
+            document.body.append(toast);
+        }"""
+    )
+    settle(page)
+    assert page.locator(".toast-text").inner_text() == say("fr", "page.foreign_lost")
+    assert page.locator(".toast-title").inner_text().strip() == say("fr", "page.foreign_lost_title")

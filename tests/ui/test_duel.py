@@ -253,8 +253,21 @@ def test_the_page_speaks_english_when_told(visitor: Visitor) -> None:
     visitor.write("language", "en")
     visitor.press("language", "change")
     assert visitor.value("duel-start") == "Start the duel"
+    assert "Vote stored" in visitor.value("duel-status")
+    assert "data-focus" not in visitor.value("duel-status")
     assert "Who was who" in visitor.value("duel-revealed")
     assert "Answer A" in visitor.value("duel-left")
+
+
+def test_a_refusal_follows_the_language(visitor: Visitor) -> None:
+    asked(visitor, "Appelez-moi au 06 12 34 56 78")
+    visitor.write("language", "en")
+    visitor.press("language", "change")
+    assert "phone number" in visitor.value("duel-status")
+    asked(visitor)
+    visitor.write("language", "fr")
+    visitor.press("language", "change")
+    assert "Les deux réponses sont terminées" in visitor.value("duel-status")
 
 
 def test_html_of_models_and_visitors_is_shown_as_it_was_written(tmp_path: Path) -> None:
