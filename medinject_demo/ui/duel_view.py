@@ -35,7 +35,8 @@ def asked(lang: str, shown: Shown | None, name: str = "duel") -> str:
     if shown is None:
         return ""
     put = f'<div class="put"><strong>{say(lang, "duel.asked")}</strong>{inert.plain(layout(shown.prompt))}</div>'
-    return f'<h3 id="{name}-answers" tabindex="-1" class="unseen">{say(lang, f"{name}.answers")}</h3>{put}'
+    named = f'id="{name}-answers" data-battle="{html.escape(shown.id)}"'
+    return f'<h3 {named} tabindex="-1" class="unseen">{say(lang, f"{name}.answers")}</h3>{put}'
 
 
 def stopped(lang: str, name: str = "duel") -> str:

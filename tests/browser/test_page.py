@@ -97,19 +97,3 @@ def test_no_box_is_titled_with_the_value_it_stands_for(visit: Visitor) -> None:
     open_tab(page, "compare")
     assert page.locator("#compare-arms input").count() == 8
     assert page.locator("input[type=checkbox][title], input[type=radio][title]").count() == 0
-
-
-def test_a_connection_that_is_lost_is_said_in_the_language_of_the_page(visit: Visitor) -> None:
-    page = visit().page
-    page.evaluate(
-        """() => {
-            const toast = document.createElement("div");
-            toast.className = "toast-body";
-            toast.innerHTML = '<span class="toast-title">Error</span><div class="toast-text"></div>';
-            toast.lastChild.textContent = "Connection to the server was lost. Attempting reconnection...";
-            document.body.append(toast);
-        }"""
-    )
-    settle(page)
-    assert page.locator(".toast-text").inner_text() == say("fr", "page.foreign_lost")
-    assert page.locator(".toast-title").inner_text().strip() == say("fr", "page.foreign_lost_title")

@@ -22,6 +22,7 @@ def normalised(heard: list[bytes]) -> bytes:
     text = b"\n".join(heard).decode()
     text = re.sub(r'data: \{"msg":"heartbeat"\}\n*', "", text)
     text = re.sub(rf'"({CHANGING})"(: ?|, )("[^"]*"|-?[\d.]+(e-?\d+)?|null)', "", text)
+    text = re.sub(r'data-battle=\\"[^"]*\\"', "", text)  # a number of this duel's own
     return re.sub(r"(127\.0\.0\.1|localhost):\d+", "", text).encode()
 
 
