@@ -18,6 +18,7 @@ from .board_effects import effects
 from .board_pairs import coverage, details, matrix
 from .board_ranking import ranking
 from .measures import NONE, fine, in_percent
+from .picker import titled
 from .texts import name, number, say
 
 
@@ -43,7 +44,7 @@ def selected(lang: str, selection: Selection) -> str:
     """Which part of the votes, in words."""
     chosen = [
         say(lang, f"picker.kind_{selection.kind}") if selection.kind else "",
-        (selection.specialty or "").capitalize(),
+        titled(selection.specialty or ""),
         say(lang, f"duel.profile_{selection.profile}") if selection.profile else "",
     ]
     parts = ", ".join(filter(None, chosen))

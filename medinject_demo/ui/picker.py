@@ -115,10 +115,10 @@ class Picker:
 def specialties(lang: str, prompts: Sequence[Prompt]) -> list[tuple[str, str]]:
     """Choices of a list: any, then each specialty that the prompts have."""
     known = sorted({each.specialty for each in prompts if each.specialty}, key=_unaccented)
-    return [(say(lang, "picker.any_specialty"), ""), *((_titled(each), each) for each in known)]
+    return [(say(lang, "picker.any_specialty"), ""), *((titled(each), each) for each in known)]
 
 
-def _titled(specialty: str) -> str:
+def titled(specialty: str) -> str:
     """With a capital, and what has others keeps them: an acronym is one."""
     return specialty[:1].upper() + specialty[1:]
 

@@ -138,4 +138,5 @@ def test_the_part_of_the_votes_is_said_in_words() -> None:
     part = Selection("oeq", "cardiologie", Profile.PHYSICIAN)
     said = "Votes retenus\u00a0: Question ouverte, Cardiologie, Médecin"
     assert board_view.selected("fr", part) == said
+    assert board_view.selected("fr", replace(part, specialty="ORL")).count("ORL") == 1
     assert said in board_view.as_of("fr", replace(report().board, selection=part))
