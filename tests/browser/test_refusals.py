@@ -34,7 +34,9 @@ def test_a_verdict_that_is_refused_for_its_comment_says_so_in_sight(
 ) -> None:
     here = test_duel.asked(visit(size=size))
     here.page.locator("#duel-reasons > button").click()
+    settle(here.page)  # a box that is still being drawn forgets what is written into it
     here.page.locator("#duel-comment textarea").fill(comment)
+    settle(here.page)
     here.page.locator("#verdict-left").click()
     assert said(here, "duel", words)
     here.page.locator("#duel-next").scroll_into_view_if_needed()
