@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -17,7 +18,14 @@ SHARED = {80: 163, 89: 99, 90: 227}
 """Kilobytes of shared memory that one thread block may have, by compute capability (CUDA C Programming Guide)."""
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("triton")
+
+
+@functools.cache
 def launches(capability: int, cache: Path) -> list[dict[str, Any]]:
+    """What the module of that name prints; Triton keeps what it makes in a folder of its own."""
     environment = {**os.environ, "TRITON_CACHE_DIR": str(cache)}
     environment.pop("TRITON_INTERPRET", None)
     done = subprocess.run(
@@ -30,8 +38,8 @@ def launches(capability: int, cache: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("capability", [80, 89, 90])
-def test_a_step_of_qwen3_4b_compiles_and_fits_shared_memory(capability: int, tmp_path: Path) -> None:
-    made = launches(capability, tmp_path)
+def test_a_step_of_qwen3_4b_compiles_and_fits_shared_memory(capability: int, cache: Path) -> None:
+    made = launches(capability, cache)
     assert {each["kernel"] for each in made} == {
         "product_kernel", "settled_kernel", "rotated_kernel", "attention_kernel", "attended_kernel", "gated_kernel",
         "peak_kernel", "best_kernel",
@@ -39,12 +47,12 @@ def test_a_step_of_qwen3_4b_compiles_and_fits_shared_memory(capability: int, tmp
     assert max(each["shared"] for each in made) <= 1024 * SHARED[capability]
 
 
-def test_what_a_row_needs_is_asked_for_before_any_of_it_is_waited_for(tmp_path: Path) -> None:
+def test_what_a_row_needs_is_asked_for_before_any_of_it_is_waited_for(cache: Path) -> None:
     """A thread block's warps wait for each other at a barrier: a load behind one costs a trip to memory of its own.
 
     Read in PTX, in which the barriers are those of the machine's code, though loads may come later than written.
     """
-    whole = [each for each in launches(90, tmp_path) if each["kernel"] in ADAPTING]
+    whole = [each for each in launches(90, cache) if each["kernel"] in ADAPTING]
     assert {each["kernel"] for each in whole} == ADAPTING
     for each in whole:
         loads = [place for place, line in enumerate(each["ptx"]) if "ld.global" in line]

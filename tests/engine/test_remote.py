@@ -6,6 +6,7 @@ import json
 import math
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -398,8 +399,9 @@ class TestLeaving:
         self, server: Scripted, engine: RemoteEngine, leave: str
     ) -> None:
         def endless(exchange: Exchange) -> None:
-            exchange.open()
-            exchange.piece("début")
+            with suppress(ConnectionError):  # one that is left before its first piece
+                exchange.open()
+                exchange.piece("début")
             exchange.until_left()
 
         server.scripts["non"] = endless
