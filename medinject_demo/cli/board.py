@@ -69,12 +69,9 @@ def _votes() -> pd.DataFrame:
         StoreError: they cannot be read.
     """
     from ..votes.database import Database
-    from ..votes.engines import require_there
     from ..votes.store import VoteStore
 
-    url = in_force().database_url
-    require_there(url)
-    with closing(VoteStore(Database(url))) as store:
+    with closing(VoteStore(Database.there(in_force().database_url))) as store:
         return store.frame()
 
 

@@ -24,13 +24,10 @@ if TYPE_CHECKING:
 def suspects(*, examine: bool, cleared: Sequence[str], as_list: bool, database: str | None, as_json: bool) -> None:
     """Count the votes that the board leaves out, by reason. No vote is deleted."""
     from ..votes.database import Database
-    from ..votes.engines import require_there
     from ..votes.suspects import Suspicions
 
-    url = database or in_force().database_url
     with usage():
-        require_there(url)
-        opened = Database(url)
+        opened = Database.there(database or in_force().database_url)
     with closing(opened):
         suspicions = Suspicions(opened)
         if examine:

@@ -16,7 +16,6 @@ from ..settings import MOST_DAYS, Settings
 from .family import in_force, usage
 
 if TYPE_CHECKING:
-    from ..votes.database import Database
     from ..votes.keeping import Upkeep
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -63,12 +62,13 @@ def export_votes(
 ) -> None:
     """Write the votes to the file PLACE, each with its prompt, answers, arms, fingerprints, seeds and propensity."""
     from ..prompts import load_prompts
+    from ..votes.database import Database
     from ..votes.giving import export, write_card
 
     with usage():
         chosen = form or _by_suffix(place)
     hide = frozenset(prompt.id for prompt in load_prompts()) if hidden else None
-    with closing(_there(_settings(database))) as opened:
+    with closing(Database.there(_settings(database).database_url)) as opened:
         rows = export(opened, chosen, place, hide=hide, **which)
     beside = write_card(place, chosen, rows) if with_card else None
     said = f"{rows} rows in {place}." + (f" Its card: {beside}." if beside else "")
@@ -150,11 +150,12 @@ def sync(*, database: str | None, as_json: bool) -> None:
 @_common
 def stats(*, database: str | None, as_json: bool) -> None:
     """Count battles, votes and voters, the votes that do not count, and those that wait for the Hub."""
+    from ..votes.database import Database
     from ..votes.shelf import Shelf
     from ..votes.store import VoteStore
 
     settings = _settings(database)
-    with closing(_there(settings)) as opened:
+    with closing(Database.there(settings.database_url)) as opened:
         counts = VoteStore(opened).counts()
         waiting = Shelf(opened, settings.votes_dataset).how_many_wait() if settings.votes_dataset else None
     said: dict[str, Any] = {"battles": counts.battles, "votes": counts.votes, "voters": counts.voters}
@@ -178,19 +179,6 @@ def _by_suffix(place: Path) -> str:
 def _settings(database: str | None) -> Settings:
     settings = in_force()
     return replace(settings, database_url=database) if database else settings
-
-
-def _there(settings: Settings) -> Database:
-    """The database of the settings, for who only reads.
-
-    Raises:
-        StoreError: there is none.
-    """
-    from ..votes.database import Database
-    from ..votes.engines import require_there
-
-    require_there(settings.database_url)
-    return Database(settings.database_url)
 
 
 def _upkeep(database: str | None) -> tuple[Settings, Upkeep, Any]:

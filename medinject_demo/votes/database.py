@@ -136,6 +136,20 @@ class Database:
             "recycled, and its archives, replicas and backups until you erase them."
         )
 
+    @classmethod
+    def there(cls, url: str) -> Database:
+        """The database of a URL, for who only reads, and shall make none by a name typed wrong.
+
+        Raises:
+            StoreError: it is an SQLite file that is not there.
+            InvalidValue: the URL is none, or of a database of another kind.
+        """
+        found = cls(url)
+        if found._file is not None and not found._file.is_file():
+            remedy = "Check the URL; serving the page makes one."
+            raise StoreError.of("votes", expected="a database", got=f"no file {found._file}", remedy=remedy)
+        return found
+
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from ..errors import InvalidValue, StoreError
+from ..errors import InvalidValue
 
 CONNECTIONS: Final = 32
 """Of one page at most: three pages have room in a PostgreSQL as installed, which takes 100."""
@@ -37,19 +36,6 @@ def parsed(url: str) -> URL:
     if given.get_backend_name() == "sqlite" and (given.database or ":memory:") == ":memory:":
         raise InvalidValue.of("MEDINJECT_DATABASE_URL", expected=_FORMS, got="a database in memory")
     return given
-
-
-def require_there(url: str) -> None:
-    """Do nothing where a database may be; for who only reads, and shall make none by a name typed wrong.
-
-    Raises:
-        StoreError: it is an SQLite file that is not there.
-        InvalidValue: as ``parsed``.
-    """
-    given = parsed(url)
-    if given.get_backend_name() == "sqlite" and not Path(given.database or "").is_file():
-        remedy = "Check the URL; serving the page makes one."
-        raise StoreError.of("votes", expected="a database", got=f"no file {given.database}", remedy=remedy)
 
 
 _FORMS: Final = "sqlite:///<file> or postgresql://<user>@<host>/<name>"

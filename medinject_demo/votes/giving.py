@@ -11,7 +11,6 @@ from ..errors import OutputError
 from ..files import whole, write_whole
 from .card import MADE_HERE, card
 from .database import Database
-from .engines import require_there
 from .exchange import Merged, live_records, merge, records
 from .forgetting import ERASED_PROMPT, is_erased
 from .formats import WRITERS, read, write_lines
@@ -108,8 +107,7 @@ def import_from(database: Database, source: str, *, erase: bool = False) -> Merg
 def _records_of(source: str) -> list[Record]:
     if "://" not in source:
         return [record_of(row, where) for where, row in read(Path(source))]
-    require_there(source)
-    other = Database(source)
+    other = Database.there(source)
     try:
         return other.read(lambda connection: [_checked(each) for each in records(connection)])
     finally:
