@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, Qwen3Config
+from transformers import AutoModelForCausalLM
 from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
 from medinject_demo.domain import ARMS
 from medinject_demo.engine.bank import AdapterBank
-from medinject_demo.engine.bench.subject import RANDOM_4B, SHAPES
+from medinject_demo.engine.bench.subject import RANDOM_4B, SHAPES, config_of
 from medinject_demo.engine.cache import RowCache
 from medinject_demo.engine.fused.step import FusedRoute
 from medinject_demo.engine.routes import Rows
@@ -54,20 +55,10 @@ def launches(rows: int) -> list[dict[str, Any]]:
         return binary
 
     JITFunction.run = compiled
-    shape = SHAPES[RANDOM_4B]
-    config = Qwen3Config(
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.hidden,
-        num_hidden_layers=2,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        head_dim=shape.head,
-        intermediate_size=shape.feed_forward,
-        dtype=torch.bfloat16,
-    )
+    config = config_of(replace(SHAPES[RANDOM_4B], layers=2))
     with torch.device("meta"), torch.inference_mode():
         auto: Any = AutoModelForCausalLM
-        model = auto.from_config(config)
+        model = auto.from_config(config, dtype=torch.bfloat16)
         forward = Forward(model, AdapterBank(model, len(ARMS), 16), RowCache(rows, CONTEXT))
         forward.reserve(CONTEXT)
         FusedRoute(forward, CONTEXT)(Rows(*torch.zeros(3, rows, dtype=torch.long)))

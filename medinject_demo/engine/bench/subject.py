@@ -107,12 +107,25 @@ def random_subject(name: str, shape: Shape, folder: Path, device: str, dtype: st
 
 def _random_model(shape: Shape, folder: Path, device: str, dtype: str) -> Any:
     import torch
-    from transformers import AutoModelForCausalLM, Qwen3Config
+    from transformers import AutoModelForCausalLM
 
     auto: Any = AutoModelForCausalLM
     kind = getattr(torch, dtype)
     require_room(folder, 1.5 * _parameters(shape) * kind.itemsize)
-    config = Qwen3Config(
+    torch.manual_seed(2026)
+    with torch.device(device), torch.no_grad():
+        model: Any = auto.from_config(config_of(shape), dtype=kind)
+        for _, weight in adapted_weights(model):
+            # at the usual size a tied head finds the last token again, and all arms say one word for ever
+            weight.normal_(std=weight.shape[1] ** -0.5)
+    return model
+
+
+def config_of(shape: Shape) -> Any:
+    """transformers' configuration of a Qwen3 of these sizes, which knows no stop."""
+    from transformers import Qwen3Config
+
+    return Qwen3Config(
         vocab_size=shape.vocabulary,
         hidden_size=shape.hidden,
         num_hidden_layers=shape.layers,
@@ -126,13 +139,6 @@ def _random_model(shape: Shape, folder: Path, device: str, dtype: str) -> Any:
         eos_token_id=None,
         pad_token_id=0,
     )
-    torch.manual_seed(2026)
-    with torch.device(device), torch.no_grad():
-        model: Any = auto.from_config(config, dtype=kind)
-        for _, weight in adapted_weights(model):
-            # at the usual size a tied head finds the last token again, and all arms say one word for ever
-            weight.normal_(std=weight.shape[1] ** -0.5)
-    return model
 
 
 def miniature_subject(miniature: Miniature, folder: Path) -> Subject:
