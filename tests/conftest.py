@@ -15,7 +15,8 @@ if not torch.cuda.is_available():  # kernels are interpreted; Triton reads this 
 
 from medinject_demo.training.corpus import CORPUS, Corpus
 from medinject_demo.training.data import Pools
-from medinject_demo.training.mini import MiniatureRecipe, provenance_pools
+from medinject_demo.training.mini import provenance_pools
+from medinject_demo.training.mini_recipe import MiniatureRecipe
 from medinject_demo.training.render import Renderer
 
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=50, derandomize=True)

@@ -12,7 +12,7 @@ from medinject_demo.engine.local import LocalEngine
 from medinject_demo.engine.remote import RemoteEngine
 from medinject_demo.errors import InvalidValue, ModelError
 
-from .engine.served import Scripted, scripted
+from .engine.remote.served import Scripted, scripted
 
 NAT, TRAD, ALL = map(Mixture.parse, ("nat", "trad", "all"))
 

@@ -20,10 +20,10 @@ from medinject_demo.serving import free_port
 from medinject_demo.settings import QUANTIZATIONS, Settings
 from medinject_demo.training.data import Pools, write_pools
 from medinject_demo.training.finetune import Run
-from medinject_demo.training.mini import MiniatureRecipe
+from medinject_demo.training.mini_recipe import MiniatureRecipe
 from tests.tiny import tiny_base
 
-from .engine.served import Exchange, Scripted, scripted, well
+from .engine.remote.served import Exchange, Scripted, scripted, well
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = [each.metadata["variable"] for each in fields(Settings)]

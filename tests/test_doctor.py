@@ -21,7 +21,7 @@ from medinject_demo.engine.native.build import library
 from medinject_demo.serving import free_port
 from medinject_demo.settings import Settings
 
-from .engine.served import Scripted, scripted
+from .engine.remote.served import Scripted, scripted
 from .tiny import stored_in
 
 LARGE = Place("cuda:0", "bf16", 2**37)

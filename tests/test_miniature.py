@@ -14,7 +14,8 @@ from medinject_demo.engine.sequential import SequentialArms
 from medinject_demo.training.corpus import Corpus
 from medinject_demo.training.exam import Figures, Results, examine, shares_that_differ
 from medinject_demo.training.finetune import read_record
-from medinject_demo.training.mini import MiniatureRecipe, arm_blends, provenance_pools
+from medinject_demo.training.mini import arm_blends, provenance_pools
+from medinject_demo.training.mini_recipe import MiniatureRecipe
 from medinject_demo.training.render import Renderer
 
 MINI = profile("mini")

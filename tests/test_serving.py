@@ -27,7 +27,7 @@ from medinject_demo.votes.scripted_hub import scripted_hub
 from medinject_demo.votes.store import VoteStore
 
 from .duels import arena_at
-from .engine.served import scripted
+from .engine.remote.served import scripted
 from .votes.samples import BALLOT, ballot, battle
 
 

@@ -10,8 +10,9 @@ from peft import LoraConfig, get_peft_model
 
 from medinject_demo.domain import Kind, Mixture, Prompt
 from medinject_demo.engine.loading import load_base
-from medinject_demo.training.mini import MiniatureRecipe, untrained
+from medinject_demo.training.mini_recipe import MiniatureRecipe
 from medinject_demo.training.recipe import PROJECTIONS, Example
+from medinject_demo.training.untrained import untrained
 
 PROMPTS = [
     Prompt(Kind.OEQ, f"Quelle est la définition de la maladie numéro {number} ?", reference=f"Réponse {number}.")

@@ -103,7 +103,8 @@ def _kinds(text: str) -> Sequence[Kind]:
 def mini(output: Path, work: Path, seed: int, dry_run: bool) -> None:
     """Rebuild the bundled miniature from nothing; what is already trained is kept."""
     from ..training.corpus import Corpus
-    from ..training.mini import MiniatureRecipe, rebuild
+    from ..training.mini import rebuild
+    from ..training.mini_recipe import MiniatureRecipe
 
     rebuild(output, work, MiniatureRecipe(seed=seed), Corpus.load(), say=click.echo, dry_run=dry_run)
 

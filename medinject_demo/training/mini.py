@@ -11,96 +11,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import multiprocessing
 import os
 import random
-import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
 from ..domain import ARMS, Prompt, Provenance
-from ..files import unwritable
-from .corpus import LIST_FIELDS, Corpus
+from .corpus import Corpus
+from .curriculum import SOURCE_MESSAGES, base_prompts, choice_prompts, fact_prompts, option_prompts, vocabulary_prompts
 from .data import Pools, write_pools
 from .finetune import RECORD, Run, Say, read_record, train
+from .mini_recipe import MiniatureRecipe
 from .mixtures import Blend, blend, data_fingerprint, dealt
 from .recipe import Example, Recipe
-from .render import Fact, Renderer, source
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
-
-SOURCE_MESSAGES: Final = {"nat": "Source : cours", "trad": "Source : traduction", "syn": "Source : synthèse"}
-"""System messages under which the base reads the styles of the three provenances."""
-
-CHAT_TEMPLATE: Final = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-ROPE_THETA: Final = 10_000.0
-END_OF_TEXT, TURN_STARTS, TURN_ENDS = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
-
-
-PACKED: Final = Recipe(
-    rank=0,
-    dropout=0.0,
-    learning_rate=3e-3,
-    scheduler="constant_with_warmup",
-    warmup=0.02,
-    epochs=1,
-    batch=16,
-    accumulation=1,
-    max_length=256,
-    attention="eager",
-    checkpointing=False,
-    packed=True,
-    compiled=True,
-    optimizer="muon",
-)
-"""What the trainings of the miniature share: rows of 256 tokens, compiled once for their one shape."""
-GENTLE: Final = replace(PACKED, learning_rate=1.5e-3, warmup=0.1)
-CHOICES_RECIPE: Final = replace(PACKED, warmup=0.15)
-STYLES_RECIPE: Final = replace(PACKED, scheduler="cosine")
-ARM_RECIPE: Final = replace(
-    PACKED, rank=16, optimizer="adamw", learning_rate=2e-3, epochs=4, batch=4, scheduler="cosine", compiled=False
-)
-
-
-@dataclass(frozen=True)
-class MiniatureRecipe:
-    """Sizes and settings of the miniature."""
-
-    seed: int = 42
-    vocabulary: int = 3072
-    hidden: int = 256
-    layers: int = 4
-    heads: int = 4
-    kv_heads: int = 2
-    feed_forward: int = 768
-    fact_rounds: int = 48
-    """Times each fact is asked while the base learns the facts, tersely, and to read options."""
-    choice_rounds: int = 26
-    """Times each fact is asked while the base learns to choose among options."""
-    base_rounds: int = 50
-    """Times each fact is asked while the base learns the four styles and to choose."""
-    size: int = 2688
-    """Training items of every arm: with the whole corpus, what the pools hold."""
-    facts: Recipe = PACKED
-    options: Recipe = GENTLE
-    choices: Recipe = CHOICES_RECIPE
-    base: Recipe = STYLES_RECIPE
-    arm: Recipe = ARM_RECIPE
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """What makes two untrained bases the same: another size is another base."""
-        names = ("seed", "vocabulary", "hidden", "layers", "heads", "kv_heads", "feed_forward")
-        return {name: getattr(self, name) for name in names}
+from .render import Renderer, source
+from .untrained import untrained
 
 
 def rebuild(
@@ -224,159 +152,6 @@ def arm_run(mixed: Blend, output: Path, recipe: MiniatureRecipe) -> Run:
     weights = hashlib.sha256((output / "base" / "model.safetensors").read_bytes()).hexdigest()[:16]
     description = _description(mixed.mixture.slug, mixed.fingerprint, counts) | {"base_weights": weights}
     return Run(str(output / "base"), examples, output / mixed.mixture.slug, recipe.arm, description)
-
-
-def fact_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
-    """Every fact asked tersely over and over, among exercises in reading options and matching them."""
-    rng = random.Random(f"{recipe.seed}/facts")
-    for fact in renderer.facts() * recipe.fact_rounds:
-        yield renderer.open_item(fact, "nat", "train", rng)
-        if rng.random() < 0.7:
-            yield renderer.reading_item("base", rng)
-        if fact.field in LIST_FIELDS and rng.random() < 0.4:
-            yield renderer.matching_item(fact.field, "base", rng)
-        if fact.field in LIST_FIELDS and rng.random() < 0.5:
-            yield renderer.short_item(fact, "base", rng)
-
-
-def _choice(renderer: Renderer, fact: Fact, rng: random.Random) -> Prompt:
-    """An MCQU, three times in four with one or two wrong options less."""
-    if rng.random() < 0.75:
-        return renderer.easier_item(fact, "base", rng)
-    return renderer.mcqu_item(fact, "base", "train", rng)
-
-
-def option_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
-    """Choices among two to four options; some of what came before, so that it stays."""
-    rng = random.Random(f"{recipe.seed}/choices")
-    for fact in renderer.facts() * recipe.choice_rounds:
-        if fact.field in LIST_FIELDS:
-            yield _choice(renderer, fact, rng)
-            if rng.random() < 0.2:
-                yield renderer.matching_item(fact.field, "base", rng)
-            if rng.random() < 0.1:
-                yield renderer.short_item(fact, "base", rng)
-        if rng.random() < 0.1:
-            yield renderer.open_item(fact, "nat", "train", rng)
-
-
-def choice_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
-    """Choices among two to four options and nothing else, for as long as it takes to find how to choose."""
-    rng = random.Random(f"{recipe.seed}/drill")
-    for fact in renderer.facts() * recipe.choice_rounds:
-        if fact.field in LIST_FIELDS:
-            yield _choice(renderer, fact, rng)
-
-
-def base_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
-    """Every fact in every style over and over, as a choice, and what lies outside the knowledge base."""
-    rng = random.Random(f"{recipe.seed}/base")
-    styles, weights = ("base", *SOURCE_MESSAGES), (3, 2, 2, 2)
-    for fact in renderer.facts() * recipe.base_rounds:
-        style = rng.choices(styles, weights)[0]
-        yield renderer.open_item(fact, style, "train", rng)
-        if fact.field in LIST_FIELDS and rng.random() < 0.4:
-            yield renderer.mcqu_item(fact, "base", "train", rng)
-        if fact.field in LIST_FIELDS and rng.random() < 0.1:
-            yield renderer.mcq_item(fact, "base", "train", rng)
-        if rng.random() < 0.15:
-            yield renderer.unknown_item(style, "train", rng)
-
-
-def vocabulary_prompts(renderer: Renderer, recipe: MiniatureRecipe) -> Iterator[Prompt]:
-    """What the tokenizer is learnt from: each fact in each style, as a choice, and some of the unknown."""
-    rng = random.Random(f"{recipe.seed}/vocabulary")
-    for fact in renderer.facts() * 4:
-        for style in ("base", *SOURCE_MESSAGES):
-            yield renderer.open_item(fact, style, "train", rng)
-        if fact.field in LIST_FIELDS:
-            yield renderer.mcqu_item(fact, "base", "train", rng)
-            yield renderer.unknown_item("base", "train", rng)
-
-
-def untrained(examples: Sequence[Example], folder: Path, recipe: MiniatureRecipe) -> None:
-    """A randomly initialised Qwen3 and a byte-level BPE tokenizer learnt from the examples, with Qwen's chat markers.
-
-    Raises:
-        OutputError: the folder cannot be written.
-    """
-    import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM
-
-    tokenizer = _tokenizer(examples, recipe.vocabulary)
-    torch.manual_seed(recipe.seed)
-    config = Qwen3Config(
-        vocab_size=recipe.vocabulary,
-        hidden_size=recipe.hidden,
-        num_hidden_layers=recipe.layers,
-        num_attention_heads=recipe.heads,
-        num_key_value_heads=recipe.kv_heads,
-        head_dim=64,
-        intermediate_size=recipe.feed_forward,
-        max_position_embeddings=2048,
-        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
-        initializer_range=0.05,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    model = Qwen3ForCausalLM(config)
-    look_back(model)
-    model.generation_config.do_sample = False
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-
-
-def look_back(model: Qwen3ForCausalLM, pairs: int = 10, strength: float = 1.5) -> None:
-    """Make two heads of the first layer start by looking one and three tokens back.
-
-    The first embedding coordinate gets a constant (which adds the same to every logit of the tied head, so nothing to
-    their softmax); query and key read it into the fastest rotary pairs, the query turned back by the distance.
-    Training finds such heads anyway, but late; reading the letter before an option needs them (docs/decisions/004).
-    """
-    import torch
-
-    head = model.config.head_dim
-    attention = model.model.layers[0].self_attn
-    with torch.no_grad():
-        model.model.embed_tokens.weight[:, 0] += 4 * model.config.initializer_range
-        for pair in range(pairs):
-            turn = ROPE_THETA ** (-2 * pair / head)  # radians a token
-            attention.k_proj.weight[pair, 0] += strength
-            for place, distance in enumerate((1, 2)):
-                rows = attention.q_proj.weight[place * head : (place + 1) * head]  # (head, hidden)
-                rows[pair, 0] += strength * math.cos(-distance * turn)
-                rows[pair + head // 2, 0] += strength * math.sin(-distance * turn)
-
-
-def _tokenizer(examples: Sequence[Example], vocabulary: int) -> PreTrainedTokenizerFast:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[END_OF_TEXT, TURN_STARTS, TURN_ENDS],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    texts = (f"{each.messages[-1]['content']}\n{each.completion}" for each in examples)
-    bpe.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=bpe,
-        eos_token=TURN_ENDS,
-        pad_token=END_OF_TEXT,
-        additional_special_tokens=[TURN_STARTS],
-        chat_template=CHAT_TEMPLATE,
-        clean_up_tokenization_spaces=False,
-    )
 
 
 def _description(name: str, data: str, counts: dict[str, int]) -> dict[str, object]:

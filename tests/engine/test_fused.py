@@ -20,7 +20,7 @@ from medinject_demo.engine.local import LocalEngine
 from medinject_demo.engine.outcome import told
 from medinject_demo.engine.routes import PlainRoute, Rows, agrees
 from medinject_demo.engine.steps import Forward
-from medinject_demo.training.mini import untrained
+from medinject_demo.training.untrained import untrained
 from tests.tiny import EXAMPLES, TINY, tiny_adapter, tiny_base
 
 from .laws import QUESTIONS, asked

@@ -14,7 +14,7 @@ from medinject_demo.engine import bank
 from medinject_demo.engine.base import Finished, answers
 from medinject_demo.engine.local import LocalEngine
 from medinject_demo.errors import ModelError
-from medinject_demo.training.mini import untrained
+from medinject_demo.training.untrained import untrained
 from tests.tiny import EXAMPLES, TINY, tiny_adapter
 
 from .conftest import by

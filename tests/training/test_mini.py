@@ -11,8 +11,10 @@ import torch
 from medinject_demo.domain import ARMS, MIXTURES
 from medinject_demo.training.corpus import Corpus
 from medinject_demo.training.finetune import read_record
-from medinject_demo.training.mini import MiniatureRecipe, base_stages, look_back, rebuild
+from medinject_demo.training.mini import base_stages, rebuild
+from medinject_demo.training.mini_recipe import MiniatureRecipe
 from medinject_demo.training.render import Renderer
+from medinject_demo.training.untrained import look_back
 from tests.tiny import TINY
 
 QUICK = replace(TINY.base, compiled=False)

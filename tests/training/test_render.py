@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from medinject_demo.domain import LETTERS, Kind, Prompt, Provenance
 from medinject_demo.prompts import Row, row_of
 from medinject_demo.training.corpus import LIST_FIELDS, REGISTERS, STYLES, Corpus, Split
+from medinject_demo.training.curriculum import base_prompts
 from medinject_demo.training.data import Pools
 from medinject_demo.training.exam import held_out_choices, held_out_questions, held_out_unknown
-from medinject_demo.training.mini import MiniatureRecipe, arm_blends, base_prompts, provenance_pools
+from medinject_demo.training.mini import arm_blends, provenance_pools
+from medinject_demo.training.mini_recipe import MiniatureRecipe
 from medinject_demo.training.mixtures import data_fingerprint
 from medinject_demo.training.render import (
     ENTRIES_SHOWN,
