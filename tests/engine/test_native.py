@@ -168,14 +168,17 @@ def test_numbers_that_overflow_spoil_their_own_row_alone(forward: Forward, engin
     assert torch.equal(steps.step([5, 6, 7], [0, 0, 0], slots).logits, plain.logits)  # the line is as new
 
 
-def test_the_first_of_equal_logits_is_the_best(forward: Forward) -> None:
+@pytest.mark.parametrize("places", [(399,), (0, 1), (3, 19), (3, 18), (20, 17), (15, 16), (160, 47, 399), (398, 399)])
+def test_the_first_of_equal_logits_is_the_best(forward: Forward, places: tuple[int, ...]) -> None:
+    """Wherever they lie: in one vector, in one place of two, at the end."""
     head = forward.model.lm_head.weight
     kept = head.detach().clone()
     try:
         with torch.no_grad():
-            head[[10, 399]] = head[int(NativeSteps(forward, CONTEXT).step([5], [0], [1]).best[0])].clone()
+            head[list(places)] = 2 * head[int(NativeSteps(forward, CONTEXT).step([5], [0], [1]).best[0])]
             outcome = NativeSteps(forward, CONTEXT).step([5], [0], [1])
-            assert list(outcome.best) == outcome.logits.argmax(-1).tolist()
+            assert (outcome.logits[0] == outcome.logits.max()).nonzero().flatten().tolist() == sorted(places)
+            assert list(outcome.best) == [min(places)]
     finally:
         with torch.no_grad():
             head.copy_(kept)

@@ -2,24 +2,40 @@
 
 #include "tables.h"
 
-#define TILE 64   /* outputs of a layer at once */
-#define TOKENS 64 /* tokens at once; a multiple of PANEL */
-#define SHARE 128 /* inputs of x A^T at once */
-#define FEW 4     /* tokens of one slot at once */
+#define TILE 64    /* outputs of a layer at once */
+#define TOKENS 64  /* tokens at once; a multiple of PANEL */
+#define SHARE 128  /* inputs of x A^T at once */
+#define FEW 4      /* tokens of one slot at once */
+#define ABREAST 3  /* vectors of a token's x A^T at once: all of three layers' that share an input, at rank 16 */
+#define AHEAD 1024 /* numbers of A that are asked for before they are needed */
 
 INLINE whole pieces(whole inputs) { return (inputs + SHARE - 1) / SHARE; }
 
-/* A share of x A^T for a few tokens of one slot; how few is known when this is compiled. */
-INLINE void lowered(const int few, const float *x, whole x_step, const float *down, whole columns, whole inputs,
-                    float *to, whole to_step) {
-    for (whole place = 0; place < columns; place += LANES) {
-        vec each[FEW] = {{0}};
-        for (whole input = 0; input < inputs; input++) {
-            vec weights = load(down + input * columns + place);
-            UNROLLED for (int one = 0; one < few; one++) each[one] += weights * x[input * x_step + one];
+/* Some vectors of a share of x A^T for a few tokens of one slot; how many is known when this is compiled. */
+INLINE void lowered(const int few, const int vectors, const float *x, whole x_step, const float *down, whole columns,
+                    whole inputs, float *to, whole to_step) {
+    vec each[FEW][ABREAST] = {{{0}}};
+    for (whole input = 0; input < inputs; input++)
+        UNROLLED for (int one = 0; one < vectors; one++) {
+            const float *at = down + input * columns + one * LANES;
+            __builtin_prefetch(at + AHEAD, 0, SECOND_CACHE);
+            vec weights = load(at);
+            UNROLLED for (int token = 0; token < few; token++) each[token][one] += weights * x[input * x_step + token];
         }
-        UNROLLED for (int one = 0; one < few; one++) store(to + one * to_step + place, each[one]);
-    }
+    UNROLLED for (int token = 0; token < few; token++)
+        UNROLLED for (int one = 0; one < vectors; one++) store(to + token * to_step + one * LANES, each[token][one]);
+}
+
+/* All columns of it: as many vectors at once as can be, so that A is read as it lies. */
+INLINE void lowered_columns(const int few, const float *x, whole x_step, const float *down, whole columns,
+                            whole inputs, float *to, whole to_step) {
+    whole place = 0;
+    for (; place + 3 * LANES <= columns; place += 3 * LANES)
+        lowered(few, 3, x, x_step, down + place, columns, inputs, to + place, to_step);
+    for (; place + 2 * LANES <= columns; place += 2 * LANES)
+        lowered(few, 2, x, x_step, down + place, columns, inputs, to + place, to_step);
+    for (; place < columns; place += LANES)
+        lowered(few, 1, x, x_step, down + place, columns, inputs, to + place, to_step);
 }
 
 /* The same for all tokens of a run. */
@@ -33,8 +49,8 @@ static void lowered_run(const Work *work, const Family *family, Panels x, whole 
         const float *given = column(work, x, token, &x_step) + from * x_step;
         float *to = work->shares + token * step + share * columns;
         few = fewer(until, (token / PANEL + 1) * PANEL) - token < FEW ? 1 : FEW;
-        if (few == FEW) lowered(FEW, given, x_step, down, columns, inputs, to, step);
-        else lowered(1, given, x_step, down, columns, inputs, to, step);
+        if (few == FEW) lowered_columns(FEW, given, x_step, down, columns, inputs, to, step);
+        else lowered_columns(1, given, x_step, down, columns, inputs, to, step);
     }
 }
 

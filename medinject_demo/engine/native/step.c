@@ -72,16 +72,35 @@ static void headed(const Work *work) {
     together(work->crew);
 }
 
-/* The best token of each, the first of equals, and whether all of its logits are finite. */
+/* The place of the greatest of some numbers, the first of equals. Where one is none, no place in particular. */
+static whole greatest(const float *from, whole count) {
+    ivec steps = {0}, step = {0};
+    vec most = load(from);
+    whole place = LANES;
+    for (; place + LANES <= count; place += LANES) {
+        step += 1;
+        ivec above = load(from + place) > most;
+        steps = (above & step) | (~above & steps);
+        most = chosen(above, load(from + place), most);
+    }
+    whole best = 0;
+    for (int lane = 0; lane < LANES; lane++) {
+        whole at = (whole)steps[lane] * LANES + lane;
+        if (most[lane] > from[best] || (most[lane] == from[best] && at < best)) best = at;
+    }
+    for (; place < count; place++) best = from[place] > from[best] ? place : best;
+    return best;
+}
+
+/* The best token of each, and whether all of its logits are finite. */
 static void told(const Work *work) {
     const Batch *batch = work->batch;
     whole size = work->model->vocabulary;
     for MINE(wanted, batch->wanted) {
         const float *logits = batch->logits + wanted * size;
-        whole best = 0, finite = 1;
+        whole finite = 1;
         for (whole token = 0; token < size; token++) finite &= logits[token] - logits[token] == 0;
-        for (whole token = 1; token < size; token++) best = logits[token] > logits[best] ? token : best;
-        batch->best[wanted] = best;
+        batch->best[wanted] = greatest(logits, size);
         batch->finite[wanted] = finite;
     }
 }
