@@ -16,7 +16,8 @@ from typing import Any, Final
 from safetensors.torch import save
 from torch import Tensor
 
-from ..engine.adapter import CONFIG, PREFIX, WEIGHTS
+from ..engine.adapter import PREFIX, WEIGHTS
+from ..engine.adapter_settings import CONFIG
 from ..errors import OutputError
 
 CARD: Final = "README.md"

@@ -5,7 +5,8 @@ To read it in one sitting, in this order:
 ==========================================  ============================================================================
 ``base``                                    the seam: requests in, events out, and ``ScriptedEngine``
 ``local``                                   ``LocalEngine``: one base, its arms in slots of a bank, rows in one batch
-``adapter``, ``scales``, ``origin``         an adapter's files, read exactly or refused; ``s``; what both depend on
+``adapter``, ``adapter_settings``           an adapter's files, read as peft reads them, or refused
+``scales``, ``origin``                      its ``s``; the base that both depend on
 ``bank``, ``ways``                          A, B and s of every slot beside the base's layers; how rows find theirs
 ``batch``                                   the thread that owns the model: who joins, is fed, is stepped, leaves
 ``rows``, ``lines``, ``pieces``             an answer in flight, its line of the cache, how much of its prompt at once

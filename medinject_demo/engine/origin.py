@@ -17,7 +17,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from .adapter import CONFIG, Adapter, another_base
+from .adapter import Adapter, another_base
+from .adapter_settings import CONFIG
 from .loading import load_base
 from .scales import scales_of
 

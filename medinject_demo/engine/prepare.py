@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ..domain import Mixture
 from ..errors import ModelError
-from .adapter import Adapter, Shapes, read_adapter
+from .adapter import Adapter, read_adapter
+from .adapter_settings import Shapes
 from .bank import shapes_of
 from .fewrows import expect_few_rows
 from .halves import keep_halves

@@ -13,7 +13,7 @@ from medinject_demo.adapters.convert import convert, nearest
 from medinject_demo.adapters.folder import RECORD
 from medinject_demo.adapters.registry import profile
 from medinject_demo.domain import Mixture
-from medinject_demo.engine.adapter import CONFIG
+from medinject_demo.engine.adapter_settings import CONFIG
 from medinject_demo.engine.loading import load_base
 from medinject_demo.engine.origin import Base, made_for, require_made_for
 from medinject_demo.errors import InvalidValue, ModelError, OutputError

@@ -56,20 +56,36 @@ def test_an_adapter_without_one_of_its_layers_is_refused(base: str, adapter: Pat
         LocalEngine.load(base, {NAT: adapter}, device="cpu")
 
 
+MISSING, SURPLUS = r"which the target_modules of its adapter_config\.json name", "as well, which peft would leave out"
+
+
 @pytest.mark.parametrize(
-    ("settings", "refused"),
+    ("settings", "said"),
     [
-        ({"target_modules": r".*\.(q|down)_proj"}, True),
-        ({"target_modules": "all-linear"}, True),
-        ({"target_modules": r".*\.q_proj"}, False),
-        ({"target_modules": None}, False),
-        ({"layers_to_transform": [0]}, False),
-        ({"exclude_modules": ["down_proj"]}, False),
+        ({"target_modules": r".*\.(q|down)_proj"}, MISSING),
+        ({"target_modules": "all-linear"}, MISSING),
+        ({"target_modules": r".*\.q_proj"}, ""),
+        ({"target_modules": None}, ""),
+        ({"target_modules": ["k_proj", "q_proj"], "exclude_modules": ["zzz"]}, MISSING),
+        ({"target_modules": ["k_proj", "q_proj"], "exclude_modules": ["k_proj"]}, ""),
+        ({"target_modules": "all-linear", "exclude_modules": r".*\.(k|v|o|gate|up|down)_proj"}, ""),
+        ({"target_modules": ["q_proj"], "exclude_modules": ["q_proj"]}, SURPLUS),
+        ({"target_modules": ["k_proj", "q_proj"], "layers_to_transform": [0]}, MISSING),
+        ({"target_modules": ["q_proj"], "layers_to_transform": 0}, ""),
+        ({"target_modules": ["q_proj"], "layers_to_transform": [0], "layers_pattern": "layers"}, ""),
+        ({"target_modules": ["q_proj"], "layers_to_transform": [1]}, SURPLUS),
+        ({"target_modules": ["q_proj"], "layers_to_transform": 0, "layers_pattern": "blocks"}, SURPLUS),
+        ({"target_modules": ["v_proj"]}, "nothing of"),
+        ({"target_modules": "(q_proj"}, r"'\(q_proj' for target_modules, where names or a regular expression belong"),
+        ({"target_modules": 5}, "5 for target_modules, where names or a regular expression belong"),
+        ({"target_modules": [5]}, r"\[5\] for target_modules, where names or a regular expression belong"),
+        ({"layers_to_transform": ["0"]}, r"\['0'\] for layers_to_transform, where numbers of layers belong"),
+        ({"use_dora": "false"}, "'false' for use_dora, where true or false belong"),
     ],
     ids=str,
 )
-def test_what_an_adapter_should_hold_is_read_as_peft_reads_it(
-    base: str, adapter: Path, settings: dict[str, Any], refused: bool
+def test_what_an_adapter_holds_is_what_its_settings_name_as_peft_reads_them(
+    base: str, adapter: Path, settings: dict[str, Any], said: str
 ) -> None:
     resaved(
         adapter / "adapter_model.safetensors",
@@ -77,11 +93,31 @@ def test_what_an_adapter_should_hold_is_read_as_peft_reads_it(
     )
     path = adapter / "adapter_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | settings))
-    if refused:
-        with pytest.raises(ModelError, match=r"which the target_modules of its adapter_config\.json name"):
+    if said:
+        with pytest.raises(ModelError, match=said):
             LocalEngine.load(base, {NAT: adapter}, device="cpu")
     else:
         LocalEngine.load(base, {NAT: adapter}, device="cpu").close()
+
+
+@pytest.mark.parametrize("settings", [{"target_modules": ["q_proj"]}, {"exclude_modules": ["q_proj", "down_proj"]}])
+def test_tensors_that_peft_would_leave_out_are_refused(base: str, adapter: Path, settings: dict[str, Any]) -> None:
+    path = adapter / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    with pytest.raises(ModelError, match=rf"{SURPLUS}\. Name it in the target_modules"):
+        LocalEngine.load(base, {NAT: adapter}, device="cpu")
+
+
+def test_a_part_that_is_there_twice_is_refused(base: str, adapter: Path) -> None:
+    """peft has written a magnitude with and without the ending ``.weight``."""
+
+    def doubled(tensors: dict[str, torch.Tensor]) -> None:
+        name = next(name for name in tensors if name.endswith("lora_magnitude_vector"))
+        tensors[f"{name}.weight"] = 2 * tensors[name]
+
+    resaved(adapter / "adapter_model.safetensors", doubled)
+    with pytest.raises(ModelError, match=r"m of model\.layers\.0\..* twice"):
+        LocalEngine.load(base, {NAT: adapter}, device="cpu")
 
 
 @pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.int8, torch.bool, torch.complex64], ids=str)

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import pad
 
-from medinject_demo.engine.adapter import CONFIG, PREFIX, WEIGHTS, read_adapter
+from medinject_demo.engine.adapter import PREFIX, WEIGHTS, read_adapter
+from medinject_demo.engine.adapter_settings import CONFIG
 
 
 def as_lora(folder: Path, base: Path, output: Path, rank: int) -> Path:

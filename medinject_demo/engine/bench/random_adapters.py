@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...domain import Mixture
-from ..adapter import CONFIG, PREFIX, WEIGHTS
+from ..adapter import PREFIX, WEIGHTS
+from ..adapter_settings import CONFIG
 
 PROJECTIONS: Final = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 RANK: Final = 16
