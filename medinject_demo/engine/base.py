@@ -167,11 +167,10 @@ def require_arm(mixture: Mixture, mixtures: Sequence[Mixture]) -> None:
 def require_words(conversation: Conversation) -> None:
     """Raises InvalidValue where a conversation asks nothing, or is none."""
     for message in conversation:
-        role, content = message.get("role"), message.get("content")
+        said = message if isinstance(message, Mapping) else {}
+        role, content = said.get("role"), said.get("content")
         if role not in ROLES or not isinstance(content, str):
-            raise InvalidValue.of(
-                "message", expected=f"a role of {', '.join(ROLES)} and a text", got=repr(dict(message))
-            )
+            raise InvalidValue.of("message", expected=f"a role of {', '.join(ROLES)} and a text", got=repr(message))
         require_text("message", content)
     if not conversation or not conversation[-1]["content"].strip():
         raise InvalidValue.of("prompt", expected="a question", got="an empty one", remedy="Write a question.")

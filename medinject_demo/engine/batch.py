@@ -159,6 +159,8 @@ class Batcher:
 
     def _drop_cancelled(self) -> None:
         for call, row in [pair for pair in self._rows if pair[0].cancelled]:
+            if not row.tokens:  # nobody knows yet whether its keys and values are finite
+                self._forward.cache.forget(self._rows.line(row))
             self._leave(call, row, FinishReason.CANCELLED)
         with self._news:
             for call in [call for call in self._calls if call.cancelled]:
@@ -172,11 +174,12 @@ class Batcher:
             held = Counter(call for call, _ in self._rows)
             while self._calls and len(self._rows) < self._most_rows:
                 call = min(self._calls, key=held.__getitem__)
-                self._calls.remove(call)
-                row = call.waiting.popleft()
+                row = call.waiting[0]
                 row.turn = next(self._turns)
                 self._rows.join(call, row)
+                call.waiting.popleft()  # only now: where a row cannot join, it waits still
                 held[call] += 1
+                self._calls.remove(call)
                 if call.waiting:
                     self._calls.append(call)
 
@@ -188,10 +191,9 @@ class Batcher:
         except Exception as error:  # of torch, of a model's code, of a tokenizer: the rows end, the thread does not
             fault = f"{type(error).__name__}: {error}" + (f" {NO_MEMORY}" if is_out_of_memory(error) else "")
         if fault:  # outside the handler: the error's frames held the memory that may have run out
-            rows = self._rows.clear()
-            self._forward.cache.forget()
-            for call, row in rows:
+            for call, row in self._rows.clear():
                 call.finish(row, FinishReason.ERROR, fault)
+            self._forward.cache.forget()
 
     def _prefill(self) -> None:
         """Feed a piece of the prompts that are not in the cache yet, all but their last token."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 DTYPES: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 """Names of precisions, and torch's own."""
 CGROUPS: Final = Path("/sys/fs/cgroup")
+VERSION_2: Final = ("memory.max", "memory.current", "memory.stat")
+VERSION_1: Final = tuple(f"memory/memory.{each}" for each in ("limit_in_bytes", "usage_in_bytes", "stat"))
+"""Where a container's limit of memory lies, what it uses, and of what."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,9 @@ def host(meminfo: Path = Path("/proc/meminfo"), cgroups: Path = CGROUPS) -> Host
     quota = _words(cgroups / "cpu.max")  # "150000 100000" is a core and a half, "max 100000" is no limit
     if len(quota) == 2 and quota[0].isdigit():
         cores = min(cores, max(1, math.ceil(int(quota[0]) / int(quota[1]))))
-    limits = [_words(cgroups / name) for name in ("memory.max", "memory/memory.limit_in_bytes")]  # version 2, 1
-    known = [int(words[0]) for words in limits if words and words[0].isdigit()]
-    available = _available(meminfo)
-    return Host(cores, min([*known, *([available] if available else [])], default=None))
+    left = [_left(*(cgroups / name for name in names)) for names in (VERSION_2, VERSION_1)]
+    known = [each for each in (*left, _available(meminfo)) if each is not None]
+    return Host(cores, min(known, default=None))
 
 
 def accelerators() -> tuple[Accelerator, ...]:
@@ -154,6 +156,16 @@ def _accelerator(device: torch.device) -> Accelerator:
         taken = str(dtype_of("auto", device)).removeprefix("torch.")
     dtype = next(short for short, long in DTYPES.items() if long == taken)
     return Accelerator(str(device), found.name, f"{found.major}.{found.minor}", memory, free, dtype)
+
+
+def _left(limit: Path, used: Path, told: Path) -> int | None:
+    """Bytes that a container may still have: its limit less what it uses, but for files that can be read again."""
+    most, taken = ([int(word) for word in _words(path)[:1] if word.isdigit()] for path in (limit, used))
+    if not most:
+        return None
+    counts = dict(line.split() for line in _lines(told) if len(line.split()) == 2)
+    again = int(counts.get("total_inactive_file") or counts.get("inactive_file") or 0)
+    return max(0, most[0] - max(0, sum(taken) - again))
 
 
 def _available(meminfo: Path) -> int | None:

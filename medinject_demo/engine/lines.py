@@ -6,7 +6,7 @@ of each other slot. Knows nothing of steps or of what a row says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from .cache import RowCache
 from .rows import Call, Row
@@ -38,22 +38,29 @@ class Lines:
 
     def join(self, call: Call, row: Row) -> None:
         """Put a row behind those of its order; of every higher one, the first goes behind its last."""
-        orders = self._orders()
-        hole = len(self._pairs)
-        self._pairs.append((call, row))
-        for line in reversed(range(hole)):
+        orders, moves = self._orders(), []
+        hole = len(orders)
+        for line in reversed(range(len(orders))):
             if orders[line] > self._order(row) and (line == 0 or orders[line - 1] != orders[line]):
-                self._move(line, hole)
+                moves.append((line, hole))
                 hole = line
+        self._copy(moves)
+        self._pairs.append((call, row))
+        for source, target in moves:
+            self._pairs[target] = self._pairs[source]
         self._pairs[hole] = call, row
 
     def leave(self, row: Row) -> None:
         """Take a row out; of its order and of every higher one, the last takes the place that came free."""
-        orders, hole = self._orders(), self.line(row)
+        orders, moves = self._orders(), []
+        hole = self.line(row)
         for line in range(hole, len(orders)):
             if line + 1 == len(orders) or orders[line + 1] != orders[line]:
-                self._move(line, hole)
+                moves.append((line, hole))
                 hole = line
+        self._copy(moves)
+        for source, target in moves:
+            self._pairs[target] = self._pairs[source]
         self._pairs.pop()
 
     def clear(self) -> list[Pair]:
@@ -64,9 +71,8 @@ class Lines:
     def _orders(self) -> list[int]:
         return [self._order(row) for _, row in self._pairs]
 
-    def _move(self, source: int, target: int) -> None:
-        if source == target:
-            return
-        self._pairs[target] = self._pairs[source]
-        if self.row(target).fed:
-            self._cache.move(source, target)
+    def _copy(self, moves: Sequence[tuple[int, int]]) -> None:
+        """Copy lines, before any pair is elsewhere: where it fails, no row is lost and none is there twice."""
+        for source, target in moves:
+            if source != target and self.row(source).fed:
+                self._cache.move(source, target)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .bank import BASE_SLOT
 from .cache import Span
+from .layout import known_tokens
 from .outcome import told
 from .steps import Forward, Steps
 
@@ -30,6 +31,11 @@ FED: Final = ((33,), (12,), (7,), (3,), (17, 11, 9))
 """Tokens of the prompts by which ways to feed them are compared: fewer and more than are multiplied at once."""
 TOGETHER: Final = (1, 3, 3)
 """Of these prompts, how many the oracle is fed at once: it pads them to each other."""
+
+PIECE: Final = 2048
+"""Tokens of a prompt that the oracle is fed at once: its mask grows with these times all that came before."""
+DIFFERENT: Final = 97
+"""Tokens of which prompts are made, where a model has as many."""
 
 Feed = Callable[[Sequence[int], Sequence[Sequence[int]], Sequence[int], Sequence[int]], None]
 """As ``Forward.feed``."""
@@ -115,9 +121,15 @@ def _prompts(forward: Forward, context: int) -> list[Prompt]:
     lengths = (min(length, context - 1) for batch in FED for length in batch)
     slots = itertools.cycle(range(1 + forward.bank.top))
     return [
-        ([(31 * number + 7 * place) % 97 for place in range(length)], slot)
+        (_prompt(forward, number, length), slot)
         for number, (length, slot) in enumerate(zip(lengths, slots, strict=False))
     ]
+
+
+def _prompt(forward: Forward, number: int, length: int) -> list[int]:
+    """Tokens that the model has, others for each number."""
+    known = min(DIFFERENT, known_tokens(forward.model))
+    return [(31 * number + 7 * place) % known for place in range(length)]
 
 
 def _cut(prompts: Sequence[Prompt], counts: Iterable[int]) -> Iterator[Sequence[Prompt]]:
@@ -163,10 +175,12 @@ def _filled(forward: Forward, slots: Sequence[int], context: int) -> Rows:
     """Rows of these slots whose prompts are in the cache, one of them up to the context's last place."""
     lengths = [min(3 + row, context - 1) for row in range(len(slots))]
     lengths[-1] = context - 1
-    prompts = [[(31 * row + 7 * place) % 97 for place in range(length)] for row, length in enumerate(lengths)]
-    for few in (range(len(slots) - 1), [len(slots) - 1]):  # the longest apart: the others are padded to each other
-        if few:
-            forward.feed(few, [prompts[row] for row in few], [0] * len(few), [slots[row] for row in few])
+    prompts = [_prompt(forward, row, length) for row, length in enumerate(lengths)]
+    last = len(slots) - 1
+    if last:
+        forward.feed(range(last), prompts[:last], [0] * last, slots[:last])
+    for start in range(0, lengths[last], PIECE):  # the longest apart: the others are padded to each other
+        forward.feed([last], [prompts[last][start : start + PIECE]], [start], [slots[last]])
     given = [[prompt[-1] for prompt in prompts], lengths, list(slots)]
     return Rows(*torch.tensor(given, device=forward.model.device))
 

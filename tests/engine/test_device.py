@@ -39,6 +39,26 @@ def test_the_limit_of_a_container_counts_where_it_is_lower(machine: Path, name: 
     assert limited(machine, **{name: f"{2**60}\n"}).memory == 2**30
 
 
+@pytest.mark.parametrize(
+    ("used", "told"),
+    [
+        ({"memory_DOT_current": "300000000\n"}, {"memory_DOT_stat": "anon 100\ninactive_file 100000000\n"}),
+        (
+            {"memory__memory_DOT_usage_in_bytes": "300000000\n"},
+            {"memory__memory_DOT_stat": "inactive_file 5\ntotal_inactive_file 100000000\n"},
+        ),
+    ],
+    ids=["version 2", "version 1"],
+)
+def test_what_a_container_uses_is_not_free_but_for_files_that_can_be_read_again(
+    machine: Path, used: dict[str, str], told: dict[str, str]
+) -> None:
+    limit = "memory_DOT_max" if "memory_DOT_current" in used else "memory__memory_DOT_limit_in_bytes"
+    assert limited(machine, **{limit: "536870912\n"}, **used).memory == 536870912 - 300000000
+    assert limited(machine, **told).memory == 536870912 - 200000000
+    assert limited(machine, **{limit: "1000\n"}).memory == 0
+
+
 def test_a_container_without_limit_has_all(machine: Path) -> None:
     assert limited(machine, memory_DOT_max="max\n", cpu_DOT_max="max 100000\n") == Host(CORES, 2**30)
 

@@ -109,20 +109,6 @@ def test_who_waits_for_a_job_as_the_engine_closes_is_told(engine: LocalEngine) -
     assert "closed" in said[0]
 
 
-def test_a_row_that_is_not_finite_leaves_its_place_clean(engine: LocalEngine) -> None:
-    long = Sampling(max_new_tokens=40)
-    requests = [asked("Bonjour", NAT, long), asked(QUESTIONS[2], TRAD, long)]
-    expected = [answer.text for answer in answers(engine, requests)]
-    layer = next(iter(engine._bank.layers.values()))
-    slot = engine._tenancy.slot(NAT)
-    kept = layer.scale[slot].clone()
-    engine._batcher.between_steps(lambda: layer.scale[slot].fill_(float("nan")))
-    (spoilt,) = answers(engine, [asked(QUESTIONS[2], NAT, long)])
-    assert (spoilt.finish_reason, spoilt.text) == (FinishReason.ERROR, "")
-    engine._batcher.between_steps(lambda: layer.scale[slot].copy_(kept))
-    assert [answer.text for answer in answers(engine, requests)] == expected
-
-
 def test_an_arm_whose_numbers_overflow_is_refused_by_name(base: str, folders: dict[Mixture, Path]) -> None:
     weights = load_file(folders[NAT] / "adapter_model.safetensors")
     spoilt = {name: each * 1e38 if "magnitude" in name else each for name, each in weights.items()}
