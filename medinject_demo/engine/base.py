@@ -157,6 +157,11 @@ def answers(engine: Engine, requests: Sequence[Request]) -> list[Answer]:
     ]
 
 
+def closed() -> ModelError:
+    """What is told of an engine that answers no more."""
+    return ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
+
+
 def require_arm(mixture: Mixture, mixtures: Sequence[Mixture]) -> None:
     """Raises ModelError where an arm is not among those that can answer."""
     if mixture not in mixtures:

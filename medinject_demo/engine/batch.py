@@ -20,12 +20,13 @@ import torch
 
 from ..domain import FinishReason
 from ..errors import ModelError
+from .base import closed
 from .decode import next_tokens
 from .device import is_out_of_memory
 from .lines import Lines
 from .pieces import MOST, Pieces
 from .room import Room
-from .rows import NO_MEMORY, NOT_FINITE, Call, Row, closed
+from .rows import NO_MEMORY, NOT_FINITE, Call, Row, no_memory
 from .steps import Forward, Steps
 
 MOST_WAITING: Final = 1024
@@ -256,7 +257,6 @@ class Batcher:
 def _in_a_sentence(error: BaseException) -> BaseException:
     if not is_out_of_memory(error):
         return error
-    remedy = "Try again when fewer answers are under way, or ask for less at once."
-    told = ModelError.of("engine", expected="memory for it", got="none left", remedy=remedy)
+    told = no_memory()
     told.__cause__ = error
     return told

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..domain import FinishReason, Mixture
 from ..errors import ModelError
-from .base import Delta, Event, Events, Finished
+from .base import Delta, Event, Events, Finished, closed
 from .decode import Draw, Transcript
 
 if TYPE_CHECKING:
@@ -96,9 +96,10 @@ class Call:
         return Events(self, len(self.rows))
 
 
-def closed() -> ModelError:
-    """What is told of an engine that answers no more."""
-    return ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
+def no_memory() -> ModelError:
+    """What is told of an engine whose memory has run out."""
+    remedy = "Try again when fewer answers are under way, or ask for less at once."
+    return ModelError.of("engine", expected="memory for it", got="none left", remedy=remedy)
 
 
 def require_told(event: Event, arm: Mixture) -> None:
@@ -111,6 +112,5 @@ def require_told(event: Event, arm: Mixture) -> None:
         remedy = "Check its weights, or load in a wider precision."
         raise ModelError.of(f"arm {arm}", expected="logits that are finite numbers", got="others", remedy=remedy)
     if event.error.endswith(NO_MEMORY):
-        remedy = "Try again when fewer answers are under way, or ask for less at once."
-        raise ModelError.of("engine", expected="memory for it", got="none left", remedy=remedy)
+        raise no_memory()
     raise ModelError.of("engine", expected="logits", got=event.error.splitlines()[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -75,8 +76,10 @@ class EngineLaws:
         assert list(engine.stream([])) == []
         assert answers(engine, [asked(QUESTIONS[0])])[0].finish_reason is not FinishReason.ERROR
 
-    @pytest.mark.parametrize("message", [{"role": "user", "content": None}, {"role": "doctor", "content": "Bonjour"}])
-    def test_a_message_of_another_form_is_refused(self, engine: Engine, message: dict[str, str]) -> None:
+    @pytest.mark.parametrize(
+        "message", [{"role": "user", "content": None}, {"role": "doctor", "content": "Bonjour"}, "Bonjour", None]
+    )
+    def test_a_message_of_another_form_is_refused(self, engine: Engine, message: Any) -> None:
         with pytest.raises(InvalidValue, match="expected a role of system, user, assistant and a text"):
             engine.stream([Request((message,), engine.mixtures[0])])
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from ...domain import BASE, MIXTURES, Mixture
 from ...errors import InvalidValue, ModelError
-from ..base import ChoiceRequest, Events, Request, require_arm, require_letters, require_words
+from ..base import ChoiceRequest, Events, Request, closed, require_arm, require_letters, require_words
 from .call import Call
 from .ledger import Arm, Committed, Ledger, require_same
 from .line import LOADING, Line
@@ -199,4 +199,4 @@ class FleetEngine:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
+            raise closed()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ...domain import BASE, Mixture
 from ...errors import MedInjectError, ModelError
-from ..base import ChoiceRequest, Event, Events, Request
+from ..base import ChoiceRequest, Event, Events, Request, closed
 from .ledger import Arm, ClusterTable, Committed, Ledger, require_same
 from .plan import Plan
 from .wire import Accepted, Message, Prepared, Refused, State
@@ -56,7 +56,7 @@ class Replica:
             ModelError: the engine's thread has ended, or a swap that the fleet committed to cannot be carried out.
         """
         if not self._engine.is_open:
-            raise ModelError.of("engine", expected="one that is open", got="a closed one")
+            raise closed()
         await asyncio.to_thread(self._catch_up)
 
     async def answer(self, requests: Sequence[Request]) -> AsyncIterator[Message]:

@@ -20,7 +20,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ...domain import MIXTURES, Mixture
 from ...errors import InvalidValue, ModelError
-from ..base import ChoiceRequest, Events, Request, require_arm, require_letters, require_words
+from ..base import ChoiceRequest, Events, Request, closed, require_arm, require_letters, require_words
 from ..endpoint import Endpoint
 from .calls import Call
 from .letters import Letters, tokenizer
@@ -155,7 +155,7 @@ class RemoteEngine:
         try:
             answered = future.result()
         except CancelledError as error:
-            raise self._shut() from error
+            raise closed() from error
         results = []
         for each in answered:
             if isinstance(each, Fault):
@@ -165,10 +165,7 @@ class RemoteEngine:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise self._shut()
-
-    def _shut(self) -> ModelError:
-        return ModelError.of("engine", expected="one that is open", got="a closed one", remedy="Load it again.")
+            raise closed()
 
     def _may_not_fit(self, request: Request) -> bool:
         """True where a conversation has so many bytes that it may be longer than the context: no token is shorter."""
