@@ -195,7 +195,20 @@ def test_a_push_is_a_dry_run_unless_it_is_confirmed(monkeypatch: pytest.MonkeyPa
     done = run("push", "group/adapters", "--model", "mini", "--mixture", "nat")
     assert done.exit_code == 0
     assert "nat/adapter_model.safetensors" in done.stdout
-    assert "Upload with --yes." in done.stdout
+    assert "group/adapters, private if new. Upload with --yes." in done.stdout
+    assert "adapters/mini/base is named sha256:" in done.stdout
+    assert "public if new" in run("push", "group/adapters", "--model", "mini", "--mixture", "nat", "--public").stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--public",)])
+def test_a_push_makes_a_private_repository_unless_it_is_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr("huggingface_hub.HfApi.create_repo", lambda *_, private, **__: seen.append(private))
+    monkeypatch.setattr("huggingface_hub.HfApi.create_commit", lambda *_, **__: None)
+    assert run("push", "group/adapters", "--model", "mini", "--mixture", "nat", "--yes", *options).exit_code == 0
+    assert seen == [not options]
 
 
 def test_a_conversion_that_loses_too_much_is_refused_and_can_be_forced(tmp_path: Path) -> None:

@@ -107,9 +107,9 @@ def require_made_for(folder: Path, base: Base) -> None:
             raise another_base(folder, f"one made for weights of the hash {made}, not {base.weights}, by its {record}")
         return
     named = str(said_in(folder / CONFIG).get("base_model_name_or_path"))
-    if not all(map(is_repository, (named, base.name))) or named.lower() == base.name.lower():
+    if not (HUB.fullmatch(named) and is_repository(base.name)) or named.lower() == base.name.lower():
         return
-    if _is_known(named, base, folder):
+    if is_repository(named) and _is_known(named, base, folder):
         raise another_base(folder, f"one made for {named}, by its {CONFIG}")
     _log.warning(
         "%s names the base %s, which may be a folder: only the shapes tell that it is %s", folder, named, base.name
