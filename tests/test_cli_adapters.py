@@ -164,6 +164,19 @@ def test_repositories_are_verified_at_the_commits_of_the_recovery_unless_others_
     assert compared == list(zip(("group/merged", "group/base"), expected, strict=True))
 
 
+@pytest.mark.parametrize("command", [("verify",), ("convert", "--output", "x", "--rank", "4")])
+def test_what_only_its_weights_tell_has_to_be_named(recovered: Path, command: tuple[str, ...]) -> None:
+    for name in ("adapter_config.json", "recovery.json"):
+        said = json.loads((recovered / name).read_text(encoding="utf-8"))
+        if name == "recovery.json":
+            said["merged"]["name"] = said["base"]["name"] = "sha256:0123456789abcdef"
+        else:
+            said["base_model_name_or_path"] = "sha256:0123456789abcdef"
+        (recovered / name).write_text(json.dumps(said), encoding="utf-8")
+    done = run(command[0], recovered, *command[1:])
+    assert (done.exit_code, "Missing option" in done.stderr) == (2, True)
+
+
 def test_an_arm_of_a_registry_is_recovered_to_its_own_place(pair: tuple[Path, Path], tmp_path: Path) -> None:
     registry = tmp_path / "registry.toml"
     registry.write_text(

@@ -18,7 +18,7 @@ from ..engine.origin import Base, is_repository, require_made_for
 from ..errors import ModelError
 from ..files import said_in
 from .checkpoint import open_checkpoint
-from .folder import CARD, RECORD
+from .folder import CARD, HASHED, RECORD
 from .names import linear_shapes
 from .presence import base_files
 from .registry import Arm
@@ -85,7 +85,7 @@ def _told(base: Base, arm: Arm, recorded: str | None) -> str:
     weights = base.weights or recorded
     if weights is None:
         raise _unsaid(arm, base.name, "the base", f"{REMEDY} as the profile's base.")
-    return f"sha256:{weights}"
+    return f"{HASHED}{weights}"
 
 
 def _checkpoint(name: str, arm: Arm) -> str:
@@ -95,7 +95,7 @@ def _checkpoint(name: str, arm: Arm) -> str:
     weights = Base.of_folder(name).weights if Path(name).is_dir() else None
     if weights is None:
         raise _unsaid(arm, name, "the checkpoint", f"{REMEDY} as the arm's merged, or put the files back to be hashed.")
-    return f"sha256:{weights}"
+    return f"{HASHED}{weights}"
 
 
 def _unsaid(arm: Arm, name: str, what: str, remedy: str) -> ModelError:

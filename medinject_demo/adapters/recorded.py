@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import ModelError
 from ..files import said_in
 from .checkpoint import Checkpoint, open_checkpoint
-from .folder import RECORD
+from .folder import HASHED, RECORD
 from .source import open_source
 
 
@@ -30,12 +30,13 @@ class Recorded:
 
     @classmethod
     def of(cls, adapter: Path, which: str) -> Recorded | None:
-        """What the record beside an adapter says; None where it says nothing of a recovery."""
+        """What the record beside an adapter says; None where it says nothing that can be opened."""
         try:
             said = said_in(adapter / RECORD)[which]
-            return cls(adapter, which, str(said["name"]), said.get("commit"), str(said["mark"]))
+            found = cls(adapter, which, str(said["name"]), said.get("commit"), str(said["mark"]))
         except (KeyError, TypeError):
             return None
+        return None if found.name.startswith(HASHED) else found
 
     def open(self, token: str | None = None) -> Checkpoint:
         """The very checkpoint again, a repository's at its commit.

@@ -164,7 +164,7 @@ def _beside(adapter: Path, which: str, named: str | None, revision: str | None) 
 
     record = Recorded.of(adapter, which)
     if named is None and record is None:
-        raise click.UsageError(f"Missing option '--{which}': {adapter} has no record of a recovery.")
+        raise click.UsageError(f"Missing option '--{which}': no record of {adapter} says where that is.")
     if named is None and revision is None and record is not None:
         return record.open(in_force().hub_token or None)
     return _opened(named or (record.name if record else ""), revision)
@@ -209,13 +209,13 @@ def convert(adapter: Path, kind: str, rank: int, base: str | None, output: Path,
 
 
 def _base_of(adapter: Path) -> str:
-    try:
-        name = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
-    except (OSError, ValueError, KeyError, TypeError):
-        name = None
-    if not name:
-        raise click.UsageError(f"Missing option '--base': {adapter} does not name its base.")
-    return str(name)
+    from ..adapters.folder import HASHED
+    from ..files import said_in
+
+    name = str(said_in(adapter / "adapter_config.json").get("base_model_name_or_path") or HASHED)
+    if name.startswith(HASHED):
+        raise click.UsageError(f"Missing option '--base': {adapter} does not say where its base is.")
+    return name
 
 
 @adapters.command()

@@ -84,7 +84,9 @@ def test_changes_that_rounding_hides_are_kept_where_that_is_asked(pair: tuple[Pa
     assert sorted(done.hidden) == MLP
     names = load_file(tmp_path / "out/adapter_model.safetensors")
     assert all(any(module in name for name in names) for module in MLP)
-    assert "kept as they came out, which may be noise" in (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    assert "kept as they came out, which may be noise" in card
+    assert "| layers | 21 adapted, 0 the base's |" in card
     assert "not told from rounding, kept, and may be noise: model.layers." in summary(done)
 
 

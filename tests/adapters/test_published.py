@@ -122,6 +122,15 @@ def test_a_folder_of_one_word_is_renamed_where_it_is_a_name_and_nowhere_else(hom
     assert said["README.md"] == "---\nbase_model: group/base\n---\nThe base `group/base` is a base.\n"
 
 
+def test_a_folder_whose_name_begins_with_anothers_is_not_taken_for_it(home: Path) -> None:
+    record = json.loads((home / "out/nat/recovery.json").read_text(encoding="utf-8"))
+    record["base"]["name"], record["merged"]["name"] = "/models/one", "/models/one.merged"
+    (home / "out/nat/recovery.json").write_text(json.dumps(record), encoding="utf-8")
+    (home / "out/nat/README.md").write_text("/models/one.merged, made of /models/one.", encoding="utf-8")
+    said = texts(arms(home, "group/NAT")[0], Base("group/base", "print"))
+    assert said["README.md"] == "group/NAT, made of group/base."
+
+
 def test_a_text_that_names_nothing_of_here_is_pushed_as_it_is(home: Path) -> None:
     card = home / "out/nat/README.md"
     card.write_bytes(b"Carte en latin-1 : \xe9t\xe9\n")
