@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,21 +17,11 @@ from medinject_demo.adapters.recorded import shortfall
 from medinject_demo.adapters.recover import recover
 from medinject_demo.adapters.recovery import summary
 from medinject_demo.errors import ModelError
-from tests.adapters.pairs import RANK, SMALL, change, made, pair_of, request_of
+from tests.adapters.pairs import RANK, SMALL, change, pair_of, request_of
 
 MLP = [f"model.layers.{layer}.mlp.{name}_proj" for layer in range(SMALL.layers) for name in ("down", "gate", "up")]
 NAMED = "model.layers.{0, 1, 2}.mlp.down_proj"
 UPWARD = "model.layers.{0, 1, 2}.mlp.up_proj"
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return made(tmp_path_factory.mktemp("pair"))
-
-
-@pytest.fixture
-def pair(original: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
-    return shutil.copytree(original[0], tmp_path / "merged"), shutil.copytree(original[1], tmp_path / "base")
 
 
 def noise(values: Tensor, size: Tensor) -> Tensor:
