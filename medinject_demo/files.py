@@ -1,11 +1,15 @@
-"""Writing so that a reader never meets half a file: write beside the place, then move there. Standard library only."""
+"""Writing so that a reader never meets half a file: write beside the place, then move there; a file's hash, and what
+a small record says. Standard library only."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .errors import OutputError
 
@@ -57,6 +61,21 @@ def unwritable(path: Path, error: OSError) -> OutputError:
     """The sentence for a place that cannot be written."""
     got = str(error.strerror or error)
     return OutputError(f"{path}: expected a place to write, got {got!r}. Choose another place.")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits; raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def said_in(path: Path) -> dict[str, Any]:
+    """What a JSON file says; nothing where it is not there, or no object."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _remove(partial: Path) -> None:

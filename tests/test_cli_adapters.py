@@ -164,6 +164,19 @@ def test_repositories_are_verified_at_the_commits_of_the_recovery_unless_others_
     assert compared == list(zip(("group/merged", "group/base"), expected, strict=True))
 
 
+@pytest.mark.parametrize("command", [("verify",), ("convert", "--output", "x", "--rank", "4")])
+def test_what_only_its_weights_tell_has_to_be_named(recovered: Path, command: tuple[str, ...]) -> None:
+    for name in ("adapter_config.json", "recovery.json"):
+        said = json.loads((recovered / name).read_text(encoding="utf-8"))
+        if name == "recovery.json":
+            said["merged"]["name"] = said["base"]["name"] = "sha256:0123456789abcdef"
+        else:
+            said["base_model_name_or_path"] = "sha256:0123456789abcdef"
+        (recovered / name).write_text(json.dumps(said), encoding="utf-8")
+    done = run(command[0], recovered, *command[1:])
+    assert (done.exit_code, "Missing option" in done.stderr) == (2, True)
+
+
 def test_an_arm_of_a_registry_is_recovered_to_its_own_place(pair: tuple[Path, Path], tmp_path: Path) -> None:
     registry = tmp_path / "registry.toml"
     registry.write_text(
@@ -195,7 +208,20 @@ def test_a_push_is_a_dry_run_unless_it_is_confirmed(monkeypatch: pytest.MonkeyPa
     done = run("push", "group/adapters", "--model", "mini", "--mixture", "nat")
     assert done.exit_code == 0
     assert "nat/adapter_model.safetensors" in done.stdout
-    assert "Upload with --yes." in done.stdout
+    assert "group/adapters, private if new. Upload with --yes." in done.stdout
+    assert "adapters/mini/base is named sha256:" in done.stdout
+    assert "public if new" in run("push", "group/adapters", "--model", "mini", "--mixture", "nat", "--public").stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--public",)])
+def test_a_push_makes_a_private_repository_unless_it_is_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr("huggingface_hub.HfApi.create_repo", lambda *_, private, **__: seen.append(private))
+    monkeypatch.setattr("huggingface_hub.HfApi.create_commit", lambda *_, **__: None)
+    assert run("push", "group/adapters", "--model", "mini", "--mixture", "nat", "--yes", *options).exit_code == 0
+    assert seen == [not options]
 
 
 def test_a_conversion_that_loses_too_much_is_refused_and_can_be_forced(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ Knows nothing of what is made with it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from ..engine.origin import Base, made_for, require_made_for
+from ..engine.origin import Base, is_repository, made_for, require_made_for
 from .checkpoint import Checkpoint
 from .presence import base_files
 
@@ -32,27 +33,48 @@ def weights_for(adapter: Path, base: Checkpoint) -> str | None:
     return (origin.weights if origin else None) or made_for(adapter)[1]
 
 
-def identity(base: str) -> dict[str, str]:
-    """What tells a base on any machine: its weights' hash for a folder, else its repository, and the commit if known.
+def present(name: str) -> Base:
+    """A profile's base as this machine has it; of a repository, the commit and the weights of the Hub's cache."""
+    if not is_repository(name):
+        return Base.of_folder(name)
+    cached = base_files(name)
+    if cached.folder is None:
+        return Base(name, "")
+    weights = Base.of_folder(str(cached.folder)).weights if cached.whole else None
+    return replace(Base.of_commit(name, cached.folder.name), weights=weights)
 
-    The commit is that of the Hub's cache; a folder's path is of this machine, and not said.
+
+def identity(base: Base) -> dict[str, str]:
+    """What tells a base on any machine: the hash of its weights, and of a repository its name and commit, as far as
+    they are known. A folder's path is of this machine, and not said.
     """
-    if Path(base).is_dir() or Path(base).is_absolute():
-        return recorded(Base.of_folder(base).weights)
-    cached = base_files(base).folder
-    return {"repository": base} | ({"commit": cached.name} if cached else {})
+    if not is_repository(base.name):
+        return recorded(base.weights)
+    cached = base_files(base.name).folder
+    return {"repository": base.name} | ({"commit": cached.name} if cached else {}) | recorded(base.weights)
 
 
 def same_base(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """True where two identities are of one base: they share what tells it, and differ in nothing that both say."""
-    both = one.keys() & other.keys()
-    return bool(both) and all(one[each] == other[each] for each in both)
+    """True where two identities are of one base: of the same weights where both tell them, else of one repository."""
+    for told in ("base_weights", "repository"):
+        if told in one and told in other:
+            return one[told].lower() == other[told].lower()
+    return False
+
+
+def remark(one: Mapping[str, str], other: Mapping[str, str]) -> str:
+    """What is not known of two identities that pass for one base; empty where their weights are the same."""
+    commits = [each.get("commit", "an unknown commit") for each in (one, other)]
+    if "base_weights" in one.keys() & other.keys() or commits[0] == commits[1]:
+        return ""
+    return f"the base is here at {commits[0]}, theirs was at {commits[1]}: whether the weights are the same is unknown"
 
 
 def said(base: Mapping[str, str]) -> str:
     """An identity for a person."""
     if "repository" in base:
-        return base["repository"] + (f" at {base['commit']}" if "commit" in base else "")
+        at = f" at {base['commit']}" if "commit" in base else ""
+        return base["repository"] + at + (f" (weights {base['base_weights']})" if base.get("base_weights") else "")
     return f"a base of the weights {base['base_weights']}" if base.get("base_weights") else "a base without weights"
 
 

@@ -5,8 +5,9 @@ Pure: numbers in, names and sentences out. Knows nothing of files.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -18,12 +19,18 @@ from ..errors import ModelError
 from .checkpoint import DTYPES
 from .inversion import Layer, invert
 
-ROUNDING: Final = {"F64": 4.7e-17, "F32": 2.5e-8, "F16": 2.1e-4, "BF16": 1.66e-3}
-"""What one rounding leaves of a matrix of Gaussian numbers, beside its norm; 2^-p / 2.35 by a count of the bits."""
+ROUNDING: Final = {"F64": 2.5e-8, "F32": 2.5e-8, "F16": 2.1e-4, "BF16": 1.66e-3}
+"""What one rounding leaves of a matrix of Gaussian numbers, beside its norm; 2^-p / 2.35 by a count of the bits.
+F64 is read as F32."""
 EXPLAINED: Final = 0.02
 """Share of the change that a layer may leave out and still be called its explanation."""
 ROUNDINGS: Final = 3**0.5
 """The same in roundings: a merge makes three at most (of W, of W + B A, of their product with s), whose squares add."""
+ALONE: Final = 2.0
+"""Roundings that a layer may leave out where nothing but an adapter was merged: 1.74 is the most that honest merges
+left, of 480 in halves and 1,764 in F32."""
+ARITHMETIC: Final = 3e-5
+"""Share of the change that fp32's own arithmetic may leave out: 3.3e-6 is the most that these left beyond roundings."""
 UNRELATED: Final = 0.7
 """Change beside the base's norm from which two matrices have little in common."""
 STILL: Final = 4.0
@@ -36,6 +43,8 @@ class Kind(StrEnum):
     UNCHANGED = "unchanged"
     DORA = "DoRA"
     LORA = "LoRA"
+    HIDDEN = "hidden"
+    """It changed, by no more than rounding makes: nothing tells whether an adapter did it."""
     UNEXPLAINED = "unexplained"
 
 
@@ -67,7 +76,12 @@ class Matrix:
     @property
     def told(self) -> bool:
         """True where something stands out of the noise: a singular value, or the scales."""
-        return self.rank > 0 or self.kind is Kind.DORA
+        return self.kind in (Kind.DORA, Kind.LORA)
+
+    @property
+    def alone(self) -> bool:
+        """True where no more than rounding is left beside the layer."""
+        return self.left <= max(ALONE * self.floor, ARITHMETIC)
 
 
 @dataclass(frozen=True)
@@ -100,7 +114,8 @@ def judge(module: str, layer: Layer, merged: Tensor, weight: Tensor) -> Matrix:
     floor = ROUNDING[precision] * size
     fits = layer.residual <= max(ROUNDINGS * floor, EXPLAINED * layer.change)
     error = layer.residual / max(before * weight.shape[1] ** 0.5, 1e-30)
-    kind = Kind.LORA if layer.spread <= STILL * error + 1e-7 else Kind.DORA
+    scaled = layer.spread > STILL * error + 1e-7
+    kind = Kind.DORA if scaled else Kind.LORA if layer.rank else Kind.HIDDEN
     return Matrix(
         module,
         kind if fits else Kind.UNEXPLAINED,
@@ -182,6 +197,26 @@ def refusal(matrix: Matrix, merged: Tensor, weight: Tensor, names: tuple[str, st
     return _no_adapter(names, got, remedy)
 
 
+def require_alone(matrix: Matrix, names: tuple[str, str]) -> None:
+    """Refuse a matrix in which something beyond the layer's rank changed too: the layer alone would not answer so.
+
+    ``names`` are those of the merged checkpoint and of the base.
+
+    Raises:
+        ModelError: with how much that is, in the roundings of the merge.
+    """
+    if matrix.alone:
+        return
+    raise _no_adapter(
+        names,
+        f"not an adapter alone: the nearest one of rank {matrix.kept} leaves {matrix.left:.2%} of the change of "
+        f"{matrix.module}, {matrix.left / max(matrix.floor, 1e-30):.3g} times what one rounding to {matrix.precision} "
+        "leaves (a merge whose products were taken in TF32 or bf16 and added in F32 looks the same)",
+        "Recover the adapter without the rest by --leave-out, which says in the card how much it left, give the base "
+        "that it was trained from with --base, or serve the merged checkpoint.",
+    )
+
+
 def require_told(seen: Sequence[Matrix], names: tuple[str, str]) -> None:
     """Refuse changes in most of which nothing stands out of the noise: an adapter made of them would be noise.
 
@@ -207,6 +242,19 @@ def require_told(seen: Sequence[Matrix], names: tuple[str, str]) -> None:
 def _no_adapter(names: tuple[str, str], got: str, remedy: str) -> ModelError:
     expected = f"an adapter merged into {names[1]!r}"
     return ModelError.of(f"checkpoint {names[0]!r}", expected=expected, got=got, remedy=remedy)
+
+
+def together(modules: Iterable[str]) -> str:
+    """Modules in a line, those of one kind once: ``model.layers.{0, 3}.mlp.up_proj``."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for module in modules:
+        before, number, after = re.split(r"(?:(?<=\.)(\d+)(?=\.)|$)", module, maxsplit=1)
+        kinds.setdefault((before, after), []).append(number or "")
+    return ", ".join(f"{before}{_several(numbers)}{after}" for (before, after), numbers in kinds.items())
+
+
+def _several(numbers: Sequence[str]) -> str:
+    return numbers[0] if len(numbers) == 1 else f"{{{', '.join(numbers)}}}"
 
 
 def agreed_rank(seen: Sequence[Matrix]) -> int | None:

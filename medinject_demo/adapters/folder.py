@@ -24,6 +24,9 @@ CARD: Final = "README.md"
 RECORD: Final = "recovery.json"
 """What a recovery or a conversion leaves beside an adapter: from what, how well, with which base."""
 
+HASHED: Final = "sha256:"
+"""Begins what stands for a base or a checkpoint that only its weights tell: nothing can be opened by it."""
+
 
 @dataclass(frozen=True)
 class Parts:

@@ -19,9 +19,11 @@ from typing import Any, Final, Protocol
 
 from ..domain import ARMS
 from ..errors import InvalidData, InvalidValue, ModelError
-from .based import identity, same_base
+from ..files import sha256_of
+from .based import identity, present, remark, same_base
 from .based import said as said_of
 from .folder import put_in_place, write_json
+from .published import published
 from .registry import ADAPTER_FILES, Profile
 from .source import REMEDY
 
@@ -38,26 +40,29 @@ class Upload:
     """What a push would put into a repository."""
 
     repository: str
-    files: Mapping[str, Path]
-    """Path in the repository → file of this machine."""
+    files: Mapping[str, Path | bytes]
+    """Path in the repository → file of this machine, or what stands for it there."""
     manifest: bytes
+    names: Mapping[str, str]
+    """What is named otherwise there than here: a folder → the repository or the hash that it is."""
 
     @property
     def size(self) -> int:
         """Bytes of all files."""
-        return sum(path.stat().st_size for path in self.files.values()) + len(self.manifest)
+        return sum(map(_size, self.files.values())) + len(self.manifest)
 
     def lines(self) -> list[str]:
-        """What would be uploaded, for a person."""
-        files = [f"{name}  {path.stat().st_size / 1e6:.2f} MB" for name, path in self.files.items()]
-        return [*files, f"{MANIFEST}  {len(self.manifest) / 1e6:.2f} MB"]
+        """What would be uploaded, for a person, and what is called otherwise there."""
+        files = [f"{name}  {_size(each) / 1e6:.2f} MB" for name, each in self.files.items()]
+        names = [f"{here} is named {there}" for here, there in self.names.items()]
+        return [*files, f"{MANIFEST}  {len(self.manifest) / 1e6:.2f} MB", *names]
 
 
 class Hub(Protocol):
     """The two calls of ``huggingface_hub.HfApi`` that a push makes."""
 
-    def create_repo(self, repo_id: str, *, exist_ok: bool) -> Any:
-        """Make a repository where there is none."""
+    def create_repo(self, repo_id: str, *, private: bool, exist_ok: bool) -> Any:
+        """Make a repository where there is none; one that is there stays as visible as it is."""
 
     def create_commit(self, repo_id: str, operations: Sequence[Any], *, commit_message: str) -> Any:
         """Put files into a repository, all at once."""
@@ -67,28 +72,27 @@ def upload_of(profile: Profile, arms: Sequence[str], repository: str) -> Upload:
     """What a push of some arms of a profile consists of; all that are installed where none is named.
 
     Raises:
-        ModelError: an arm is not installed.
+        ModelError: an arm is not installed, is of another base, or names a path that cannot be said otherwise.
     """
     chosen = [mixture for mixture in ARMS if mixture in profile.arms and (not arms or mixture.slug in arms)]
     for mixture in chosen if arms else []:
         profile.require_arm(mixture)
-    folders = {mixture.slug: profile.arms[mixture].folder for mixture in chosen if profile.arms[mixture].installed}
-    if not folders:
+    there = [profile.arms[mixture] for mixture in chosen if profile.arms[mixture].installed]
+    if not there:
         remedy = "Recover one first: adapters recover --missing."
         raise ModelError.of(f"profile {profile.name!r}", expected="an installed arm", got="none", remedy=remedy)
-    files = {
-        f"{slug}/{path.name}": path
-        for slug, folder in folders.items()
-        for path in sorted(folder.iterdir())
-        if path.is_file() and path.suffix in SUFFIXES and path.name != FETCHED
-    }
-    listed = {name: {"sha256": _sha256(path), "size": path.stat().st_size} for name, path in files.items()}
-    manifest = json.dumps({"base": identity(profile.base), "files": listed}, indent=1, sort_keys=True) + "\n"
-    return Upload(repository, files, manifest.encode())
+    base = present(profile.base)
+    shared = {arm.mixture.slug: published(arm, base) for arm in there}
+    files = {f"{slug}/{name}": each for slug, one in shared.items() for name, each in sorted(one.files.items())}
+    listed = {name: {"sha256": _hash(each), "size": _size(each)} for name, each in files.items()}
+    manifest = json.dumps({"base": identity(base), "files": listed}, indent=1, sort_keys=True) + "\n"
+    names = {here: said for one in shared.values() for here, said in one.names.items()}
+    return Upload(repository, files, manifest.encode(), names)
 
 
-def push(upload: Upload, hub: Hub) -> str:
-    """Make the repository where there is none, and put everything into one commit; its address comes back.
+def push(upload: Upload, hub: Hub, *, public: bool = False) -> str:
+    """Make the repository where there is none, private unless it is to be public, and put everything into one commit;
+    its address comes back.
 
     Raises:
         ModelError: the Hub refuses.
@@ -97,11 +101,11 @@ def push(upload: Upload, hub: Hub) -> str:
     from huggingface_hub import CommitOperationAdd
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    operations = [CommitOperationAdd(name, str(path)) for name, path in upload.files.items()]
+    operations = [CommitOperationAdd(name, each) for name, each in upload.files.items()]
     operations.append(CommitOperationAdd(MANIFEST, upload.manifest))
     arms = sorted({name.partition("/")[0] for name in upload.files})
     try:
-        hub.create_repo(upload.repository, exist_ok=True)
+        hub.create_repo(upload.repository, private=not public, exist_ok=True)
         made = hub.create_commit(upload.repository, operations, commit_message=f"Adapters: {', '.join(arms)}")
     except (HFValidationError, HfHubHTTPError, HTTPError, OSError) as error:
         raise _refused(upload.repository, error) from error
@@ -129,7 +133,7 @@ def fetch(
     """
     with tempfile.TemporaryDirectory() as made:
         hub = _Downloads(repository, revision, token, endpoint, Path(made))
-        files = _listed(repository, hub.file(MANIFEST), profile)
+        files = _listed(repository, hub.file(MANIFEST), profile, say)
         there = [mixture for mixture in ARMS if mixture in profile.arms and mixture.slug in files]
         unknown = [slug for slug in arms if slug not in files or slug not in map(str, there)]
         if unknown or not there:
@@ -174,7 +178,7 @@ class _Downloads:
 
     def checked(self, name: str, said: Mapping[str, Any]) -> Path:
         got = self.file(name)
-        found = (_sha256(got), got.stat().st_size)
+        found = (sha256_of(got), got.stat().st_size)
         if found != (said["sha256"], said["size"]):
             raise ModelError.of(
                 f"repository {self.repository!r}, {name}",
@@ -185,14 +189,16 @@ class _Downloads:
         return got
 
 
-def _listed(repository: str, manifest: Path, profile: Profile) -> dict[str, dict[str, dict[str, Any]]]:
+def _listed(
+    repository: str, manifest: Path, profile: Profile, say: Callable[[str], None]
+) -> dict[str, dict[str, dict[str, Any]]]:
     """File → hash and size by arm; raises InvalidData for anything that is not an adapter's file."""
     try:
         said = json.loads(manifest.read_text(encoding="utf-8"))
         base, files = _identity(said["base"]), dict(said["files"])
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidData.of(f"repository {repository!r}, {MANIFEST}", expected="a manifest", got=str(error)) from error
-    here = identity(profile.base)
+    here = identity(present(profile.base))
     if not same_base(here, base):
         raise ModelError.of(
             f"repository {repository!r}",
@@ -200,6 +206,8 @@ def _listed(repository: str, manifest: Path, profile: Profile) -> dict[str, dict
             got=f"of {said_of(base)}",
             remedy="Get the base that they are made for, or name the profile that has it with --model.",
         )
+    if unknown := remark(here, base):
+        say(f"remark: {unknown}")
     arms: dict[str, dict[str, dict[str, Any]]] = {}
     for name, entry in files.items():
         slug, _, file = str(name).partition("/")
@@ -223,9 +231,12 @@ def _fill(folder: Path, files: Mapping[str, Path], repository: str) -> None:
     write_json(folder / FETCHED, {"repository": repository})
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _size(file: Path | bytes) -> int:
+    return len(file) if isinstance(file, bytes) else file.stat().st_size
+
+
+def _hash(file: Path | bytes) -> str:
+    return hashlib.sha256(file).hexdigest() if isinstance(file, bytes) else sha256_of(file)
 
 
 def _refused(repository: str, error: Exception) -> ModelError:

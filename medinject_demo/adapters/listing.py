@@ -5,14 +5,13 @@ Reads small files and the hash of the weights; knows nothing of torch or of the 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from ..files import said_in, sha256_of
 from .registry import ADAPTER_FILES, Arm, Profile
 
 
@@ -64,8 +63,7 @@ def table(rows: list[Listed]) -> str:
 
 def _installed(profile: Profile, arm: Arm) -> Listed:
     size = sum(each.stat().st_size for each in arm.folder.iterdir() if each.is_file())
-    with (arm.folder / ADAPTER_FILES[1]).open("rb") as file:
-        fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    fingerprint = sha256_of(arm.folder / ADAPTER_FILES[1])[:16]
     return Listed(profile.name, arm.mixture.slug, State.INSTALLED, size, fingerprint, origin_of(arm.folder))
 
 
@@ -76,7 +74,7 @@ def _absent(profile: Profile, arm: Arm) -> Listed:
 
 def origin_of(folder: Path) -> str:
     """What the records beside an adapter say of its origin; ``unknown`` where they say nothing."""
-    fetched, recovered, trained = (_read(folder / f"{name}.json") for name in ("fetched", "recovery", "training"))
+    fetched, recovered, trained = (said_in(folder / f"{name}.json") for name in ("fetched", "recovery", "training"))
     merged = recovered.get("merged")
     if fetched.get("repository"):
         return f"fetched from {fetched['repository']}"
@@ -85,14 +83,6 @@ def origin_of(folder: Path) -> str:
     if recovered.get("converted"):
         return f"converted from {recovered['converted']}"
     return f"trained on {trained['base']}" if trained.get("base") else "unknown"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _size(count: int) -> str:

@@ -5,13 +5,13 @@ Knows nothing of what is done with them.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
+from ..files import said_in
 from .checkpoint import Checkpoint, open_checkpoint
-from .folder import RECORD
+from .folder import HASHED, RECORD
 from .source import open_source
 
 
@@ -30,12 +30,13 @@ class Recorded:
 
     @classmethod
     def of(cls, adapter: Path, which: str) -> Recorded | None:
-        """What the record beside an adapter says; None where it says nothing of a recovery."""
+        """What the record beside an adapter says; None where it says nothing that can be opened."""
         try:
-            said = json.loads((adapter / RECORD).read_text(encoding="utf-8"))[which]
-            return cls(adapter, which, str(said["name"]), said.get("commit"), str(said["mark"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            said = said_in(adapter / RECORD)[which]
+            found = cls(adapter, which, str(said["name"]), said.get("commit"), str(said["mark"]))
+        except (KeyError, TypeError):
             return None
+        return None if found.name.startswith(HASHED) else found
 
     def open(self, token: str | None = None) -> Checkpoint:
         """The very checkpoint again, a repository's at its commit.
@@ -55,3 +56,16 @@ class Recorded:
                 remedy=f"Recover the adapter again, or give --{self.which} to compare with what is there now.",
             )
         return found
+
+
+def shortfall(adapter: Path) -> str:
+    """Why a recovered adapter may answer otherwise than its checkpoint, by its record, and what can be done."""
+    said = said_in(adapter / RECORD)
+    precisions = {str(each.get("precision")) for each in said.get("matrices") or () if each.get("kind") != "unchanged"}
+    if said.get("left_out") or said.get("beyond"):
+        return "Its card names what it leaves out of the checkpoint: give --tolerance, or serve the checkpoint."
+    if halves := sorted(precisions & {"BF16", "F16"}):
+        return f"It was recovered from a merge in {' and '.join(halves)}, which rounds: give --tolerance."
+    if precisions:
+        return "It was merged in F32, whose rounding is far less: recover it again, which names what else changed."
+    return "No record tells that it was recovered from this checkpoint: check that, or recover it."

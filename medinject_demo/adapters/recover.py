@@ -7,7 +7,7 @@ ends with the same bytes. The mathematics is ``inversion``'s, the names are ``fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,14 +19,27 @@ from ..engine.scales import keep_scales
 from ..errors import ModelError
 from .based import base_of, recorded
 from .card import card
-from .findings import Kind, Matrix, Other, agreed_rank, is_base, is_same, judge, refusal, require_told, unchanged
+from .findings import (
+    Kind,
+    Matrix,
+    Other,
+    agreed_rank,
+    is_base,
+    is_same,
+    judge,
+    refusal,
+    require_alone,
+    require_told,
+    unchanged,
+)
 from .folder import CARD, RECORD, Parts, put_in_place, require_place, write_adapter, write_json
 from .inversion import invert
 from .names import linear_shapes
 from .pairs import Pair, Part
+from .recovery import Recovery
 from .work import Work
 
-METHOD: Final = 1
+METHOD: Final = 2
 """Counts up where the same checkpoints would give other bytes."""
 VOTES: Final = 3
 """Matrices that have to agree on a rank before the walk."""
@@ -42,6 +55,8 @@ class Request:
     """Where it is known."""
     leave_out: bool = False
     """Go on where something changed that no adapter holds."""
+    keep_hidden: bool = False
+    """Put into the adapter what comes out of changes that cannot be told from rounding."""
     description: str = ""
     """A line for the card, such as the arm's name."""
 
@@ -49,40 +64,7 @@ class Request:
     def identity(self) -> dict[str, Any]:
         """What must be equal for a walk to continue another."""
         marks = {"merged": self.pair.merged.mark, "base": self.pair.base.mark}
-        return {**marks, "rank": self.rank, "method": METHOD}
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """What was recovered, and how well."""
-
-    merged: str
-    base: str
-    commits: tuple[str | None, str | None]
-    marks: tuple[str, str]
-    kind: Kind
-    matrices: tuple[Matrix, ...]
-    others: tuple[Other, ...]
-
-    @property
-    def adapted(self) -> tuple[Matrix, ...]:
-        """The matrices that the adapter changes."""
-        return tuple(each for each in self.matrices if each.kind is not Kind.UNCHANGED)
-
-    @property
-    def left_out(self) -> tuple[Other, ...]:
-        """What changed and is in no adapter."""
-        return tuple(each for each in self.others if not each.same)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The record beside the adapter."""
-        return {
-            "merged": {"name": self.merged, "commit": self.commits[0], "mark": self.marks[0]},
-            "base": {"name": self.base, "commit": self.commits[1], "mark": self.marks[1]},
-            "kind": str(self.kind),
-            "matrices": [asdict(each) for each in self.matrices],
-            "left_out": [asdict(each) for each in self.left_out],
-        }
+        return {**marks, "rank": self.rank, "leave_out": self.leave_out, "method": METHOD}
 
 
 @dataclass(frozen=True)
@@ -110,12 +92,12 @@ def recover(request: Request, tick: Tick = lambda step: None) -> Recovery:
     pair = request.pair
     pair.require_one_architecture()
     work = Work.open(request.output, request.identity)
-    walk = _Walk(pair, work, request.rank, tick)
+    walk = _Walk(request, work, tick)
     try:
         rank = walk.agree()
         others = walk.compare()
         _require_nothing_else(request, others)
-        recovery = _recovery(pair, walk.invert(rank), others)
+        recovery = _recovery(request, walk.invert(rank), others)
     except ModelError:
         if not work.worth_keeping:
             work.remove()
@@ -128,8 +110,9 @@ def recover(request: Request, tick: Tick = lambda step: None) -> Recovery:
 class _Walk:
     """One pass over the tensors of a pair."""
 
-    def __init__(self, pair: Pair, work: Work, rank: int | None, tick: Tick) -> None:
-        self.pair, self.work, self.rank = pair, work, rank
+    def __init__(self, request: Request, work: Work, tick: Tick) -> None:
+        pair, self.work = request.pair, work
+        self.pair, self.rank, self._leave_out = pair, request.rank, request.leave_out
         self._tick, self._done = tick, 0
         parts = [pair.matrix(module) for module in pair.linear]
         parts += [part for names in pair.others for part in pair.slices(*names)]
@@ -194,6 +177,8 @@ class _Walk:
         matrix = judge(module, layer, merged, weight)
         if matrix.kind is Kind.UNEXPLAINED:
             raise refusal(matrix, merged, weight, self.pair.names)
+        if not self._leave_out:
+            require_alone(matrix, self.pair.names)
         norms = LayerWeights(layer.down, layer.up, 1.0, None).norms(weight)
         magnitude = layer.scale * norms
         served = magnitude / norms  # as the engine computes it, to the last bit
@@ -240,17 +225,17 @@ def _require_nothing_else(request: Request, others: tuple[Other, ...]) -> None:
         )
 
 
-def _recovery(pair: Pair, matrices: tuple[Matrix, ...], others: tuple[Other, ...]) -> Recovery:
-    adapted = [each for each in matrices if each.kind is not Kind.UNCHANGED]
-    if not adapted:
+def _recovery(request: Request, matrices: tuple[Matrix, ...], others: tuple[Other, ...]) -> Recovery:
+    pair, changed = request.pair, [each for each in matrices if each.kind is not Kind.UNCHANGED]
+    if not changed:
         raise ModelError.of(
             f"checkpoint {pair.merged.name!r}",
             expected=f"an adapter merged into {pair.base.name!r}",
             got="the base itself: no linear layer differs by more than rounding",
             remedy="Check the names.",
         )
-    require_told(adapted, pair.names)
-    plain = all(each.kind is Kind.LORA for each in adapted)
+    require_told(changed, pair.names)
+    plain = all(each.kind is not Kind.DORA for each in changed)
     sources = pair.merged.source, pair.base.source
     return Recovery(
         pair.merged.name,
@@ -260,6 +245,7 @@ def _recovery(pair: Pair, matrices: tuple[Matrix, ...], others: tuple[Other, ...
         Kind.LORA if plain else Kind.DORA,
         matrices,
         others,
+        request.keep_hidden,
     )
 
 

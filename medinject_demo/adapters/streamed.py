@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
@@ -21,8 +21,6 @@ from .names import EMBEDDING, HEAD
 from .pairs import SLICE
 
 CONFIG: Final = "config.json"
-Adapted = Callable[[str, Tensor, Tensor], Tensor]
-"""The output of an adapted layer from its module name, its input (…, inputs) and its base's weight."""
 
 
 class StreamedModel:

@@ -22,6 +22,7 @@ from ..engine.loading import load_base
 from ..errors import ModelError
 from .checkpoint import Checkpoint
 from .names import linear_shapes
+from .recorded import shortfall
 from .streamed import StreamedModel, no_less
 
 TOLERANCE: Final = 1e-3
@@ -56,6 +57,8 @@ class Verification:
     """True where the models were loaded whole."""
     differences: tuple[Difference, ...]
     tolerance: float
+    remedy: str = ""
+    """What can be done where the answers are further apart."""
 
     @property
     def counted(self) -> tuple[Difference, ...]:
@@ -86,7 +89,7 @@ class Verification:
                 "adapter",
                 expected=f"logits within {self.tolerance:g} of the merged checkpoint's",
                 got=f"{self.worst.most:.3g} through {self.worst.way} ({self.worst.subject})",
-                remedy="After a merge in bf16 that is its rounding: give --tolerance. Else recover the adapter again."
+                remedy=self.remedy
                 if math.isfinite(self.worst.most)
                 else "A checkpoint or the adapter is damaged: get it again, or recover the adapter again.",
             )
@@ -105,7 +108,7 @@ def verify(
     local = Path(merged.name).is_dir() and Path(base.name).is_dir()
     loaded = (local and merged.bytes <= WHOLE) if whole is None else whole
     found = _loaded(adapter, merged.name, base.name) if loaded else _streamed(adapter, merged, base)
-    return Verification(loaded, tuple(found), tolerance)
+    return Verification(loaded, tuple(found), tolerance, shortfall(adapter))
 
 
 def _loaded(adapter: Path, merged: str, base: str) -> Iterator[Difference]:

@@ -19,6 +19,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import OutputError
+from ..files import said_in
 from .findings import Kind, Matrix, Other
 from .folder import unwritable
 
@@ -43,7 +44,7 @@ class Work:
         whole = output.absolute()
         work = cls(whole.with_name(f"{whole.name}.partial"))
         try:
-            if work.folder.exists() and work._json(IDENTITY) != dict(identity):
+            if work.folder.exists() and said_in(work.folder / IDENTITY) != dict(identity):
                 if any(work.folder.iterdir()) and not (work.folder / IDENTITY).is_file():
                     remedy = "Move it away, or choose another --output."
                     raise OutputError.of(
@@ -59,7 +60,7 @@ class Work:
     @property
     def rank(self) -> int | None:
         """The rank that was agreed on; None where that is still to do."""
-        said = self._json(SCOUTED)
+        said = said_in(self.folder / SCOUTED)
         return int(said["rank"]) if said else None
 
     def agree(self, rank: int) -> None:
@@ -92,7 +93,7 @@ class Work:
 
     def other(self, name: str) -> Other | None:
         """The report of a finished tensor that no adapter holds."""
-        said = self._json(_file(name, "json"))
+        said = said_in(self.folder / _file(name, "json"))
         return Other(**said) if said else None
 
     @property
@@ -103,13 +104,6 @@ class Work:
     def remove(self) -> None:
         """Throw the work away, once its result stands."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _json(self, name: str) -> dict[str, Any]:
-        try:
-            said = json.loads((self.folder / name).read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return said if isinstance(said, dict) else {}
 
     def _write(self, name: str, content: bytes) -> None:
         beside = self.folder / f"{name}.new"

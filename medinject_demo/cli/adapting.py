@@ -15,7 +15,6 @@ from .progress import progress
 
 if TYPE_CHECKING:
     from ..adapters.checkpoint import Checkpoint
-    from ..adapters.recover import Recovery
     from ..adapters.registry import Profile
 
 STUDIED: Final = "qwen3-4b"
@@ -47,6 +46,9 @@ def adapters() -> None:
 @click.option("--revision", help="Branch, tag or commit of the merged checkpoint.  [default: main]")
 @click.option(
     "--leave-out", is_flag=True, help="Go on where something changed that no adapter holds; the card says what."
+)
+@click.option(
+    "--keep-hidden", is_flag=True, help="Keep in the adapter what cannot be told from rounding, which may be noise."
 )
 @MODEL
 @REGISTRY
@@ -95,6 +97,7 @@ def _recover_one(
     from ..adapters.pairs import Pair
     from ..adapters.recover import Request
     from ..adapters.recover import recover as run
+    from ..adapters.recovery import summary
 
     if mixture is not None:
         arm = profile.arms.get(mixture)
@@ -106,7 +109,9 @@ def _recover_one(
     assert output is not None
     pair = Pair(_opened(merged, options["revision"]), _opened(options["base"] or profile.base))
     title = str(mixture or output.name)
-    request = Request(pair, output, options["rank"], options["leave_out"], f"{title} (recovered)")
+    request = Request(
+        pair, output, options["rank"], options["leave_out"], options["keep_hidden"], f"{title} (recovered)"
+    )
     with progress(title) as report:
         recovery = run(request, lambda step: report(step.done, step.total, step.what))
     if not as_json:
@@ -119,26 +124,6 @@ def _opened(name: str, revision: str | None = None) -> Checkpoint:
     from ..adapters.source import open_source
 
     return open_checkpoint(open_source(name, revision=revision, token=in_force().hub_token or None))
-
-
-def summary(recovery: Recovery) -> str:
-    """What was found, in a few lines."""
-    adapted = recovery.adapted
-    ranks = ", ".join(sorted({str(each.kept) for each in adapted}))
-    gap, left, spread = (
-        f"{min(values):.3g} to {max(values):.3g}"
-        for values in zip(*((each.gap, each.left, each.spread) for each in adapted), strict=True)
-    )
-    precision = ", ".join(sorted({each.precision for each in adapted}))
-    floor = max(each.floor for each in adapted)
-    lines = [
-        f"{recovery.merged}: {recovery.kind} of rank {ranks} in {len(adapted)} of {len(recovery.matrices)} layers",
-        f"  singular gap {gap}, spread of the scales {spread}",
-        f"  left out of the change: {left} (||W' - diag(s)(W + B A)|| / ||W' - W||)",
-        f"  merged in {precision}: one rounding leaves up to {floor:.3g} of the change",
-        *(f"  left out, as no adapter holds it: {other}" for other in recovery.left_out),
-    ]
-    return "\n".join(lines)
 
 
 @adapters.command()
@@ -179,7 +164,7 @@ def _beside(adapter: Path, which: str, named: str | None, revision: str | None) 
 
     record = Recorded.of(adapter, which)
     if named is None and record is None:
-        raise click.UsageError(f"Missing option '--{which}': {adapter} has no record of a recovery.")
+        raise click.UsageError(f"Missing option '--{which}': no record of {adapter} says where that is.")
     if named is None and revision is None and record is not None:
         return record.open(in_force().hub_token or None)
     return _opened(named or (record.name if record else ""), revision)
@@ -224,13 +209,13 @@ def convert(adapter: Path, kind: str, rank: int, base: str | None, output: Path,
 
 
 def _base_of(adapter: Path) -> str:
-    try:
-        name = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
-    except (OSError, ValueError, KeyError, TypeError):
-        name = None
-    if not name:
-        raise click.UsageError(f"Missing option '--base': {adapter} does not name its base.")
-    return str(name)
+    from ..adapters.folder import HASHED
+    from ..files import said_in
+
+    name = str(said_in(adapter / "adapter_config.json").get("base_model_name_or_path") or HASHED)
+    if name.startswith(HASHED):
+        raise click.UsageError(f"Missing option '--base': {adapter} does not say where its base is.")
+    return name
 
 
 @adapters.command()
@@ -257,10 +242,17 @@ def fetch(repository: str, mixtures: tuple[str, ...], revision: str | None, mode
     "--mixture", "mixtures", multiple=True, type=click.Choice(SLUGS), help="Arm; several times.  [default: all]"
 )
 @click.option("--yes", is_flag=True, help="Upload; without it, only say what would be.")
+@click.option("--public", is_flag=True, help="Make a new repository public; it is private without.")
 @MODEL
 @REGISTRY
-def push(repository: str, mixtures: tuple[str, ...], yes: bool, model: str, registry: Path | None) -> None:
-    """Upload the installed arms to REPOSITORY of the Hub, with a manifest of hashes; a dry run unless --yes."""
+def push(
+    repository: str, mixtures: tuple[str, ...], yes: bool, public: bool, model: str, registry: Path | None
+) -> None:
+    """Upload the installed arms to REPOSITORY of the Hub, with a manifest of hashes; a dry run unless --yes.
+
+    Base and checkpoints are named there by their repository, else by the hash of their weights, never by a folder.
+    A repository that is there stays as private or public as it is.
+    """
     from huggingface_hub import HfApi
 
     from ..adapters.hub import push as run
@@ -270,6 +262,7 @@ def push(repository: str, mixtures: tuple[str, ...], yes: bool, model: str, regi
     for line in upload.lines():
         click.echo(line)
     if not yes:
-        click.echo(f"dry run: {upload.size / 1e6:.1f} MB would go to {repository}. Upload with --yes.")
+        seen = "public" if public else "private"
+        click.echo(f"dry run: {upload.size / 1e6:.1f} MB would go to {repository}, {seen} if new. Upload with --yes.")
         return
-    click.echo(f"uploaded: {run(upload, HfApi(token=in_force().hub_token or None))}")
+    click.echo(f"uploaded: {run(upload, HfApi(token=in_force().hub_token or None), public=public)}")

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
+import logging
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,18 +16,20 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from ..files import said_in, sha256_of
 from .adapter import Adapter, another_base
 from .adapter_settings import CONFIG
 from .loading import load_base
 from .scales import scales_of
 
+_log = logging.getLogger(__name__)
 RECORDS: Final = ("training.json", "recovery.json")
 """What this project leaves beside an adapter that it trained, recovered or converted; ``base_weights`` in it is the
 hash of the base's weight files."""
 WEIGHTS: Final = "model.safetensors"
 """The one file of a base without shards: where it is there, it is what is loaded."""
 HUB: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
-"""A repository of the Hub, and not a path that begins with a dot or a slash."""
+"""What may be a repository of the Hub, and is no path that begins with a dot or a slash."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Base:
     @classmethod
     def of_folder(cls, name: str) -> Base:
         """The origin of a base whose files are in a folder; reads all of them."""
-        hashes = {path.name: _sha256(path) for path in sorted(Path(name).glob("*.safetensors"))}
+        hashes = {path.name: sha256_of(path) for path in sorted(Path(name).glob("*.safetensors"))}
         together = hashlib.sha256(b"".join(map(bytes.fromhex, hashes.values()))).hexdigest()
         alone = hashes.get(WEIGHTS) or (next(iter(hashes.values())) if len(hashes) == 1 else None)
         return cls(name, together[:16], (alone or together)[:16] if hashes else None)
@@ -92,8 +93,10 @@ def require_made_for(folder: Path, base: Base) -> None:
     """Refuse an adapter whose folder names another base.
 
     A record of its making tells by the hash of the base's weight files, ``adapter_config.json`` by the name of a
-    repository of the Hub. Where either side tells neither, the shapes have to do. The same weights in other shards are
-    other files, and refused: nothing shows that they are the same without reading both.
+    repository of the Hub. Where either side tells neither, the shapes have to do. A name of one slash may also be a
+    folder of the machine where the adapter was made: it is refused where it is known for another repository, else
+    logged. The same weights in other shards are other files, and refused: nothing shows that they are the same without
+    reading both.
 
     Raises:
         ModelError: the adapter was made for another base.
@@ -103,15 +106,34 @@ def require_made_for(folder: Path, base: Base) -> None:
         if made != base.weights:
             raise another_base(folder, f"one made for weights of the hash {made}, not {base.weights}, by its {record}")
         return
-    named = str(_read(folder / CONFIG).get("base_model_name_or_path"))
-    on_hub = all(HUB.fullmatch(name) and not Path(name).is_dir() for name in (named, base.name))
-    if on_hub and named != base.name:
+    named = str(said_in(folder / CONFIG).get("base_model_name_or_path"))
+    if not (HUB.fullmatch(named) and is_repository(base.name)) or named.lower() == base.name.lower():
+        return
+    if is_repository(named) and _is_known(named, base, folder):
         raise another_base(folder, f"one made for {named}, by its {CONFIG}")
+    _log.warning(
+        "%s names the base %s, which may be a folder: only the shapes tell that it is %s", folder, named, base.name
+    )
+
+
+def is_repository(name: str) -> bool:
+    """True where a name can be that of a repository of the Hub, and no folder here has it."""
+    return bool(HUB.fullmatch(name)) and not Path(name).is_dir()
+
+
+def _is_known(named: str, base: Base, folder: Path) -> bool:
+    """True where a name is a repository for sure: of the base's owner, read at a commit, or in the Hub's cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    read = said_in(folder / RECORDS[1]).get("base")
+    at_commit = isinstance(read, dict) and read.get("name") == named and bool(read.get("commit"))
+    one_owner = named.partition("/")[0].lower() == base.name.partition("/")[0].lower()
+    return one_owner or at_commit or isinstance(try_to_load_from_cache(named, "config.json"), str)
 
 
 def made_for(folder: Path) -> tuple[str, str | None]:
     """The record beside an adapter that tells its base's weights, and their hash; None where no record does."""
-    said = ((record, _read(folder / record).get("base_weights")) for record in RECORDS)
+    said = ((record, said_in(folder / record).get("base_weights")) for record in RECORDS)
     return next(((record, str(made)) for record, made in said if made is not None), ("", None))
 
 
@@ -127,17 +149,3 @@ def _hub_print(name: str, model: Any) -> str:
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    """What a JSON file says, nothing where it is not there or no object."""
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from medinject_demo.adapters.based import same_base
 from medinject_demo.adapters.hub import FETCHED, MANIFEST, Upload, fetch, push, upload_of
@@ -36,11 +38,11 @@ class Recorder:
     """The Hub as far as a push speaks to it, kept in a folder."""
 
     def __init__(self, place: Path) -> None:
-        self.place, self.made = place, list[str]()
+        self.place, self.made = place, dict[str, bool]()
 
-    def create_repo(self, repo_id: str, *, exist_ok: bool) -> None:
+    def create_repo(self, repo_id: str, *, private: bool, exist_ok: bool) -> None:
         assert exist_ok
-        self.made.append(repo_id)
+        self.made[repo_id] = private
 
     def create_commit(self, repo_id: str, operations: Sequence[Any], *, commit_message: str) -> None:
         assert "all, nat" in commit_message
@@ -118,6 +120,13 @@ def test_a_push_takes_adapters_files_and_nothing_else(tmp_path: Path) -> None:
 def test_a_push_makes_the_repository_and_one_commit_with_the_manifest(pushed: Path) -> None:
     assert (pushed / REPOSITORY / MANIFEST).is_file()
     assert (pushed / REPOSITORY / "nat/README.md").read_text(encoding="utf-8") == "nat README.md"
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_a_repository_that_a_push_makes_is_private_unless_it_is_to_be_public(tmp_path: Path, public: bool) -> None:
+    hub = Recorder(tmp_path / "hub")
+    push(_two_arms(tmp_path / "source"), hub, **({"public": True} if public else {}))
+    assert hub.made == {REPOSITORY: not public}
 
 
 def test_an_arm_that_is_not_installed_cannot_be_pushed(tmp_path: Path) -> None:
@@ -204,17 +213,70 @@ def test_a_base_in_a_folder_is_told_by_its_weights_wherever_it_lies(tmp_path: Pa
     ("here", "there", "same"),
     [
         ({"repository": "a/b", "commit": "1"}, {"repository": "a/b", "commit": "1"}, True),
-        ({"repository": "a/b", "commit": "1"}, {"repository": "a/b", "commit": "2"}, False),
+        ({"repository": "a/b", "commit": "1"}, {"repository": "a/b", "commit": "2"}, True),
+        ({"repository": "a/b"}, {"repository": "A/B"}, True),
+        ({"repository": "a/b", "base_weights": "1"}, {"repository": "a/b", "base_weights": "2"}, False),
+        ({"repository": "a/b", "base_weights": "1"}, {"repository": "a/c", "base_weights": "1"}, True),
+        ({"repository": "a/b", "base_weights": "1"}, {"base_weights": "1"}, True),
         ({"repository": "a/b"}, {"repository": "a/b", "commit": "2"}, True),
         ({"repository": "a/b", "commit": "1"}, {"repository": "a/c", "commit": "1"}, False),
         ({"repository": "a/b"}, {"base_weights": "1"}, False),
         ({}, {}, False),
     ],
 )
-def test_two_bases_are_one_where_they_differ_in_nothing_that_both_say(
+def test_two_bases_are_one_where_their_weights_are_else_where_their_repository_is(
     here: dict[str, str], there: dict[str, str], same: bool
 ) -> None:
     assert same_base(here, there) == same_base(there, here) == same
+
+
+def _cached(place: Path, commit: str, weights: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Hub's cache of the base, at a commit, with or without its weights."""
+    snapshot = place / "snapshots" / commit
+    snapshot.mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "tokenizer.json"):
+        (snapshot / name).write_text("{}", encoding="utf-8")
+    if weights is not None:
+        save_file({"weight": torch.tensor(list(weights))}, snapshot / "model.safetensors")
+    monkeypatch.setattr(
+        "huggingface_hub.try_to_load_from_cache",
+        lambda name, *_, **__: str(snapshot / "config.json") if name == "group/base" else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "remarks"),
+    [(b"1", b"1", 0), (b"1", None, 1), (None, b"1", 1), (None, None, 1)],
+)
+def test_a_later_commit_of_the_bases_repository_is_a_remark_unless_the_weights_are_known_to_be_the_same(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    there: bytes | None,
+    here: bytes | None,
+    remarks: int,
+) -> None:
+    _cached(tmp_path / "then", "1" * 40, there, monkeypatch)
+    push(_two_arms(tmp_path / "source"), Recorder(tmp_path / "hub"))
+    _cached(tmp_path / "now", "2" * 40, here, monkeypatch)
+    said: list[str] = []
+    with hub(tmp_path / "hub") as endpoint:
+        fetch(REPOSITORY, profile("mini", registry(tmp_path, HERE)), [], endpoint=endpoint, say=said.append)
+    told = [line for line in said if line.startswith("remark: ")]
+    assert len(told) == remarks
+    assert all(f"here at {'2' * 40}, theirs was at {'1' * 40}" in line for line in told)
+
+
+def test_other_weights_of_the_same_repository_are_another_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _cached(tmp_path / "then", "1" * 40, b"1", monkeypatch)
+    push(_two_arms(tmp_path / "source"), Recorder(tmp_path / "hub"))
+    _cached(tmp_path / "now", "2" * 40, b"2", monkeypatch)
+    with (
+        hub(tmp_path / "hub") as endpoint,
+        pytest.raises(
+            ModelError, match=r"adapters of group/base at 2{40} \(weights \w{16}\), got of group/base at 1{40}"
+        ),
+    ):
+        fetch(REPOSITORY, profile("mini", registry(tmp_path, HERE)), [], endpoint=endpoint)
 
 
 def test_a_manifest_that_names_a_repository_alone_is_still_understood(pushed: Path, tmp_path: Path) -> None:

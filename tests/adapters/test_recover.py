@@ -18,21 +18,10 @@ from medinject_demo.engine.adapter import LayerWeights, read_adapter
 from medinject_demo.engine.origin import Base, require_made_for
 from medinject_demo.engine.scales import scales_of
 from medinject_demo.errors import ModelError, OutputError
-from tests.adapters.pairs import RANK, SMALL, change, change_all, made, pair_of, request_of
+from tests.adapters.pairs import RANK, SMALL, change, change_all, pair_of, request_of
 
 LAYER = "model.layers.1.mlp.up_proj"
 NORM = "model.layers.2.input_layernorm.weight"
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return made(tmp_path_factory.mktemp("pair"))
-
-
-@pytest.fixture
-def pair(original: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
-    """A merged checkpoint and its base, for a test to spoil."""
-    return shutil.copytree(original[0], tmp_path / "merged"), shutil.copytree(original[1], tmp_path / "base")
 
 
 def nothing_written(tmp_path: Path) -> bool:

@@ -63,6 +63,28 @@ def test_an_adapter_with_another_magnitude_is_found_out(merged: Path, tmp_path: 
         found.require()
 
 
+@pytest.mark.parametrize(
+    ("record", "remedy"),
+    [
+        (None, "No record tells that it was recovered from this checkpoint"),
+        ({"matrices": [{"kind": "DoRA", "precision": "BF16"}]}, "from a merge in BF16, which rounds: give --tolerance"),
+        ({"matrices": [{"kind": "DoRA", "precision": "F32"}]}, "merged in F32, whose rounding is far less: recover it"),
+        ({"matrices": [{"kind": "DoRA", "precision": "F32"}], "beyond": ["a"]}, "Its card names what it leaves out"),
+        ({"matrices": [{"kind": "DoRA", "precision": "F32"}], "left_out": [{}]}, "Its card names what it leaves out"),
+        ({"matrices": [{"kind": "unchanged", "precision": "BF16"}]}, "No record tells"),
+    ],
+)
+def test_the_remedy_is_that_of_the_recorded_merge(
+    merged: Path, tmp_path: Path, record: dict[str, Any] | None, remedy: str
+) -> None:
+    other = Path(shutil.copytree(merged / "adapter", tmp_path / "other"))
+    if record is not None:
+        (other / "recovery.json").write_text(json.dumps(record), encoding="utf-8")
+    checkpoints = (open_checkpoint(open_source(str(merged / name))) for name in ("merged", "base"))
+    with pytest.raises(ModelError, match=remedy):
+        verify(other, *checkpoints, tolerance=1e-12, whole=False).require()
+
+
 def _spoilt(folder: Path, place: Path, question: int) -> Path:
     """A copy of a checkpoint in which one token of a question, and of no earlier one, is no number."""
     tokens = tokens_of(load_base(str(folder))[1])

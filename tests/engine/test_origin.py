@@ -8,6 +8,7 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
+import torch
 from torch import nn
 
 from medinject_demo.domain import ARMS, Mixture
@@ -78,6 +79,10 @@ def test_an_adapter_made_for_other_weights_is_refused_with_both_hashes(tmp_path:
         ("./models/base", "a/base", False),
         ("/models/base", "a/base", False),
         ("a/other", "/models/base", False),
+        ("A/Base", "a/base", False),
+        ("A/other", "a/base", True),
+        ("models/base", "a/base", False),
+        ("checkpoints/other", "a/base", False),
     ],
 )
 def test_an_adapter_made_for_another_repository_is_refused(
@@ -85,10 +90,71 @@ def test_an_adapter_made_for_another_repository_is_refused(
 ) -> None:
     origin, folder = Base(base, "print"), adapter(tmp_path, named=named)
     if refused:
-        with pytest.raises(ModelError, match="got one made for a/other"):
+        with pytest.raises(ModelError, match=r"got one made for [aA]/other"):
             require_made_for(folder, origin)
     else:
         require_made_for(folder, origin)
+
+
+@pytest.mark.parametrize("known", ["cached", "read"])
+def test_a_name_of_one_slash_is_refused_where_it_is_known_for_another_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: str
+) -> None:
+    folder = adapter(tmp_path, named="models/base")
+    cached(monkeypatch, "/hub/config.json" if known == "cached" else None)
+    if known == "read":
+        record = {"base": {"name": "models/base", "commit": "1" * 40}}
+        (folder / "recovery.json").write_text(json.dumps(record))
+    with pytest.raises(ModelError, match="got one made for models/base"):
+        require_made_for(folder, Base("a/base", "print"))
+
+
+def test_a_name_of_one_slash_that_may_be_a_folder_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    require_made_for(adapter(tmp_path, named="models/base"), Base("a/base", "print"))
+    assert "names the base models/base, which may be a folder: only the shapes tell that it is a/base" in caplog.text
+    caplog.clear()
+    require_made_for(adapter(tmp_path, named="A/base"), Base("a/base", "print"))
+    assert not caplog.text
+
+
+def test_a_folder_of_this_machine_is_no_repository_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a/other").mkdir(parents=True)
+    require_made_for(adapter(tmp_path / "own", named="a/other"), Base("a/base", "print"))
+    assert "which may be a folder" in caplog.text
+
+
+def test_the_hash_of_the_weights_stands_above_any_name(tmp_path: Path) -> None:
+    own = adapter(tmp_path, made_for="1" * 16, named="a/other")
+    require_made_for(own, Base("a/base", "print", "1" * 16))
+    with pytest.raises(ModelError, match=r"weights of the hash 1{16}, not 2{16}"):
+        require_made_for(own, Base("a/other", "print", "2" * 16))
+
+
+def test_a_repository_without_a_known_commit_is_known_by_names_shapes_and_kinds_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cached(monkeypatch, None)
+    same_bytes = [
+        {"one": torch.zeros(2, 3)},
+        {"other": torch.zeros(2, 3)},
+        {"one": torch.zeros(3, 2)},
+        {"one": torch.zeros(2, 3, dtype=torch.int32)},
+    ]
+    prints = {Base.of("a/base", Tensors(each)).fingerprint for each in same_bytes}
+    assert len(prints) == len(same_bytes)
+
+
+class Tensors:
+    """A model as far as its fingerprint asks."""
+
+    def __init__(self, tensors: dict[str, torch.Tensor]) -> None:
+        self._tensors = tensors
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        return self._tensors
 
 
 def test_where_nothing_tells_the_base_the_shapes_have_to_do(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from ...engine.base import Delta, Request
 from ...engine.loading import load_base
 from ..checkpoint import open_checkpoint
 from ..pairs import Pair
-from ..recover import Recovery, recover
 from ..recover import Request as Recover
+from ..recover import recover
+from ..recovery import Recovery
 from ..source import open_source
 from ..verify import QUESTIONS, tokens_of
 from .known import plain_losses
