@@ -83,7 +83,7 @@ def test_steps_are_the_most_pieces_of_a_row_from_the_leavers_end_to_the_newcomer
     assert speed._steps_to_first(events, leaver=2, newcomer=3) == steps
 
 
-@pytest.mark.parametrize("name", ["join", "answers", "step", "rows", "visitors", "base-batch"])
+@pytest.mark.parametrize("name", ["join", "answers"])
 def test_answers_that_fail_are_no_figure(tiny: Subject, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     def failing(*_: object) -> None:
         raise torch.OutOfMemoryError("out of memory")

@@ -13,7 +13,7 @@ from medinject_demo.engine.bench.measure import Goal, Line
 from medinject_demo.engine.bench.report import Report
 from medinject_demo.engine.bench.run import LINES, Plan, bench, guarded
 from medinject_demo.engine.bench.stage import Stage
-from medinject_demo.engine.bench.subject import SHAPES, TINY, Subject, random_subject
+from medinject_demo.engine.bench.subject import SHAPES, TINY, Subject
 from medinject_demo.errors import ModelError
 
 from .work import NOWHERE, SMALL
@@ -27,9 +27,9 @@ def ticking() -> float:
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
-    """What is measured, where measuring takes no time: each line its own place among all."""
-    monkeypatch.setitem(SHAPES, "random-60m", TINY)
+def lines(tiny: Subject, monkeypatch: pytest.MonkeyPatch) -> Lines:
+    """What is measured, where that takes no time: of a model that is there, each line its own place among all."""
+    monkeypatch.setattr(run, "random_subject", lambda *_: tiny)
     for place, name in enumerate(LINES, 1):
         monkeypatch.setitem(LINES, name, lambda _, line=Line(name, "a figure", place): [line])
     return LINES
@@ -119,17 +119,15 @@ def test_a_device_that_gives_nothing_back_takes_no_figure_with_it(
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), MemoryError(), KeyError("lm_head")])
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_model_that_cannot_be_written_is_named_and_the_other_is_measured(
-    lines: Lines, monkeypatch: pytest.MonkeyPatch, error: Exception, place: int
+    lines: Lines, tiny: Subject, monkeypatch: pytest.MonkeyPatch, error: Exception, place: int
 ) -> None:
     models = ["random-60m", "mini"]
 
-    def written(model: str, *given: object) -> Subject:
-        if model == models[place]:
-            raise error
-        return random_subject(model, TINY, *given)  # type: ignore[arg-type]
+    def full(*_: object) -> Subject:
+        raise error
 
-    monkeypatch.setattr(run, "miniature_subject", lambda _, folder: written("mini", folder, "cpu", "fp32"))
-    monkeypatch.setattr(run, "random_subject", lambda model, _, *given: written(model, *given))
+    monkeypatch.setattr(run, "miniature_subject", lambda *_: tiny)
+    monkeypatch.setattr(run, ("random_subject", "miniature_subject")[place], full)
     tables = told(bench(Plan(device="cpu", models=models, only=["base-batch", "quicker"]), NOWHERE, "bench"))
     assert tables[1 - place] == [1, 3]
     assert [str(each).startswith("not run: ") for each in tables[place]] == [True, True]
