@@ -10,7 +10,9 @@ import pytest
 
 from medinject_demo.engine.bench import environment
 from medinject_demo.engine.bench.measure import Line
-from medinject_demo.engine.bench.report import Report
+from medinject_demo.engine.bench.report import GPU_COMMAND, Report
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_json_holds_the_environment_the_goals_and_every_sample(report: Report) -> None:
@@ -34,6 +36,11 @@ def test_markdown_names_its_command_and_on_a_processor_the_one_for_a_gpu(report:
     assert "The same on a GPU is one command" in text
     on_gpu = replace(report, environment=replace(report.environment, kind="cuda"))
     assert "The same on a GPU" not in on_gpu.as_markdown()
+
+
+def test_the_document_of_a_gpu_and_a_report_name_the_same_command() -> None:
+    told = " ".join((ROOT / "docs" / "gpu.md").read_text(encoding="utf-8").replace("\\\n", "").split())
+    assert GPU_COMMAND in told
 
 
 def test_a_line_that_was_not_run_says_why_in_every_form(report: Report) -> None:
