@@ -16,6 +16,8 @@ from medinject_demo.engine.bench.sizes import Sizes
 from medinject_demo.engine.bench.stage import Stage, questions, said_by
 from medinject_demo.engine.bench.subject import SHAPES, TINY, Miniature, Subject
 from medinject_demo.engine.loading import load_base
+from medinject_demo.engine.local import LocalEngine
+from medinject_demo.engine.native.build import NotBuilt
 from medinject_demo.errors import ModelError
 from tests.tiny import stored_in, tiny_base
 
@@ -106,8 +108,23 @@ def test_sizes_are_those_of_the_tensors(tiny: Subject, tmp_path: Path) -> None:
     linear = TINY.layers * (3 * 64 * 96 + 2 * 64 * 64 * (TINY.heads + TINY.kv_heads))
     assert Sizes.of(tiny, "fp32", "int8").weights == sizes.weights - 3 * linear
     half = replace(tiny, base=Path(stored_in(torch.bfloat16, str(tiny.base), tmp_path / "half")))
-    matrices = sum(n.numel() for name, n in adapted.named_parameters() if "lora_" not in name and n.dim() == 2)
-    assert Sizes.of(half, "fp32", "none").weights == sizes.weights - 2 * matrices
     assert Sizes.of(half, "bf16", "none").weights == sizes.weights / 2
     assert Sizes.of(half, "fp32", "int8").weights == sizes.weights - 3 * linear
     assert sizes.step(2, 3, 5.0) == sizes.read + 2 * sizes.adapter + 15 * sizes.token
+
+
+@pytest.mark.parametrize("compiles", [True, False])
+def test_a_base_stored_in_bf16_weighs_in_fp32_what_the_engine_of_this_machine_holds(
+    tiny: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiles: bool
+) -> None:
+    def none(*_: object) -> None:
+        raise NotBuilt("no C compiler on this machine")
+
+    if not compiles:
+        monkeypatch.setattr("medinject_demo.engine.native.build.library", none)
+        monkeypatch.setattr("medinject_demo.engine.native.step.library", none)
+    half = replace(tiny, base=Path(stored_in(torch.bfloat16, str(tiny.base), tmp_path / "half")))
+    engine = LocalEngine.load(str(half.base), {}, device="cpu", dtype="fp32", max_rows=1, max_context=128)
+    held = sum(each.nbytes for each in engine._model.parameters())
+    engine.close()
+    assert Sizes.of(half, "fp32", "none").weights == held
