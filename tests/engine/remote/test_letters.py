@@ -156,8 +156,14 @@ class TestLetters:
     def test_a_space_that_is_a_token_of_its_own_is_not_the_letters(
         self, server: Scripted, engine: RemoteEngine
     ) -> None:
-        """A letter is then written in one way only, and its share is that of this one."""
-        server.tokenizes = lambda exchange: exchange.answer(200, {"tokens": [ord(e) for e in exchange.body["prompt"]]})
+        """A letter is then one token where the space has its own, even if without it several write it."""
+
+        def tokenizes(exchange: Exchange) -> None:
+            text = exchange.body["prompt"]
+            before = [32] * text.startswith(" ") + [7] * (text == "B")
+            exchange.answer(200, {"tokens": [*before, *map(ord, text.strip())]})
+
+        server.tokenizes = tokenizes
         a, b = math.exp(-1), math.exp(-1.22)
         assert self.weighed(engine) == pytest.approx({"A": a / (a + b), "B": b / (a + b)})
 
