@@ -49,7 +49,7 @@ class FamilyGroup(click.Group):
             return super().invoke(ctx)
         except ModuleNotFoundError as error:
             needs = "requirements-train.txt" if ctx.invoked_subcommand == "train" else "requirements.txt"
-            click.echo(f"error: {error.name} is missing. Run: pip install -r {needs}", err=True)
+            click.echo(f"error: {_missing(error)}. Run: pip install -r {needs}", err=True)
             ctx.exit(1)
         except MedInjectError as error:
             click.echo(f"error: {error}", err=True)
@@ -58,6 +58,12 @@ class FamilyGroup(click.Group):
             kept = ": what was finished is kept; the same command continues"
             click.echo(f"interrupted{kept if ctx.invoked_subcommand == 'train' else ''}.", err=True)
             ctx.exit(1)
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """Which library is missing: by its name, or in the words of another library that looked for it."""
+    said = f"{error.name} is missing" if error.name else str(error).strip().rstrip(".")
+    return said or "a library is missing"
 
 
 def environment() -> Mapping[str, str]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from ..errors import OutputError
 from .family import nothing_before
+
+if TYPE_CHECKING:
+    from ..engine.bench.report import Report
 
 BENCH_LINES = (
     *("base-batch", "plain-batch", "quicker", "peft-sequential", "peft-mixed", "switch", "visitors", "join", "memory"),
@@ -73,12 +78,26 @@ def _bench_engine(ctx: click.Context, *, as_json: bool, output: Path | None, **p
     if output is not None:
         require_writable(output)
     arms = {mixture: arm.folder for mixture, arm in miniature.arms.items() if arm.installed}
+
+    def keep(report: Report) -> None:
+        if output is not None:
+            write_whole(output, report.as_markdown())
+
+    def so_far(report: Report) -> None:
+        """A run may be ended at any moment: what is measured is in its file by then."""
+        with suppress(OutputError):  # a full disk: it is told at the end, when no figure can be lost by it
+            keep(report)
+
     report = measure(
-        Plan(**plan), Miniature(Path(miniature.base), arms), typed(ctx), lambda text: click.echo(text, err=True)
+        Plan(**plan),
+        Miniature(Path(miniature.base), arms),
+        typed(ctx),
+        lambda text: click.echo(text, err=True),
+        keep=so_far,
     )
     click.echo(report.as_json() if as_json else report.as_text())
-    if output is not None:
-        write_whole(output, report.as_markdown())
+    keep(report)
+    report.require_figures()
 
 
 @bench.command("page")

@@ -47,6 +47,11 @@ class Line:
         """A line without a figure."""
         return cls(name, what, None, note=f"not run: {why}")
 
+    @classmethod
+    def ahead(cls, name: str, what: str) -> Line:
+        """A line whose turn has not come: what a run that is ended before it leaves of it."""
+        return cls(name, what, None, note="not run yet")
+
     @property
     def cells(self) -> tuple[str, str, str, str, str]:
         """Name, what, figure, goal, and whether it is met, as a table shows them."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 
+from ...errors import ModelError
 from .environment import Environment
 from .measure import Line
 from .stage import Work
@@ -54,6 +55,16 @@ class Report:
     day: date
     environment: Environment
     tables: tuple[Table, ...]
+
+    def holding(self, table: Table) -> Report:
+        """The report with this table in the place of the one of its title."""
+        return replace(self, tables=tuple(table if each.title == table.title else each for each in self.tables))
+
+    def require_figures(self) -> None:
+        """Raises ModelError where not one line has a figure; the first says why."""
+        lines = [line for table in self.tables for line in table.lines]
+        if lines and all(line.measured is None for line in lines):
+            raise ModelError.of("bench", expected="a figure", got=lines[0].note)
 
     def as_text(self) -> str:
         """For a terminal: a note stands below its line."""

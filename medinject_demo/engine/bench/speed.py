@@ -14,7 +14,7 @@ from ...domain import BASE
 from ..base import Delta, Event, Finished, Request
 from .baselines import plain, through_peft
 from .measure import Goal, Line, side_by_side
-from .stage import Stage, said_by
+from .stage import Stage, said_by, whole
 
 SWITCHES = 8
 """Successive answers of one sample where the cost of another arm is looked for."""
@@ -159,10 +159,8 @@ def join(stage: Stage) -> list[Line]:
     busy = stage.requests(arms[: most - 1], tokens=tokens, prompt=12)
     leaver = stage.requests(arms[most - 1 : most], tokens=max(1, tokens // 3), prompt=12)
     newcomer = stage.requests(arms[:1], tokens=1)
-    counts = [
-        float(_steps_to_first(list(stage.engine.stream([*busy, *leaver, *newcomer])), most - 1, most))
-        for _ in range(stage.repeats)
-    ]
+    requests = [*busy, *leaver, *newcomer]
+    counts = [float(_steps_to_first(list(whole(stage.engine, requests)), most - 1, most)) for _ in range(stage.repeats)]
     what = f"a row that joins a batch of {most - 1}: decode steps to its first token, its prefill included, at most"
     return [Line("join", what, max(counts), goal=Goal(2), samples={"steps": counts})]
 

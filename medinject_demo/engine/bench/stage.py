@@ -6,30 +6,21 @@ Knows nothing of baselines or tables.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ...domain import ARMS, FinishReason, Mixture, Sampling
-from ...errors import MedInjectError, ModelError
-from ..base import Delta, Engine, Finished, Request
+from ...errors import ModelError
+from ..base import Delta, Engine, Event, Finished, Request
+from ..loading import first_line
 from .measure import Clock
 from .subject import Subject
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FAILURES: Final = (
-    MedInjectError,
-    OSError,
-    RuntimeError,  # torch.OutOfMemoryError among them
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    ImportError,
-)
-"""What libraries raise where they cannot do a thing, or another version does it otherwise: one line is not run."""
+    from ..local import LocalEngine
 
 
 @dataclass(frozen=True)
@@ -85,22 +76,29 @@ class Stage:
     repeats: int
     clock: Clock
     device_name: str = ""
-    _loaded: list[Engine | Exception] = field(default_factory=list)
+    _loaded: list[LocalEngine | str] = field(default_factory=list)
+    """The engine, or why there is none; nothing before it is asked for."""
 
     @property
-    def engine(self) -> Engine:
-        """The engine under test with all arms, loaded when first asked for; a failure is told again, not retried."""
+    def engine(self) -> LocalEngine:
+        """The engine under test with all arms: loaded when first asked for, and anew where a fault has ended it.
+
+        A failure to load is told again, not retried; as a sentence, for its trace would hold what was half loaded.
+        """
+        if any(not isinstance(each, str) and not each.is_open for each in self._loaded):
+            self.close()
         if not self._loaded:
             try:
                 self._loaded.append(self.load(self.work.most_rows, self.work.context))
-            except FAILURES as error:
-                self._loaded.append(error)
+            except Exception as error:  # of any library: each line that needs an engine tells it
+                self._loaded.append(first_line(error))
+                raise
         loaded = self._loaded[0]
-        if isinstance(loaded, Exception):
-            raise loaded
+        if isinstance(loaded, str):
+            raise ModelError(loaded)
         return loaded
 
-    def load(self, rows: int, context: int) -> Engine:
+    def load(self, rows: int, context: int) -> LocalEngine:
         """An engine of the subject."""
         from ..local import LocalEngine
 
@@ -117,10 +115,10 @@ class Stage:
 
     def close(self) -> None:
         """Give the engine back, where there is one."""
-        for loaded in self._loaded:
-            if not isinstance(loaded, Exception):
-                loaded.close()
-        self._loaded[:] = [each for each in self._loaded if isinstance(each, Exception)]
+        engines = [each for each in self._loaded if not isinstance(each, str)]
+        self._loaded[:] = [each for each in self._loaded if isinstance(each, str)]
+        while engines:
+            engines.pop().close()
         release(self.device)
 
     def arms(self, count: int) -> list[Mixture]:
@@ -164,15 +162,25 @@ def said_by(engine: Engine, requests: Sequence[Request]) -> list[str]:
     """The answers' texts.
 
     Raises:
-        ModelError: an answer failed, or has another length than was asked for: then no time of it can be compared.
+        ModelError: as ``whole``.
     """
     texts = [""] * len(requests)
-    for event in engine.stream(requests):
+    for event in whole(engine, requests):
         if isinstance(event, Delta):
             texts[event.row] += event.text
-        else:
-            _require_whole(event, requests[event.row])
     return texts
+
+
+def whole(engine: Engine, requests: Sequence[Request]) -> Iterator[Event]:
+    """The events of answers that have the length that was asked for.
+
+    Raises:
+        ModelError: an answer failed, or has another length: then no time of it can be compared, and no steps counted.
+    """
+    for event in engine.stream(requests):
+        if isinstance(event, Finished):
+            _require_whole(event, requests[event.row])
+        yield event
 
 
 def _require_whole(end: Finished, request: Request) -> None:

@@ -1,6 +1,7 @@
 """The weights of an exercise's letters at a server: exact, or none.
 
-A letter counts written with and without a space before it, as ``engine.choices`` counts it. A server that tells its
+A letter counts written with and without a space before it, each where it is one token, as ``engine.choices`` counts it.
+A server that tells its
 tokens (``/tokenize``) and the log-probabilities of tokens that one names (``logprob_token_ids``), as vLLM does, gives
 them exactly. Any other gives the most probable tokens only: they do where no letter is missing among them, and what is
 missing is too little to matter. Nothing is filled in.
@@ -15,7 +16,9 @@ from typing import Final
 
 import anyio
 
+from ...errors import InvalidValue
 from ..base import ChoiceRequest, Conversation
+from ..choices import require_own_tokens, whole_in
 from .link import Link
 from .served import Served
 from .wire import Fault, question
@@ -59,45 +62,54 @@ class Letters:
         self._link = link
         self._turns: defaultdict[tuple[str, str], anyio.Lock] = defaultdict(anyio.Lock)
         """One for each arm: a server that does not answer keeps nobody waiting for another."""
-        self._known: dict[tuple[str, str, str], int | None] = {}
+        self._known: dict[tuple[str, str, str], tuple[int, ...]] = {}
 
     async def weigh(self, arm: Served, request: ChoiceRequest) -> dict[str, float]:
         """Each letter's share of the mass of all of them.
 
         Raises:
-            Fault: the server fails, gives no log-probabilities, or a letter is not among those it gives.
+            Fault: the server fails, gives no log-probabilities, or a letter is not among those it gives; or it tells
+                its tokens, and a letter is none of its own, or two are the same one.
         """
-        ways = {letter: await self._tokens(arm, letter) for letter in request.letters}
-        ids = tuple(sorted({each for way in ways.values() if way for each in way}))
-        listed, _ = await tops(self._link, arm, request.messages, ids if all(ways.values()) else ())
-        exact = {letter: [f"{MARK}{each}" for each in sorted(way or ())] for letter, way in ways.items()}
-        if ids and all(way in listed for each in exact.values() for way in each):
-            return _shares({letter: _masses(listed, way) for letter, way in exact.items()})
+        ways = {letter: await self._ways(arm, letter) for letter in request.letters}
+        if not all(ways.values()):
+            return _among_the_top(arm, request, (await tops(self._link, arm, request.messages))[0])
+        exact = {letter: whole_in(*way) for letter, way in ways.items()}
+        try:
+            require_own_tokens(exact)
+        except InvalidValue as error:  # of many exercises asked at once, this one's
+            raise Fault(str(error)) from error
+        ids = tuple(sorted(set().union(*exact.values())))
+        listed, _ = await tops(self._link, arm, request.messages, ids)
+        named = {letter: [f"{MARK}{each}" for each in sorted(way)] for letter, way in exact.items()}
+        if all(way in listed for each in named.values() for way in each):
+            return _shares({letter: _masses(listed, way) for letter, way in named.items()})
         return _among_the_top(arm, request, listed)
 
-    async def _tokens(self, arm: Served, letter: str) -> set[int] | None:
-        """The last token of a letter with and without a space; None where the server does not tell."""
-        found = {await self._last_token(arm, way) for way in (letter, f" {letter}")}
-        return None if None in found else {each for each in found if each is not None}
+    async def _ways(self, arm: Served, letter: str) -> tuple[tuple[int, ...], ...]:
+        """A letter's tokens, a space's, and those of both; nothing where the server does not tell."""
+        alone, space, spaced = [await self._tokens(arm, way) for way in (letter, " ", f" {letter}")]
+        return (alone, space, spaced) if alone and spaced else ()
 
-    async def _last_token(self, arm: Served, way: str) -> int | None:
+    async def _tokens(self, arm: Served, way: str) -> tuple[int, ...]:
         key = (arm.endpoint.url, arm.model, way)
         async with self._turns[arm.endpoint.url, arm.model]:  # of many exercises at once, one asks
             if key not in self._known:
                 self._known[key] = await self._asked(arm, way)
             return self._known[key]
 
-    async def _asked(self, arm: Served, way: str) -> int | None:
+    async def _asked(self, arm: Served, way: str) -> tuple[int, ...]:
+        """The tokens of a text; none where the server does not tell."""
         try:
             said = await self._link.ask(
                 tokenizer(arm), {"model": arm.model, "prompt": way, "add_special_tokens": False}
             )
-            return int(said["tokens"][-1])
-        except (KeyError, IndexError, TypeError, ValueError):
-            return None
+            return tuple(int(each) for each in said["tokens"])
+        except (KeyError, TypeError, ValueError):
+            return ()
         except Fault as fault:
             if fault.status in WITHOUT:
-                return None
+                return ()
             raise
 
 

@@ -130,3 +130,51 @@ class TestLetters:
             self.weighed(engine)
         server.tokenizes = plain
         assert self.weighed(engine, "ABC")["C"] < 0.001
+
+    @pytest.mark.parametrize(
+        ("letters", "told"),
+        [
+            ("AÉ", {"É": [195, 137], " É": [32, 195, 137]}),
+            ("AB", {"B": [65], " B": [1065]}),
+            ("AB", {"B": [7, 8], " B": [32, 7, 8]}),
+        ],
+        ids=["several tokens", "another's", "several without a spaced one"],
+    )
+    def test_a_letter_that_is_no_token_of_its_own_is_refused_as_by_the_local_engine(
+        self, server: Scripted, engine: RemoteEngine, letters: str, told: dict[str, list[int]]
+    ) -> None:
+        plain = server.tokenizes
+
+        def tokenizes(exchange: Exchange) -> None:
+            known = told.get(exchange.body["prompt"])
+            exchange.answer(200, {"tokens": known}) if known else plain(exchange)
+
+        server.tokenizes = tokenizes
+        with pytest.raises(ModelError, match=f"letters: expected each a token of its own, got '{letters}'. Use the"):
+            self.weighed(engine, letters)
+
+    def test_a_space_that_is_a_token_of_its_own_is_not_the_letters(
+        self, server: Scripted, engine: RemoteEngine
+    ) -> None:
+        """A letter is then one token where the space has its own, even if without it several write it."""
+
+        def tokenizes(exchange: Exchange) -> None:
+            text = exchange.body["prompt"]
+            before = [32] * text.startswith(" ") + [7] * (text == "B")
+            exchange.answer(200, {"tokens": [*before, *map(ord, text.strip())]})
+
+        server.tokenizes = tokenizes
+        a, b = math.exp(-1), math.exp(-1.22)
+        assert self.weighed(engine) == pytest.approx({"A": a / (a + b), "B": b / (a + b)})
+
+    def test_of_two_ways_one_that_takes_several_tokens_is_left_out(
+        self, server: Scripted, engine: RemoteEngine
+    ) -> None:
+        plain = server.tokenizes
+
+        def tokenizes(exchange: Exchange) -> None:
+            plain(exchange) if exchange.body["prompt"] != " B" else exchange.answer(200, {"tokens": [7, 1065]})
+
+        server.tokenizes = tokenizes
+        (a, _), b = self.expected, math.exp(-1.22)
+        assert self.weighed(engine) == pytest.approx({"A": a / (a + b), "B": b / (a + b)})

@@ -15,7 +15,7 @@ from medinject_demo.engine.fleet.plan import ROWS
 from medinject_demo.engine.fleet.wire import Accepted, Message, Refused
 from medinject_demo.errors import InvalidValue, MedInjectError, ModelError
 
-from .laws import asked
+from ..laws import asked
 
 Script = Callable[[Sequence[Request]], Iterator[Message]]
 
