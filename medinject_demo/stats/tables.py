@@ -123,7 +123,8 @@ def _notes(report: Report) -> Iterator[str]:
     )
     yield (
         f"*: provisional, fewer than {rule.settled_votes} battles, {rule.settled_voters} voters or "
-        f"{rule.settled_prompts} prompts. Failures: share of an arm's duels in which both answers were called bad."
+        f"{rule.settled_prompts} prompts. Failures: share of an arm's duels in which both answers were called bad, as "
+        "observed, and its 95 % interval."
     )
     if board.apart is not None and not board.overlaps:
         yield (
@@ -143,7 +144,7 @@ def _counted(board: Board) -> str:
 
 def _effects(report: Report) -> Iterator[str]:
     left = report.bias.position.left_wins
-    yield f"The left is preferred {_percent(left)} of the time, where nothing else differs."
+    yield f"Estimated: the left is preferred {_percent(left)} of the time, where nothing else differs."
     for effect in report.provenances.preference.effects:
         names = " x ".join(each.name.lower() for each in effect.provenances) or "fine-tuning, whatever the data,"
         estimate = effect.estimate

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from medinject_demo.domain import MIXTURES, Provenance
 from medinject_demo.stats.provenance import weights
-from medinject_demo.stats.shares import ArmShares, arm_shares
+from medinject_demo.stats.shares import ArmShares, arm_shares, share
 
 NAT, *_ = Provenance
 MAIN = [weights([NAT])[arm] for arm in MIXTURES]
@@ -57,3 +57,22 @@ def test_turning_a_contrast_round_turns_its_interval_round(seed: int, prompts: i
         there, back = found.contrast(row), found.contrast([-weight for weight in row])
         assert (back.low, back.high) == (pytest.approx(-there.high), pytest.approx(-there.low))
         assert -1 <= there.low <= there.value <= there.high <= 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 5))
+def test_a_share_is_the_one_observed_in_an_interval_that_holds_it(yes: list[bool], voters: int) -> None:
+    found = share(np.array(yes), np.arange(len(yes)) % voters)
+    assert found is not None
+    assert found.value == pytest.approx(sum(yes) / len(yes))
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.low < found.high
+
+
+def test_two_votes_of_three_are_two_thirds_and_none_of_five_is_none() -> None:
+    two, none = share(np.array([True, True, False]), np.arange(3)), share(np.zeros(5, bool), np.arange(5))
+    assert two is not None
+    assert none is not None
+    assert two.value == pytest.approx(2 / 3)
+    assert (none.value, none.low) == (0, 0)
+    assert none.high > 0.1
