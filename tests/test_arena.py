@@ -58,7 +58,7 @@ def test_duels_without_a_vote_are_not_kept(tmp_path: Path) -> None:
     arena = arena_at(tmp_path)
     for _ in range(3):
         played(arena)
-    assert arena._store.counts().battles == 0
+    assert arena._store.counts().kept == 0
 
 
 def test_a_store_that_cannot_be_read_leaves_duels_possible_and_their_propensity_true(
@@ -176,7 +176,7 @@ def test_a_duel_that_failed_does_not_count_until_it_is_answered_anew(tmp_path: P
     assert codes(lambda: arena.vote(duel, ME, LEFT)) == (Refusal.FAILED,)
     assert codes(lambda: arena.follow_up(duel, ME, "Et ?")) == (Refusal.FAILED,)
     assert codes(lambda: arena.reveal(duel, ME)) == (Refusal.NO_VOTE,)
-    assert arena._store.counts().battles == 0
+    assert arena._store.counts().kept == 0
     broken[0] = False
     arena.regenerate(duel, ME)
     events_of(arena, duel)

@@ -113,6 +113,8 @@ class Cell:
 
     tally: Tally
     """Seen from the row's arm."""
+    battles: int
+    """In which the two met: a duel is one, whatever the number of its votes."""
     raw: Estimate
     """Probability that the row's arm is preferred, from the raw model, sides and styles apart."""
     controlled: Estimate
@@ -134,6 +136,8 @@ class Board:
     comparisons: int
     """That count. A vote on a duel is one, a ranking of k answers is k (k - 1) / 2."""
     ballots: int
+    battles: int
+    """Of those ballots: a duel that was shared is one, whatever its guests."""
     voters: int
     prompts: int
     as_of: datetime
@@ -185,6 +189,7 @@ def board(
         weighting=weighting,
         comparisons=len(counted),
         ballots=counted["ballot"].nunique(),
+        battles=said.battles,
         voters=said.voters,
         prompts=said.prompts,
         as_of=as_of,
@@ -195,11 +200,12 @@ def board(
 
 
 def _cells(said: Comparisons, raw: Preference, controlled: Preference, rule: Rule) -> dict[Pair, Cell]:
-    tallies = said.tallies
+    tallies, battles = said.tallies, said.battles_by_pair
     told = _told(controlled, pairs(), _known(said, rule), rule)
     return {
         (one, other): Cell(
             tallies[one, other],
+            battles[one, other],
             raw.difference(one, other).chance,
             controlled.difference(one, other).chance,
             told[one, other],

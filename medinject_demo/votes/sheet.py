@@ -73,7 +73,7 @@ class Sheet(BaseModel):
     battle: _Name = Field(description="id of the battle voted on")
     voter: _Name = Field(description="salted hash of the voter")
     version: int = Field(
-        ge=1, le=MOST_COUNTED, description="1, and one more for each change: the highest is the one that counts"
+        ge=1, le=MOST_COUNTED, description="1, and one more for each change: the highest is the live one"
     )
     at: str = Field(description="when it was stored, ISO 8601 in UTC")
     verdict: Verdict | None = Field(description="left, right, both_good, both_bad or unsure; empty: withdrawn")

@@ -155,5 +155,5 @@ def test_the_document_names_arms_pairs_and_times() -> None:
     document = as_document(report(drawn(30), as_of=NOW))
     assert document["board"]["as_of"] == "2026-11-27T12:00:00+00:00"
     assert {row["arm"] for row in document["board"]["rows"]} >= {"base", "all"}
-    assert set(document["board"]["cells"]["base+nat"]) == {"tally", "raw", "controlled", "standing"}
+    assert set(document["board"]["cells"]["base+nat"]) == {"tally", "battles", "raw", "controlled", "standing"}
     assert document["provenances"]["preference"]["effects"][4]["provenances"] == ["nat", "trad"]

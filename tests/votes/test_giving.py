@@ -84,7 +84,7 @@ def test_one_line_that_does_not_hold_together_leaves_all_out(
     place.write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(InvalidData, match=rf"votes.jsonl, line {len(lines)}: field 'version'"):
         import_from(other, str(place))
-    assert VoteStore(other).counts().battles == 0
+    assert VoteStore(other).counts().kept == 0
 
 
 @pytest.mark.parametrize("line", ['{"version": ' + "9" * 5_000 + "}", "[" * 200_000, '{"arms": ' + "[" * 200_000])
