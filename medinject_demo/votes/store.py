@@ -20,6 +20,7 @@ from ..pairing import Pair, pair_of
 from .database import Database
 from .kept import KeptAnswers
 from .links import Links
+from .moments import text_of
 from .reading import read_frame
 from .records import UNSAID, Ballot, Counts, Equivalence, LiveVote, Style, Vote
 from .rows import (
@@ -188,7 +189,7 @@ class VoteStore:
         return self._database.read(lambda connection: list(connection.execute(query)))
 
     def _time(self) -> str:
-        return self._now().astimezone(UTC).isoformat(timespec="microseconds")
+        return text_of(self._now())
 
     def _save(self, connection: Connection, battle: Battle) -> None:
         """Store a battle and its answers where they are new, and hold its row: its votes come one after the other."""
