@@ -44,11 +44,11 @@ LEFT, RIGHT, UNSURE = Ballot(Verdict.LEFT), Ballot(Verdict.RIGHT), Ballot(Verdic
 
 def test_the_propensity_kept_is_that_of_the_draw(tmp_path: Path) -> None:
     arena = arena_at(tmp_path)
-    for _ in range(5):
+    for session in "abcde":
         battles = arena._store.battles_by_pair()
-        duel = played(arena)
-        arena.vote(duel, ME, LEFT)
-        battle = arena.reveal(duel, ME)
+        duel = played(arena, session=session)
+        arena.vote(duel, session, LEFT)
+        battle = arena.reveal(duel, session)
         assert battle.propensity == probabilities(MIXTURES, battles)[pair_of(*battle.arms)]
         (live,) = [each for each in arena._store.live_votes() if each.vote.battle == duel]
         assert live.propensity == battle.propensity

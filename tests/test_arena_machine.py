@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from medinject_demo.domain import FinishReason, Verdict
+from medinject_demo.domain import MIXTURES, FinishReason, Mixture, Verdict
 from medinject_demo.duel import MOST_TURNS, Refusal, Side
 from medinject_demo.engine.base import Request
 from medinject_demo.errors import Refused
@@ -32,6 +32,7 @@ class Voice:
     """What one voter, its maker or a guest, has made of a duel."""
 
     verdict: Verdict | None = None
+    blind: bool = True
     voted_once: bool = False
     revealed: bool = False
 
@@ -42,6 +43,7 @@ class Model:
 
     owner: str
     reference: bool
+    arms: frozenset[Mixture]
     turns: int = 1
     stage: str = "asked"
     voices: dict[str, Voice] = field(default_factory=lambda: {ME: Voice(), OTHER: Voice()})
@@ -68,6 +70,7 @@ class Duels(RuleBasedStateMachine):
     def open(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.models: dict[str, Model] = {}
+        self.compared: dict[tuple[str, bool], set[Mixture]] = {}
         self.restarts = 0
         self.failing = False
         self.arena = arena_at(self.folder, self.say)
@@ -100,8 +103,25 @@ class Duels(RuleBasedStateMachine):
         arena_ids = f"{self.restarts}-{len(self.models)}"
         self.arena._new_id = lambda: arena_ids
         duel = self.arena.propose(WITH_REFERENCE if reference else OPEN, session).id
-        self.models[duel] = Model(session, reference)
+        arms = frozenset(self.arena._duels[duel].duel.arms)
+        seen = self.seen(session, reference)
+        assert arms.isdisjoint(seen) or len(seen) > len(MIXTURES) - 2
+        self.models[duel] = Model(session, reference, arms)
         return duel
+
+    def seen(self, session: str, reference: bool, but: Model | None = None) -> set[Mixture]:
+        """The arms whose answers to one of the two prompts a voter has seen by name, but for those of one duel."""
+        voted = (
+            each.arms
+            for each in self.models.values()
+            if each.reference == reference and each.voices[session].voted_once and each is not but
+        )
+        return self.compared.get((session, reference), set()).union(*voted)
+
+    @rule(session=SESSIONS, reference=st.booleans(), arms=st.sampled_from([MIXTURES[:3], MIXTURES[3:], MIXTURES]))
+    def compare(self, session: str, reference: bool, arms: tuple[Mixture, ...]) -> None:
+        self.arena.compared(WITH_REFERENCE if reference else OPEN, session, arms)
+        self.compared.setdefault((session, reference), set()).update(arms)
 
     @rule(duel=duels, session=SESSIONS, events=st.integers(1, 4), fails=st.booleans())
     def begin(self, duel: str, session: str, events: int, fails: bool) -> None:
@@ -192,7 +212,11 @@ class Duels(RuleBasedStateMachine):
             if self.order(
                 duel, session, lambda vote=vote: self.arena.vote(duel, session, vote), self.unanswered(model)
             ):
-                model.voices[session].verdict, model.voices[session].voted_once = verdict, True
+                voice = model.voices[session]
+                if voice.verdict is not verdict:
+                    known = self.seen(session, model.reference, model)
+                    voice.blind = not voice.revealed and model.arms.isdisjoint(known)
+                voice.verdict, voice.voted_once = verdict, True
 
     @rule(duel=duels, session=SESSIONS)
     def undo(self, duel: str, session: str) -> None:
@@ -248,6 +272,7 @@ class Duels(RuleBasedStateMachine):
         self.restarts += 1
         self.arena._store.close()
         self.arena = arena_at(self.folder, self.say)
+        self.compared.clear()
         for model in self.models.values():
             model.stream = None
             for voice in model.voices.values():
@@ -260,9 +285,9 @@ class Duels(RuleBasedStateMachine):
             return
         live = self.arena._store.live_votes()
         assert max(Counter((each.vote.battle, each.vote.voter) for each in live).values(), default=0) <= 1
-        said = {(each.vote.battle, each.vote.voter): each.ballot.verdict for each in live}
+        said = {(each.vote.battle, each.vote.voter): (each.ballot.verdict, each.vote.blind) for each in live}
         assert said == {
-            (name, self.arena.voter(session)): voice.verdict
+            (name, self.arena.voter(session)): (voice.verdict, voice.blind)
             for name, model in self.models.items()
             for session, voice in model.voices.items()
             if voice.verdict

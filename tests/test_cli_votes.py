@@ -216,7 +216,7 @@ def test_votes_that_do_not_count_are_not_told_among_those_that_do(store: VoteSto
     said = document("stats")
     assert (said["votes"], said["suspect"], said["after_reveal"]) == (4, 1, 1)
     told = run("votes", "stats").stdout
-    assert "2 votes by 2 voters on 2 battles count, 1 given after the reveal and 1 suspect do not;" in told
+    assert "2 votes by 2 voters on 2 battles count, 1 not given blind and 1 suspect do not;" in told
     assert "4 battles were voted on in all." in told
 
 
@@ -236,7 +236,7 @@ def test_the_state_is_told_as_the_board_tells_it(store: VoteStore) -> None:
     assert {pair: {name: each[name] for name in kept[pair]} for pair, each in pairs.items()} == kept
     line = run("board").stdout
     assert f"of {said['counted']} votes by {said['voters']} voters" in line
-    assert f"{said['after_reveal']} given after the reveal and {said['suspect']} suspect do not" in line
+    assert f"{said['after_reveal']} not given blind and {said['suspect']} suspect do not" in line
     assert f"{shown.met} of 28 pairs met" in run("votes", "stats").stdout
 
 

@@ -50,7 +50,7 @@ def votes() -> None:
     is_flag=True,
     help="Only live votes, no earlier versions or withdrawals; those that no board counts are in it.",
 )
-@click.option("--after-reveal", "revealed", is_flag=True, help="For dpo and kto, also votes given after the reveal.")
+@click.option("--after-reveal", "revealed", is_flag=True, help="For dpo and kto, also votes that were not given blind.")
 @click.option("--no-free-text", "hidden", is_flag=True, help="Without what visitors typed, and the answers to it.")
 @click.option("--card", "with_card", is_flag=True, help="Also write README.md beside it: the card of a data set.")
 @_common
@@ -166,7 +166,7 @@ def stats(*, database: str | None, as_json: bool) -> None:
     said: dict[str, Any] = {name: getattr(counts, name) for name in names}
     sentence = (
         f"{counts.counted} votes by {counts.voters} voters on {counts.battles} battles count, "
-        f"{counts.after_reveal} given after the reveal and {counts.suspect} suspect do not; "
+        f"{counts.after_reveal} not given blind and {counts.suspect} suspect do not; "
         f"{counts.met} of {len(counts.pairs)} pairs met. {counts.kept} battles were voted on in all."
     )
     if waiting is not None:

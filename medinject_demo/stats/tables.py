@@ -138,7 +138,7 @@ def _counted(board: Board) -> str:
     asked = [f"{name} {value}" for name, value in vars(board.selection).items() if value is not None]
     by = f"{board.voters} voters on {board.prompts} prompts"
     counted = f"{board.comparisons} comparisons of {board.ballots} votes by {by} count"
-    aside = f"{board.set_aside.not_blind} given after the reveal and {board.set_aside.suspect} suspect do not"
+    aside = f"{board.set_aside.not_blind} not given blind and {board.set_aside.suspect} suspect do not"
     return f"{', '.join(asked) or 'all votes'}: {counted}, {aside}; {board.met} of 28 pairs met."
 
 

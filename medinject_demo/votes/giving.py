@@ -34,7 +34,7 @@ def export(
 ) -> int:
     """Write votes to a file, whole or not at all; how many rows comes back.
 
-    A form for training takes the votes that count on a board; ``revealed`` adds those given after the reveal.
+    A form for training takes the votes that count on a board; ``revealed`` adds those not given blind.
 
     Args:
         live: only live votes, whether a board counts them or not: no earlier versions and no withdrawals.

@@ -145,7 +145,7 @@ class Vote:
     seconds: float | None = None
     """From the end of the answers to the vote; None where not known."""
     blind: bool = True
-    """False where this verdict was given after the arms were revealed."""
+    """False where this verdict was given after the arms were revealed, or by who had seen an answer by name."""
 
     def says_again(self, ballot: Ballot | None) -> bool:
         """True where a ballot compares the answers as this vote does, whatever is said beside."""
@@ -238,7 +238,7 @@ class Counts:
     voters: int
     """Distinct voters with a vote that counts."""
     after_reveal: int
-    """Live votes whose verdict was given or changed after the arms were revealed: they do not count."""
+    """Live votes whose verdict was not given blind, as ``Vote.blind`` says: they do not count."""
     pairs: Mapping[Pair, PairCount]
     suspect: int = 0
     """Live votes that a rule doubts: they do not count either, and are not in ``after_reveal``."""

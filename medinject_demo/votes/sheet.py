@@ -85,7 +85,9 @@ class Sheet(BaseModel):
     profile: Profile = Field(description="what the voter declares to be")
     equivalent: tuple[bool | None, ...] = Field(description="whether each answer is equivalent to the reference")
     seconds: _Seconds | None = Field(description="from the end of the answers to the vote")
-    blind: bool = Field(description="false where the verdict came after the arms were revealed")
+    blind: bool = Field(
+        description="false after the reveal, or where an arm's answer to the prompt had been seen by name"
+    )
     erased: bool = Field(False, description="true where free text of this vote was erased")
     doubts: tuple[_Name, ...] = Field((), description="reasons to leave the vote out; `cleared` takes them back")
     owner: str = Field(max_length=100, description="salted hash of whom the battle was made for")

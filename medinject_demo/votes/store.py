@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, exists, func, select
 
-from ..domain import Battle
+from ..domain import Battle, Mixture
 from ..pairing import Pair, pair_of
 from .database import Database
 from .kept import KeptAnswers
@@ -128,6 +128,13 @@ class VoteStore:
 
         return self._database.read(work)
 
+    def arms_met(self, voter: str, prompt: str, *, but: str = "", patient: bool = True) -> frozenset[Mixture]:
+        """The arms of every battle on a prompt, except ``but``, that a voter voted on, withdrawn votes included."""
+        mine = select(battles.c.arms).join_from(votes, battles, votes.c.battle == battles.c.id).distinct()
+        mine = mine.where(votes.c.voter == voter, battles.c.prompt == prompt, battles.c.id != but)
+        sets = self._database.read(lambda connection: list(connection.execute(mine).scalars()), patient=patient)
+        return frozenset(arm for arms in sets for arm in arms_of(arms))
+
     def battles_by_pair(self) -> dict[Pair, int]:
         """How many battles each pair had, whichever side each arm was on; pairs without battles are left out.
 
@@ -136,7 +143,7 @@ class VoteStore:
         return self._database.read(_battles_by_pair, patient=False)
 
     def idle_by_pair(self) -> dict[Pair, int]:
-        """How many of those have no vote that counts: withdrawn, suspect or given after the reveal, all of them."""
+        """How many of those have no vote that counts: withdrawn, suspect or not blind, all of them."""
         told = select(votes.c.battle).where(*_COUNTS)
         return self._database.read(lambda connection: _battles_by_pair(connection, battles.c.id.not_in(told)))
 
