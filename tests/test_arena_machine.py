@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from medinject_demo.domain import MIXTURES, FinishReason, Mixture, Verdict
 from medinject_demo.duel import MOST_TURNS, Refusal, Side
@@ -66,14 +66,16 @@ class Model:
 class Duels(RuleBasedStateMachine):
     duels = Bundle("duels")
 
-    @initialize()
-    def open(self) -> None:
+    @initialize(target=duels, session=SESSIONS)
+    def open(self, session: str) -> MultipleResults[str]:
+        """Begins with two duels that are answered: by single orders alone, hardly any would get as far as a vote."""
         self.folder = Path(tempfile.mkdtemp())
         self.models: dict[str, Model] = {}
         self.compared: dict[tuple[str, bool], set[Mixture]] = {}
         self.restarts = 0
         self.failing = False
         self.arena = arena_at(self.folder, self.say)
+        return multiple(self.answered(session, False), self.answered(session, True))
 
     def say(self, request: Request) -> str:
         if self.failing:
@@ -99,7 +101,20 @@ class Duels(RuleBasedStateMachine):
         return False
 
     @rule(target=duels, session=SESSIONS, reference=st.booleans())
+    def play(self, session: str, reference: bool) -> str:
+        return self.answered(session, reference)
+
+    def answered(self, session: str, reference: bool) -> str:
+        duel = self.proposed(session, reference)
+        list(self.arena.stream(duel, session))
+        self.models[duel].stage = "answered"
+        return duel
+
+    @rule(target=duels, session=SESSIONS, reference=st.booleans())
     def propose(self, session: str, reference: bool) -> str:
+        return self.proposed(session, reference)
+
+    def proposed(self, session: str, reference: bool) -> str:
         arena_ids = f"{self.restarts}-{len(self.models)}"
         self.arena._new_id = lambda: arena_ids
         duel = self.arena.propose(WITH_REFERENCE if reference else OPEN, session).id
@@ -118,10 +133,12 @@ class Duels(RuleBasedStateMachine):
         )
         return self.compared.get((session, reference), set()).union(*voted)
 
-    @rule(session=SESSIONS, reference=st.booleans(), arms=st.sampled_from([MIXTURES[:3], MIXTURES[3:], MIXTURES]))
-    def compare(self, session: str, reference: bool, arms: tuple[Mixture, ...]) -> None:
-        self.arena.compared(WITH_REFERENCE if reference else OPEN, session, arms)
-        self.compared.setdefault((session, reference), set()).update(arms)
+    @rule(duel=duels, arms=st.sampled_from([MIXTURES[:3], MIXTURES[3:]]))
+    def compare(self, duel: str, arms: tuple[Mixture, ...]) -> None:
+        """The maker of a duel compares what it asks."""
+        model = self.models[duel]
+        self.arena.compared(WITH_REFERENCE if model.reference else OPEN, model.owner, arms)
+        self.compared.setdefault((model.owner, model.reference), set()).update(arms)
 
     @rule(duel=duels, session=SESSIONS, events=st.integers(1, 4), fails=st.booleans())
     def begin(self, duel: str, session: str, events: int, fails: bool) -> None:
@@ -295,4 +312,4 @@ class Duels(RuleBasedStateMachine):
 
 
 TestDuels = Duels.TestCase
-TestDuels.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestDuels.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
