@@ -102,7 +102,7 @@ class Row:
     prompts: int
     """Whose answer by this arm was voted on."""
     failures: Estimate | None
-    """Share of this arm's duels in which both answers were called bad: an absolute rate. None without duels.
+    """Share of the votes on this arm's duels that call both answers bad: an absolute rate. None without duels.
     Rankings are no part of it: they cannot say it."""
     provisional: bool
 
@@ -285,6 +285,6 @@ def _apart(frame: pd.DataFrame, said: Comparisons, rule: Rule) -> float | None:
 def _failures(said: Comparisons) -> dict[Mixture, Estimate | None]:
     said = said.kept(~said.ranked)
     bad = said.verdict == VERDICTS.index(Verdict.BOTH_BAD)
-    return arm_shares(
-        np.concatenate([said.left, said.right]), np.concatenate([bad, bad]), np.concatenate([said.voter, said.voter])
-    ).estimates
+    arm = np.concatenate([said.left, said.right])
+    yes, voter, prompt = (np.concatenate([each, each]) for each in (bad, said.voter, said.prompt))
+    return arm_shares(arm, yes, voter, prompt).estimates

@@ -1,7 +1,8 @@
 """Shares with intervals: of votes, of answers, arm by arm.
 
-A share is the one observed, 2 of 3 are two thirds. Its interval is by the same regression as the strengths: the voters'
-dependence counts, and the weak prior of ``logistic`` gives a width to 0 of 5 too, which is not 0 for sure.
+A share is the one observed, 2 of 3 are two thirds. Its interval is by the same regression as the strengths: what the
+votes of one voter, and those on one prompt, have in common counts, and the weak prior of ``logistic`` gives a width to
+0 of 5 too, which is not 0 for sure.
 """
 
 from __future__ import annotations
@@ -71,23 +72,26 @@ class ArmShares:
         return Estimate(middle, error, max(middle - below, -widest), min(middle + above, widest))
 
 
-def share(yes: Truths, cluster: Codes) -> Estimate | None:
+def share(yes: Truths, cluster: Codes, group: Codes | None = None) -> Estimate | None:
     """The share of the units that are ``yes``; None without units."""
     arm = np.zeros(len(yes), np.int64)
-    return arm_shares(arm, yes, cluster).estimates[MIXTURES[0]]
+    return arm_shares(arm, yes, cluster, group).estimates[MIXTURES[0]]
 
 
-def arm_shares(arm: Codes, yes: Truths | Floats, cluster: Codes) -> ArmShares:
-    """The shares of the arms, from n units: the arm's place in ``MIXTURES``, how far yes, and what they depend on."""
-    clusters = int(cluster.max()) + 1 if len(cluster) else 0
-    place = cluster * ARMS + arm
-    units = np.bincount(place, minlength=clusters * ARMS)
-    of_yes = np.bincount(place, yes, clusters * ARMS)
-    met = np.flatnonzero(units)
-    design = np.zeros((len(met), ARMS))
-    design[np.arange(len(met)), met % ARMS] = 1
-    own = renumbered(met // ARMS)
-    fitted = logistic(design, of_yes[met] / units[met], units[met].astype(float), own, RIDGE * np.eye(ARMS))
+def arm_shares(arm: Codes, yes: Truths | Floats, cluster: Codes, group: Codes | None = None) -> ArmShares:
+    """The shares of the arms, from n units: the arm's place in ``MIXTURES``, how far yes, and what they depend on.
+
+    Args:
+        group: a second sort of clusters, crossed with the first, as in ``logistic``: votes have a voter and a prompt.
+    """
+    groups = np.zeros(len(arm), np.int64) if group is None else group.astype(np.int64)
+    wide = int(groups.max()) + 1 if len(groups) else 1
+    place, cell = np.unique((cluster.astype(np.int64) * wide + groups) * ARMS + arm, return_inverse=True)
+    units = np.bincount(cell, minlength=len(place)).astype(float)
+    design = np.eye(ARMS)[place % ARMS]
+    own, crossed = renumbered(place // ARMS // wide), renumbered(place // ARMS % wide)
+    mean = np.bincount(cell, yes, len(place)) / units
+    fitted = logistic(design, mean, units, own, RIDGE * np.eye(ARMS), None if group is None else crossed)
     counts = np.bincount(arm, minlength=ARMS)
     observed = np.bincount(arm, yes, ARMS) / np.maximum(counts, 1)
     return ArmShares(

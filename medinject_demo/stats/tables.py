@@ -123,8 +123,8 @@ def _notes(report: Report) -> Iterator[str]:
     )
     yield (
         f"*: provisional, fewer than {rule.settled_votes} battles, {rule.settled_voters} voters or "
-        f"{rule.settled_prompts} prompts. Failures: share of an arm's duels in which both answers were called bad, as "
-        "observed, and its 95 % interval."
+        f"{rule.settled_prompts} prompts. Failures: share of the votes on an arm's duels that call both answers bad, "
+        "as observed, and its 95 % interval."
     )
     if board.apart is not None and not board.overlaps:
         yield (

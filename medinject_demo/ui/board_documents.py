@@ -33,7 +33,8 @@ def table(report: Report) -> str:
 def counted(board: Board) -> dict[str, Any]:
     """The counts of a board, by the definitions of ``votes.records.Counts``.
 
-    ``pairs`` holds the verdicts that count, ``enough`` of them by the board's rule.
+    ``pairs`` holds the verdicts that count; ``enough`` is whether a pair has as many that prefer one of the two as the
+    board's rule asks battles of an arm. What can be said of the pair is the ``standing`` of its cell.
     """
     least, aside = board.rule.least_votes, board.set_aside
     return {
