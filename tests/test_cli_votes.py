@@ -240,8 +240,19 @@ def test_the_state_is_told_as_the_board_tells_it(store: VoteStore) -> None:
     assert f"{shown.met} of 28 pairs met" in run("votes", "stats").stdout
 
 
-@pytest.mark.parametrize("command", [["stats"], ["export", "votes.csv"], ["import", "{url}"]], ids=lambda each: each[0])
-def test_who_only_reads_makes_no_database_by_a_name_typed_wrong(tmp_path: Path, command: list[str]) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["stats"],
+        ["export", "votes.csv"],
+        ["import", "{url}"],
+        ["prune", "--days", "1"],
+        ["prune", "--days", "1", "--yes"],
+        ["forget", "a" * 8],
+    ],
+    ids="-".join,
+)
+def test_who_reads_or_erases_makes_no_database_by_a_name_typed_wrong(tmp_path: Path, command: list[str]) -> None:
     url = f"sqlite:///{tmp_path}/none/votes.db"
     place = ["--database", url] if command[0] != "import" else ["--database", f"sqlite:///{tmp_path}/ours.db"]
     result = run("votes", *(each.format(url=url) for each in command), *place)

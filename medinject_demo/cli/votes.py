@@ -110,7 +110,7 @@ def forget(voter: str, *, yes: bool, database: str | None, as_json: bool) -> Non
     Their votes still count and point to nobody. What they typed goes with the answers to it, here and in the Hub data
     set and its history; bundled questions stay. Files that were exported, and backups, are yours to erase.
     """
-    settings, upkeep, close = _upkeep(database)
+    settings, upkeep, close = _upkeep(database, pulls=True)
     with closing(close):
         with suppress(StoreError):  # who is forgotten may have voted elsewhere; what fails here is said below
             upkeep.synchronise()
@@ -138,7 +138,7 @@ def prune(*, days: int | None, yes: bool, database: str | None, as_json: bool) -
 @_common
 def sync(*, database: str | None, as_json: bool) -> None:
     """Pull from the Hub data set of MEDINJECT_VOTES_DATASET and push to it, once and now."""
-    _, upkeep, close = _upkeep(database)
+    _, upkeep, close = _upkeep(database, pulls=True)
     with closing(close):
         try:
             outcome = upkeep.synchronise()
@@ -185,13 +185,17 @@ def _settings(database: str | None) -> Settings:
     return replace(settings, database_url=database) if database else settings
 
 
-def _upkeep(database: str | None) -> tuple[Settings, Upkeep, Any]:
-    """The settings, what is to be done to the votes, and the database to close."""
+def _upkeep(database: str | None, *, pulls: bool = False) -> tuple[Settings, Upkeep, Any]:
+    """The settings, what is to be done to the votes, and the database to close.
+
+    It has to be there, but for who ``pulls`` from a data set first: a new one is filled from it.
+    """
     from ..votes.database import Database
     from ..votes.keeping import upkeep_of
 
     settings = _settings(database)
-    opened = Database(settings.database_url)
+    filled = pulls and settings.votes_dataset
+    opened = Database(settings.database_url) if filled else Database.there(settings.database_url)
     return settings, upkeep_of(settings, opened), opened
 
 
