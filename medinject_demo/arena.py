@@ -11,12 +11,13 @@ import hmac
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Final
 
 from . import pairing
+from .acquaintances import Acquaintances
 from .domain import Battle, FinishReason, Mixture, Prompt, Sampling
 from .duel import Duel, Refusal, Shown, refused
 from .engine.base import Engine
@@ -63,6 +64,7 @@ class Arena:
         self._duels = Memory(store, most_duels)
         self._prepared = prepared or Prepared(engine, store.kept_answers(), ())
         self._matchmaker = Matchmaker(store, clock)
+        self._acquaintances = Acquaintances(store)
         self._lock = threading.Lock()
 
     def voter(self, session: str) -> str:
@@ -73,12 +75,13 @@ class Arena:
         """
         if not session.strip():
             raise InvalidValue.of("session", expected="a token", got="none", remedy="Reload the page.")
-        return hmac.new(self._secret.encode(), session.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[
-            :32
-        ]
+        said = session.encode("utf-8", "surrogatepass")
+        return hmac.new(self._secret.encode(), said, hashlib.sha256).hexdigest()[:32]
 
     def propose(self, prompt: Prompt, session: str, sampling: Sampling = Sampling()) -> Shown:
         """Draw two arms and their sides for a prompt; ``stream`` lets them answer.
+
+        Where there are two arms whose answers to it this voter has not seen by name, it is two of those.
 
         Raises:
             Refused: the prompt is empty, too long or holds control characters or what seems personal data.
@@ -86,29 +89,36 @@ class Arena:
         """
         known = self._matchmaker.known()
 
-        def draw(arms: Sequence[Mixture]) -> pairing.Drawn:
-            return pairing.draw(arms, known.battles, self._generator, strong=known.strengths)
+        def draw(seen: Collection[Mixture]) -> pairing.Drawn:
+            arms = self._engine.mixtures
+            return pairing.draw(arms, known.battles, self._generator, strong=known.strengths, seen=seen)
 
         return self._proposed(prompt, session, sampling, draw)
 
     def propose_ranking(self, prompt: Prompt, session: str, count: int, sampling: Sampling = Sampling()) -> Shown:
         """Draw so many arms and their order for a prompt, every set of arms as probable; ``stream`` lets them answer.
 
+        Arms are avoided as in ``propose``, where so many others are left.
+
         Raises:
             Refused: as ``propose``.
             InvalidValue: fewer than three answers are asked for, or more than there are arms.
         """
         return self._proposed(
-            prompt, session, sampling, lambda arms: pairing.draw_several(arms, count, self._generator)
+            prompt,
+            session,
+            sampling,
+            lambda seen: pairing.draw_several(self._engine.mixtures, count, self._generator, seen),
         )
 
     def _proposed(
-        self, prompt: Prompt, session: str, sampling: Sampling, draw: Callable[[Sequence[Mixture]], pairing.Drawn]
+        self, prompt: Prompt, session: str, sampling: Sampling, draw: Callable[[Collection[Mixture]], pairing.Drawn]
     ) -> Shown:
         require_clean(layout(prompt))
         voter = self.voter(session)
+        seen = self._acquaintances.to_avoid(voter, prompt.id)
         with self._lock:
-            drawn = draw(self._engine.mixtures)
+            drawn = draw(seen)
             name = self._new_id()
         duel = Duel.asked(name, voter, prompt, drawn.arms, drawn.propensity, sampling)
         return self._duels.keep(duel).duel.shown
@@ -120,6 +130,11 @@ class Arena:
             ModelError: an arm cannot answer.
         """
         self._prepared.warm(prompts, sampling, told)
+
+    def compared(self, prompt: Prompt, session: str, arms: Iterable[Mixture]) -> None:
+        """Remember that a visitor is shown these arms' answers to a prompt by name: a vote on them is blind no more."""
+        if session.strip():
+            self._acquaintances.compare(self.voter(session), prompt.id, arms)
 
     def shown(self, battle: str, session: str) -> Shown:
         """A duel as its voter may see it.
@@ -180,6 +195,9 @@ class Arena:
     def vote(self, battle: str, session: str, ballot: Ballot) -> Receipt:
         """Store a vote, or a change of it. When this returns it is on the disk; the same vote again changes nothing.
 
+        It is marked as not blind after the reveal, and where the voter has seen by name what one of these arms answers
+        to this prompt.
+
         Raises:
             Refused: the answers have not ended, or one failed.
             InvalidValue: a verdict on more than two answers, or a ranking of others than these.
@@ -192,8 +210,8 @@ class Arena:
             require_fit(ballot, len(duel.arms))
             before = duel.vote
             if before is None or before.ballot is None:
-                return self._cast(live, ballot, unsaid(len(duel.arms)), blind=not duel.revealed)
-            blind = before.blind if before.says_again(ballot) else not duel.revealed
+                return self._cast(live, ballot, unsaid(len(duel.arms)), blind=self._is_blind(duel))
+            blind = before.blind if before.says_again(ballot) else self._is_blind(duel)
             return self._cast(live, ballot, before.equivalent, blind=blind)
 
     def judge(self, battle: str, session: str, equivalent: Sequence[bool | None]) -> Receipt:
@@ -259,6 +277,12 @@ class Arena:
             if live.duel.vote is None or live.duel.vote.ballot is None:
                 raise refused(Refusal.NO_VOTE)
             self._store.links.share(battle)
+
+    def _is_blind(self, duel: Duel) -> bool:
+        """True where the voter was told no arm of a duel, and has seen by name no answer of one to its prompt."""
+        if duel.revealed:
+            return False
+        return self._acquaintances.known(duel.voter, duel.prompt.id, but=duel.id).isdisjoint(duel.arms)
 
     def _cast(self, live: Live, ballot: Ballot | None, equivalent: Equivalence, *, blind: bool) -> Receipt:
         duel = live.duel

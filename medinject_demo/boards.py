@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from .keeper import PAUSE, Keeper, Look
 from .stats.report import Report, report
 from .stats.selection import Selection
-from .votes.records import Counts
 from .votes.store import VoteStore
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ class Reading:
     """What was computed of a part of the votes. The time of the board is when it was last known to be that of now."""
 
     report: Report
-    counts: Counts
-    """Of all votes, whatever part of them the report is of."""
     of: int
     """Which reading of the votes it is of: they are numbered from 1."""
 
@@ -37,7 +34,6 @@ class Reading:
 @dataclass(frozen=True)
 class _Votes:
     frame: pd.DataFrame
-    counts: Counts
     mark: tuple[int, str, int]
     read: datetime
     number: int
@@ -77,12 +73,12 @@ class Boards:
         if last is not None and last.of == votes.number:
             board = replace(last.report.board, as_of=now)
             return replace(last, report=replace(last.report, board=board))
-        return Reading(self._report(votes.frame, selection, as_of=now), votes.counts, votes.number)
+        return Reading(self._report(votes.frame, selection, as_of=now), votes.number)
 
     def _current(self, now: datetime) -> _Votes:
         mark = self._store.mark()
         last = self._votes
         if last is None or last.mark != mark or now - last.read >= READ_ANEW:
             number = last.number + 1 if last else 1
-            self._votes = last = _Votes(self._store.frame(), self._store.counts(), mark, now, number)
+            self._votes = last = _Votes(self._store.frame(), mark, now, number)
         return last

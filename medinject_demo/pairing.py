@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -42,7 +42,7 @@ Pair = tuple[Mixture, Mixture]
 
 @dataclass(frozen=True)
 class Drawn:
-    """Arms drawn, in display order, and the probability of this set of arms.
+    """Arms drawn, in display order, and the probability of this set of arms, among those that could be drawn.
 
     The order is a fair shuffle on top: the probability of a pair on these sides is half of ``propensity``.
     """
@@ -143,22 +143,24 @@ def draw(
     generator: Random,
     uniform_share: float = UNIFORM_SHARE,
     strong: Mapping[Mixture, float] | None = None,
+    seen: Collection[Mixture] = (),
 ) -> Drawn:
     """Draw the next pair by ``probabilities``, and its sides by a fair coin.
 
-    ``strong`` are the arms' ``strengths``, as far as they are known; without them all are taken for alike.
+    ``strong`` are the arms' ``strengths``, as far as they are known; without them all are taken for alike. The pair is
+    of arms that are not ``seen``, where there are two.
 
     Raises:
         InvalidValue: as ``probabilities``.
     """
-    chances = probabilities(mixtures, battles, uniform_share, strong)
+    chances = probabilities(unseen(mixtures, seen, 2), battles, uniform_share, strong)
     (pair,) = generator.choices(list(chances), list(chances.values()))
     first, second = pair
     return Drawn(pair if generator.random() < 0.5 else (second, first), chances[pair])
 
 
-def draw_several(mixtures: Sequence[Mixture], count: int, generator: Random) -> Drawn:
-    """Draw so many arms, every set of them as probable, and a fair order of them.
+def draw_several(mixtures: Sequence[Mixture], count: int, generator: Random, seen: Collection[Mixture] = ()) -> Drawn:
+    """Draw so many arms, every set of them as probable, and a fair order of them; not ``seen``, where so many are not.
 
     Raises:
         InvalidValue: fewer than three are asked for, or more than there are.
@@ -167,7 +169,14 @@ def draw_several(mixtures: Sequence[Mixture], count: int, generator: Random) -> 
     if not 3 <= count <= len(arms):
         expected = f"3 to {len(arms)} arms to rank" if len(arms) >= 3 else "three arms that can answer"
         raise InvalidValue.of("ranking", expected=expected, got=str(count if len(arms) >= 3 else len(arms)))
+    arms = unseen(arms, seen, count)
     return Drawn(tuple(generator.sample(arms, count)), 1 / math.comb(len(arms), count))
+
+
+def unseen(mixtures: Sequence[Mixture], seen: Collection[Mixture], least: int) -> list[Mixture]:
+    """The arms that were not seen, where there are so many of them at least; else all."""
+    others = [mixture for mixture in mixtures if mixture not in seen]
+    return others if len(set(others)) >= least else list(mixtures)
 
 
 def _told(difference: float) -> float:

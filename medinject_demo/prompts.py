@@ -184,6 +184,6 @@ def sentence_of(error: ValidationError) -> str:
     if fault["type"] == "missing":
         return f"the field {field!r} is missing. Add it."
     if fault["type"] == "value_error":
-        return f"{fault['msg'].removeprefix('Value error, ')}."
+        return f"{fault['msg'].removeprefix('Value error, ').rstrip('.')}."
     got = repr(fault["input"])
     return f"field {field!r}: {fault['msg']}, got {got if len(got) < 80 else got[:77] + '...'}."

@@ -21,12 +21,14 @@ class Receipt:
     reference: str
     ranking: Ranking = ()
     """Empty where there is a verdict, and where the vote was withdrawn."""
+    blind: bool = True
+    """False where the vote is stored as one that is not."""
 
     @classmethod
     def of(cls, vote: Vote, prompt: Prompt) -> Receipt:
         """The receipt of what is stored."""
         verdict, ranking = (vote.ballot.verdict, vote.ballot.ranking) if vote.ballot else (None, ())
-        return cls(verdict, vote.equivalent, prompt.reference, ranking)
+        return cls(verdict, vote.equivalent, prompt.reference, ranking, vote.blind)
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,11 @@ LEFT, RIGHT, UNSURE = Ballot(Verdict.LEFT), Ballot(Verdict.RIGHT), Ballot(Verdic
 
 def test_the_propensity_kept_is_that_of_the_draw(tmp_path: Path) -> None:
     arena = arena_at(tmp_path)
-    for _ in range(5):
+    for session in "abcde":
         battles = arena._store.battles_by_pair()
-        duel = played(arena)
-        arena.vote(duel, ME, LEFT)
-        battle = arena.reveal(duel, ME)
+        duel = played(arena, session=session)
+        arena.vote(duel, session, LEFT)
+        battle = arena.reveal(duel, session)
         assert battle.propensity == probabilities(MIXTURES, battles)[pair_of(*battle.arms)]
         (live,) = [each for each in arena._store.live_votes() if each.vote.battle == duel]
         assert live.propensity == battle.propensity
@@ -58,7 +58,7 @@ def test_duels_without_a_vote_are_not_kept(tmp_path: Path) -> None:
     arena = arena_at(tmp_path)
     for _ in range(3):
         played(arena)
-    assert arena._store.counts().battles == 0
+    assert arena._store.counts().kept == 0
 
 
 def test_a_store_that_cannot_be_read_leaves_duels_possible_and_their_propensity_true(
@@ -176,7 +176,7 @@ def test_a_duel_that_failed_does_not_count_until_it_is_answered_anew(tmp_path: P
     assert codes(lambda: arena.vote(duel, ME, LEFT)) == (Refusal.FAILED,)
     assert codes(lambda: arena.follow_up(duel, ME, "Et ?")) == (Refusal.FAILED,)
     assert codes(lambda: arena.reveal(duel, ME)) == (Refusal.NO_VOTE,)
-    assert arena._store.counts().battles == 0
+    assert arena._store.counts().kept == 0
     broken[0] = False
     arena.regenerate(duel, ME)
     events_of(arena, duel)

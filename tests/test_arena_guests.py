@@ -85,7 +85,7 @@ def test_a_guests_vote_is_their_own_row_and_then_the_arms_are_revealed(tmp_path:
         arena.voter(OTHER): RIGHT,
     }
     assert all(live.vote.blind for live in votes.values())
-    assert arena._store.counts().battles == 1
+    assert arena._store.counts().kept == 1
     assert votes[arena.voter(OTHER)].vote.seconds is not None
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from medinject_demo.domain import FinishReason, Verdict
+from medinject_demo.domain import MIXTURES, FinishReason, Mixture, Verdict
 from medinject_demo.duel import MOST_TURNS, Refusal, Side
 from medinject_demo.engine.base import Request
 from medinject_demo.errors import Refused
@@ -32,6 +32,7 @@ class Voice:
     """What one voter, its maker or a guest, has made of a duel."""
 
     verdict: Verdict | None = None
+    blind: bool = True
     voted_once: bool = False
     revealed: bool = False
 
@@ -42,6 +43,7 @@ class Model:
 
     owner: str
     reference: bool
+    arms: frozenset[Mixture]
     turns: int = 1
     stage: str = "asked"
     voices: dict[str, Voice] = field(default_factory=lambda: {ME: Voice(), OTHER: Voice()})
@@ -64,13 +66,16 @@ class Model:
 class Duels(RuleBasedStateMachine):
     duels = Bundle("duels")
 
-    @initialize()
-    def open(self) -> None:
+    @initialize(target=duels, session=SESSIONS)
+    def open(self, session: str) -> MultipleResults[str]:
+        """Begins with two duels that are answered: by single orders alone, hardly any would get as far as a vote."""
         self.folder = Path(tempfile.mkdtemp())
         self.models: dict[str, Model] = {}
+        self.compared: dict[tuple[str, bool], set[Mixture]] = {}
         self.restarts = 0
         self.failing = False
         self.arena = arena_at(self.folder, self.say)
+        return multiple(self.answered(session, False), self.answered(session, True))
 
     def say(self, request: Request) -> str:
         if self.failing:
@@ -96,12 +101,44 @@ class Duels(RuleBasedStateMachine):
         return False
 
     @rule(target=duels, session=SESSIONS, reference=st.booleans())
+    def play(self, session: str, reference: bool) -> str:
+        return self.answered(session, reference)
+
+    def answered(self, session: str, reference: bool) -> str:
+        duel = self.proposed(session, reference)
+        list(self.arena.stream(duel, session))
+        self.models[duel].stage = "answered"
+        return duel
+
+    @rule(target=duels, session=SESSIONS, reference=st.booleans())
     def propose(self, session: str, reference: bool) -> str:
+        return self.proposed(session, reference)
+
+    def proposed(self, session: str, reference: bool) -> str:
         arena_ids = f"{self.restarts}-{len(self.models)}"
         self.arena._new_id = lambda: arena_ids
         duel = self.arena.propose(WITH_REFERENCE if reference else OPEN, session).id
-        self.models[duel] = Model(session, reference)
+        arms = frozenset(self.arena._duels[duel].duel.arms)
+        seen = self.seen(session, reference)
+        assert arms.isdisjoint(seen) or len(seen) > len(MIXTURES) - 2
+        self.models[duel] = Model(session, reference, arms)
         return duel
+
+    def seen(self, session: str, reference: bool, but: Model | None = None) -> set[Mixture]:
+        """The arms whose answers to one of the two prompts a voter has seen by name, but for those of one duel."""
+        voted = (
+            each.arms
+            for each in self.models.values()
+            if each.reference == reference and each.voices[session].voted_once and each is not but
+        )
+        return self.compared.get((session, reference), set()).union(*voted)
+
+    @rule(duel=duels, arms=st.sampled_from([MIXTURES[:3], MIXTURES[3:]]))
+    def compare(self, duel: str, arms: tuple[Mixture, ...]) -> None:
+        """The maker of a duel compares what it asks."""
+        model = self.models[duel]
+        self.arena.compared(WITH_REFERENCE if model.reference else OPEN, model.owner, arms)
+        self.compared.setdefault((model.owner, model.reference), set()).update(arms)
 
     @rule(duel=duels, session=SESSIONS, events=st.integers(1, 4), fails=st.booleans())
     def begin(self, duel: str, session: str, events: int, fails: bool) -> None:
@@ -192,7 +229,11 @@ class Duels(RuleBasedStateMachine):
             if self.order(
                 duel, session, lambda vote=vote: self.arena.vote(duel, session, vote), self.unanswered(model)
             ):
-                model.voices[session].verdict, model.voices[session].voted_once = verdict, True
+                voice = model.voices[session]
+                if voice.verdict is not verdict:
+                    known = self.seen(session, model.reference, model)
+                    voice.blind = not voice.revealed and model.arms.isdisjoint(known)
+                voice.verdict, voice.voted_once = verdict, True
 
     @rule(duel=duels, session=SESSIONS)
     def undo(self, duel: str, session: str) -> None:
@@ -248,6 +289,7 @@ class Duels(RuleBasedStateMachine):
         self.restarts += 1
         self.arena._store.close()
         self.arena = arena_at(self.folder, self.say)
+        self.compared.clear()
         for model in self.models.values():
             model.stream = None
             for voice in model.voices.values():
@@ -260,9 +302,9 @@ class Duels(RuleBasedStateMachine):
             return
         live = self.arena._store.live_votes()
         assert max(Counter((each.vote.battle, each.vote.voter) for each in live).values(), default=0) <= 1
-        said = {(each.vote.battle, each.vote.voter): each.ballot.verdict for each in live}
+        said = {(each.vote.battle, each.vote.voter): (each.ballot.verdict, each.vote.blind) for each in live}
         assert said == {
-            (name, self.arena.voter(session)): voice.verdict
+            (name, self.arena.voter(session)): (voice.verdict, voice.blind)
             for name, model in self.models.items()
             for session, voice in model.voices.items()
             if voice.verdict
@@ -270,4 +312,4 @@ class Duels(RuleBasedStateMachine):
 
 
 TestDuels = Duels.TestCase
-TestDuels.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestDuels.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

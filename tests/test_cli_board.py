@@ -47,7 +47,7 @@ def test_the_table_has_the_eight_arms_both_models_and_what_counts(url: str) -> N
     assert "controlled" in result.stdout
     assert "raw" in result.stdout
     assert (
-        "30 comparisons of 30 votes by 6 voters on 1 prompts count, 1 given after the reveal and 0 suspect do not"
+        "30 comparisons of 30 votes by 6 voters on 1 prompts count, 1 not given blind and 0 suspect do not"
         in result.stdout
     )
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from medinject_demo.cli.votes import FORMS
-from medinject_demo.domain import Kind, Prompt, Verdict
+from medinject_demo.domain import Kind, Mixture, Prompt, Verdict
 from medinject_demo.errors import StoreError
+from medinject_demo.stats.report import report
+from medinject_demo.ui.board_documents import counted
 from medinject_demo.votes import giving
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.keeping import HubDataset
@@ -20,7 +22,7 @@ from medinject_demo.votes.scripted_hub import Failure, ScriptedHub, scripted_hub
 from medinject_demo.votes.store import VoteStore
 
 from .test_cli import one_line, run
-from .votes.samples import BALLOT, battle
+from .votes.samples import BALLOT, battle, every_sort_of_vote
 
 ME = "a" * 32
 TYPED = Prompt(Kind.OEQ, "Une question saisie ?")
@@ -214,12 +216,43 @@ def test_votes_that_do_not_count_are_not_told_among_those_that_do(store: VoteSto
     said = document("stats")
     assert (said["votes"], said["suspect"], said["after_reveal"]) == (4, 1, 1)
     told = run("votes", "stats").stdout
-    assert "4 battles, 2 votes that count, 4 voters" in told
-    assert "1 votes given after the reveal and 1 suspect do not count." in told
+    assert "2 votes by 2 voters on 2 battles count, 1 not given blind and 1 suspect do not;" in told
+    assert "4 battles were voted on in all." in told
 
 
-@pytest.mark.parametrize("command", [["stats"], ["export", "votes.csv"], ["import", "{url}"]], ids=lambda each: each[0])
-def test_who_only_reads_makes_no_database_by_a_name_typed_wrong(tmp_path: Path, command: list[str]) -> None:
+def test_the_state_is_told_as_the_board_tells_it(store: VoteStore) -> None:
+    """Whatever became of votes: changed, withdrawn, after the reveal, doubted, cleared, several on one, ranked."""
+    every_sort_of_vote(store)
+    said, shown = document("stats"), report(store.frame(), as_of=datetime.now(UTC)).board
+    told = counted(shown)
+    assert {name: said[name] for name in told.keys() & said.keys()} == {
+        name: told[name] for name in told.keys() & said.keys()
+    }
+    assert {"battles", "votes", "counted", "voters", "after_reveal", "suspect", "coverage"} <= told.keys() & said.keys()
+    assert 0 < said["counted"] < said["votes"]
+    assert said["battles"] < said["kept"]
+    pairs = {tuple(map(Mixture.parse, each.pop("arms"))): each for each in told["pairs"]}
+    kept = {pair: asdict(count) | {"wins": list(count.wins)} for pair, count in store.counts().pairs.items()}
+    assert {pair: {name: each[name] for name in kept[pair]} for pair, each in pairs.items()} == kept
+    line = run("board").stdout
+    assert f"of {said['counted']} votes by {said['voters']} voters" in line
+    assert f"{said['after_reveal']} not given blind and {said['suspect']} suspect do not" in line
+    assert f"{shown.met} of 28 pairs met" in run("votes", "stats").stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["stats"],
+        ["export", "votes.csv"],
+        ["import", "{url}"],
+        ["prune", "--days", "1"],
+        ["prune", "--days", "1", "--yes"],
+        ["forget", "a" * 8],
+    ],
+    ids="-".join,
+)
+def test_who_reads_or_erases_makes_no_database_by_a_name_typed_wrong(tmp_path: Path, command: list[str]) -> None:
     url = f"sqlite:///{tmp_path}/none/votes.db"
     place = ["--database", url] if command[0] != "import" else ["--database", f"sqlite:///{tmp_path}/ours.db"]
     result = run("votes", *(each.format(url=url) for each in command), *place)

@@ -19,7 +19,19 @@ FILES = [*sorted(PACKAGE.rglob("*.py")), *ROOT.glob("app.py")]
 FLOORS = (
     {"__init__", "settings", "domain", "documents", "errors", "files"},
     {"engine", "votes", "stats", "adapters", "prompts", "pairing", "privacy", "limiter", "addresses"},
-    {"arena", "assembly", "boards", "duel", "keeper", "matchmaking", "memory", "prepared", "receipts", "relay"},
+    {
+        "acquaintances",
+        "arena",
+        "assembly",
+        "boards",
+        "duel",
+        "keeper",
+        "matchmaking",
+        "memory",
+        "prepared",
+        "receipts",
+        "relay",
+    },
     {"ui", "evaluation", "training"},
     {
         "app",

@@ -20,6 +20,7 @@ from medinject_demo.pairing import (
     UNIFORM_SHARE,
     Pair,
     draw,
+    draw_several,
     gains,
     pair_of,
     pairs,
@@ -117,6 +118,27 @@ def _spread_of(
     whole = np.linalg.inv((rows * mass[:, None]).T @ rows + PRIOR * np.eye(len(order)) + 1)
     variances = np.einsum("ij,jk,ik->i", rows, whole, rows)
     return variances, float(variances.max())
+
+
+@given(ARMS, st.sets(st.sampled_from(MIXTURES)), COUNTS, st.integers(0, 99))
+def test_an_arm_that_was_seen_is_drawn_only_where_too_few_others_are_left(
+    arms: list[Mixture], seen: set[Mixture], counts: dict[Pair, int], seed: int
+) -> None:
+    others = set(arms) - seen
+    drawn = draw(arms, counts, Random(seed), seen=seen)
+    left = sorted(others if len(others) >= 2 else set(arms), key=MIXTURES.index)
+    assert set(drawn.arms) <= set(left)
+    assert drawn.propensity == probabilities(left, counts)[pair_of(*drawn.arms)]
+
+
+@given(st.sets(st.sampled_from(MIXTURES)), st.integers(3, 8), st.integers(0, 99))
+def test_a_ranking_is_of_arms_that_were_not_seen_where_so_many_are_left(
+    seen: set[Mixture], count: int, seed: int
+) -> None:
+    drawn = draw_several(MIXTURES, count, Random(seed), seen)
+    left = len(MIXTURES) - len(seen)
+    assert set(drawn.arms).isdisjoint(seen) or left < count
+    assert drawn.propensity == 1 / math.comb(left if left >= count else len(MIXTURES), count)
 
 
 @given(st.dictionaries(st.sampled_from(pairs()), st.tuples(st.integers(0, 90), st.integers(0, 90)), min_size=1))

@@ -41,8 +41,7 @@ def board(
 ) -> None:
     """Say what the votes say of the eight arms, with intervals: raw, and with length and markdown held equal.
 
-    Votes given or changed after the reveal do not count, nor do suspect ones. The votes are those of
-    MEDINJECT_DATABASE_URL.
+    Votes that were not given blind do not count, nor do suspect ones. The votes are those of MEDINJECT_DATABASE_URL.
     """
     from ..files import require_writable, write_whole
     from ..stats import tables

@@ -45,8 +45,12 @@ def votes() -> None:
     type=click.Choice(FORMS),
     help="csv, parquet and jsonl can be imported; dpo and kto are for training (trl).  [default: by the suffix]",
 )
-@click.option("--live", is_flag=True, help="Only the votes that count: no earlier versions, no withdrawals.")
-@click.option("--after-reveal", "revealed", is_flag=True, help="For dpo and kto, also votes given after the reveal.")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Only live votes, no earlier versions or withdrawals; those that no board counts are in it.",
+)
+@click.option("--after-reveal", "revealed", is_flag=True, help="For dpo and kto, also votes that were not given blind.")
 @click.option("--no-free-text", "hidden", is_flag=True, help="Without what visitors typed, and the answers to it.")
 @click.option("--card", "with_card", is_flag=True, help="Also write README.md beside it: the card of a data set.")
 @_common
@@ -106,7 +110,7 @@ def forget(voter: str, *, yes: bool, database: str | None, as_json: bool) -> Non
     Their votes still count and point to nobody. What they typed goes with the answers to it, here and in the Hub data
     set and its history; bundled questions stay. Files that were exported, and backups, are yours to erase.
     """
-    settings, upkeep, close = _upkeep(database)
+    settings, upkeep, close = _upkeep(database, pulls=True)
     with closing(close):
         with suppress(StoreError):  # who is forgotten may have voted elsewhere; what fails here is said below
             upkeep.synchronise()
@@ -134,7 +138,7 @@ def prune(*, days: int | None, yes: bool, database: str | None, as_json: bool) -
 @_common
 def sync(*, database: str | None, as_json: bool) -> None:
     """Pull from the Hub data set of MEDINJECT_VOTES_DATASET and push to it, once and now."""
-    _, upkeep, close = _upkeep(database)
+    _, upkeep, close = _upkeep(database, pulls=True)
     with closing(close):
         try:
             outcome = upkeep.synchronise()
@@ -149,7 +153,7 @@ def sync(*, database: str | None, as_json: bool) -> None:
 @votes.command()
 @_common
 def stats(*, database: str | None, as_json: bool) -> None:
-    """Count battles, votes and voters, the votes that do not count, and those that wait for the Hub."""
+    """Count the votes, their voters, battles and pairs as the board does, those that do not count, those that wait."""
     from ..votes.database import Database
     from ..votes.shelf import Shelf
     from ..votes.store import VoteStore
@@ -158,12 +162,12 @@ def stats(*, database: str | None, as_json: bool) -> None:
     with closing(Database.there(settings.database_url)) as opened:
         counts = VoteStore(opened).counts()
         waiting = Shelf(opened, settings.votes_dataset).how_many_wait() if settings.votes_dataset else None
-    said: dict[str, Any] = {"battles": counts.battles, "votes": counts.votes, "voters": counts.voters}
-    said |= {"after_reveal": counts.after_reveal, "suspect": counts.suspect, "coverage": round(counts.coverage, 4)}
+    names = ("kept", "battles", "votes", "counted", "voters", "after_reveal", "suspect", "coverage")
+    said: dict[str, Any] = {name: getattr(counts, name) for name in names}
     sentence = (
-        f"{counts.battles} battles, {counts.votes - counts.after_reveal - counts.suspect} votes that count, "
-        f"{counts.voters} voters, {counts.coverage:.0%} of the pairs; "
-        f"{counts.after_reveal} votes given after the reveal and {counts.suspect} suspect do not count."
+        f"{counts.counted} votes by {counts.voters} voters on {counts.battles} battles count, "
+        f"{counts.after_reveal} not given blind and {counts.suspect} suspect do not; "
+        f"{counts.met} of {len(counts.pairs)} pairs met. {counts.kept} battles were voted on in all."
     )
     if waiting is not None:
         sentence += f" {waiting} rows wait for {settings.votes_dataset}."
@@ -181,13 +185,17 @@ def _settings(database: str | None) -> Settings:
     return replace(settings, database_url=database) if database else settings
 
 
-def _upkeep(database: str | None) -> tuple[Settings, Upkeep, Any]:
-    """The settings, what is to be done to the votes, and the database to close."""
+def _upkeep(database: str | None, *, pulls: bool = False) -> tuple[Settings, Upkeep, Any]:
+    """The settings, what is to be done to the votes, and the database to close.
+
+    It has to be there, but for who ``pulls`` from a data set first: a new one is filled from it.
+    """
     from ..votes.database import Database
     from ..votes.keeping import upkeep_of
 
     settings = _settings(database)
-    opened = Database(settings.database_url)
+    filled = pulls and settings.votes_dataset
+    opened = Database(settings.database_url) if filled else Database.there(settings.database_url)
     return settings, upkeep_of(settings, opened), opened
 
 

@@ -95,7 +95,7 @@ class Bias:
     seconds: Spread | None
     """From the end of the answers to the vote."""
     ties: Estimate | None
-    """Share of the duels that are ties, good or bad; None without duels, as the two below. Rankings say neither."""
+    """Share of the votes on duels that are ties, good or bad; None without, as the two below. Rankings say neither."""
     both_bad: Estimate | None
     unsure: Estimate | None
     voters: Voters
@@ -153,7 +153,7 @@ def _alpha(counts: Counts) -> float | None:
 
 def _position(said: Comparisons, controlled: Preference) -> Position:
     decisive = said.decisive
-    left = share(said.share[decisive] == 1, said.voter[decisive])
+    left = share(said.share[decisive] == 1, said.voter[decisive], said.prompt[decisive])
     return Position(controlled.position.chance, left)
 
 
@@ -161,12 +161,13 @@ def _length(frame: pd.DataFrame, said: Comparisons) -> Length:
     left, right = (frame[f"words_{side}"].to_numpy(np.float64) for side in SIDES)
     unlike = said.decisive & (left != right)
     longer = (said.share == 1) == (left > right)
-    return Length(share(longer[unlike], said.voter[unlike]), _spread(np.concatenate([left, right])))
+    wins = share(longer[unlike], said.voter[unlike], said.prompt[unlike])
+    return Length(wins, _spread(np.concatenate([left, right])))
 
 
 def _given(said: Comparisons, *verdicts: Verdict) -> Estimate | None:
     said = said.kept(~said.ranked)
-    return share(np.isin(said.verdict, [VERDICTS.index(each) for each in verdicts]), said.voter)
+    return share(np.isin(said.verdict, [VERDICTS.index(each) for each in verdicts]), said.voter, said.prompt)
 
 
 def _voters(frame: pd.DataFrame, said: Comparisons) -> Voters:
@@ -176,12 +177,12 @@ def _voters(frame: pd.DataFrame, said: Comparisons) -> Voters:
     return Voters(_spread(ballots), busiest, effective(comparisons))
 
 
-def _prefers_the_equivalent(frame: pd.DataFrame, said: Comparisons) -> tuple[Truths, Codes]:
-    """Of the decisive votes with one equivalent answer of two: whether it was preferred, and the voter."""
+def _prefers_the_equivalent(frame: pd.DataFrame, said: Comparisons) -> tuple[Truths, Codes, Codes]:
+    """Of the decisive votes with one equivalent answer of two: whether it was preferred, the voter, the prompt."""
     (known_left, left), (known_right, right) = (truths(frame, f"equivalent_{side}") for side in SIDES)
     telling = said.decisive & known_left & known_right & (left != right)
     preferred = (said.share == 1) == left
-    return preferred[telling], said.voter[telling]
+    return preferred[telling], said.voter[telling], said.prompt[telling]
 
 
 def _spread(values: NDArray[Any]) -> Spread | None:

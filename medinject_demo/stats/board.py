@@ -102,7 +102,7 @@ class Row:
     prompts: int
     """Whose answer by this arm was voted on."""
     failures: Estimate | None
-    """Share of this arm's duels in which both answers were called bad: an absolute rate. None without duels.
+    """Share of the votes on this arm's duels that call both answers bad: an absolute rate. None without duels.
     Rankings are no part of it: they cannot say it."""
     provisional: bool
 
@@ -113,6 +113,8 @@ class Cell:
 
     tally: Tally
     """Seen from the row's arm."""
+    battles: int
+    """In which the two met: a duel is one, whatever the number of its votes."""
     raw: Estimate
     """Probability that the row's arm is preferred, from the raw model, sides and styles apart."""
     controlled: Estimate
@@ -134,6 +136,8 @@ class Board:
     comparisons: int
     """That count. A vote on a duel is one, a ranking of k answers is k (k - 1) / 2."""
     ballots: int
+    battles: int
+    """Of those ballots: a duel that was shared is one, whatever its guests."""
     voters: int
     prompts: int
     as_of: datetime
@@ -185,6 +189,7 @@ def board(
         weighting=weighting,
         comparisons=len(counted),
         ballots=counted["ballot"].nunique(),
+        battles=said.battles,
         voters=said.voters,
         prompts=said.prompts,
         as_of=as_of,
@@ -195,11 +200,12 @@ def board(
 
 
 def _cells(said: Comparisons, raw: Preference, controlled: Preference, rule: Rule) -> dict[Pair, Cell]:
-    tallies = said.tallies
+    tallies, battles = said.tallies, said.battles_by_pair
     told = _told(controlled, pairs(), _known(said, rule), rule)
     return {
         (one, other): Cell(
             tallies[one, other],
+            battles[one, other],
             raw.difference(one, other).chance,
             controlled.difference(one, other).chance,
             told[one, other],
@@ -279,6 +285,6 @@ def _apart(frame: pd.DataFrame, said: Comparisons, rule: Rule) -> float | None:
 def _failures(said: Comparisons) -> dict[Mixture, Estimate | None]:
     said = said.kept(~said.ranked)
     bad = said.verdict == VERDICTS.index(Verdict.BOTH_BAD)
-    return arm_shares(
-        np.concatenate([said.left, said.right]), np.concatenate([bad, bad]), np.concatenate([said.voter, said.voter])
-    ).estimates
+    arm = np.concatenate([said.left, said.right])
+    yes, voter, prompt = (np.concatenate([each, each]) for each in (bad, said.voter, said.prompt))
+    return arm_shares(arm, yes, voter, prompt).estimates

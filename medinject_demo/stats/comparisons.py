@@ -137,6 +137,23 @@ class Comparisons:
         }
 
     @property
+    def battles(self) -> int:
+        """Distinct battles."""
+        return int(self.battle.max()) + 1 if len(self.battle) else 0
+
+    @property
+    def battles_by_pair(self) -> dict[Pair, int]:
+        """Battles in which each ordered pair of distinct arms met, whichever side each was on."""
+        ends = np.sort(np.stack([self.left, self.right], axis=1).astype(np.int64), axis=1)
+        place = np.unique((self.battle * ARMS + ends[:, 0]) * ARMS + ends[:, 1]) % (ARMS * ARMS)
+        table = np.bincount(place, minlength=ARMS * ARMS).reshape(ARMS, ARMS)
+        met = table + table.T
+        return {
+            (one, other): int(met[MIXTURES.index(one), MIXTURES.index(other)])
+            for one, other in itertools.permutations(MIXTURES, 2)
+        }
+
+    @property
     def battles_by_arm(self) -> list[int]:
         """Battles in which each arm stood: a ranking is one, and so is a duel whatever the number of its votes."""
         return self._by_arm(self.battle)

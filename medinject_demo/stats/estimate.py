@@ -14,7 +14,10 @@ NORMAL: Final = 1.959963984540054
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, its standard error, and the two ends of its interval; always finite."""
+    """A value, its standard error, and the two ends of its interval; always finite.
+
+    The value of a share of votes or answers is the one observed; all others are estimated.
+    """
 
     value: float
     error: float

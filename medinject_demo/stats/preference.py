@@ -40,7 +40,8 @@ class Weighting(StrEnum):
 
     EQUAL = "equal"
     PROPENSITY = "propensity"
-    """By the inverse of the probability with which the pair was drawn, of mean 1: as if pairs were drawn uniformly."""
+    """By the inverse of the probability with which the pair was drawn, of mean 1: as if pairs were drawn uniformly
+    among those that their voter could be shown blind."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class SetAside:
     """Votes of the part asked for that do not count, and why, each for one reason. None is deleted."""
 
     not_blind: int = 0
-    """Given or changed after the arms were revealed, and not suspect."""
+    """Given or changed after the arms were revealed, or by who had seen an answer by name, and not suspect."""
     suspect: int = 0
     """With a stored reason of suspicion, blind or not."""
 

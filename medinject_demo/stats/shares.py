@@ -1,13 +1,15 @@
-"""Shares with intervals: of votes, of answers, arm by arm. By the same regression, so that each has a width.
+"""Shares with intervals: of votes, of answers, arm by arm.
 
-A share of 0 in 5 is not 0 for sure: the weak prior of ``logistic`` keeps it inside, and the voters' dependence counts.
+A share is the one observed, 2 of 3 are two thirds. Its interval is by the same regression as the strengths: what the
+votes of one voter, and those on one prompt, have in common counts, and the weak prior of ``logistic`` gives a width to
+0 of 5 too, which is not 0 for sure.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -23,8 +25,10 @@ RIDGE: Final = 0.1
 
 @dataclass(frozen=True)
 class ArmShares:
-    """The share of each arm, as a logit, with their joint covariance."""
+    """The share of each arm: as observed, and as a logit that the prior keeps finite, with their joint covariance."""
 
+    observed: tuple[float, ...]
+    """From 0 to 1; 0 for an arm without units."""
     logits: Floats
     covariance: Floats
     quantile: float
@@ -33,24 +37,26 @@ class ArmShares:
 
     @property
     def estimates(self) -> dict[Mixture, Estimate | None]:
-        """Each arm's share, from 0 to 1; None where the arm has no unit."""
-        shares = zip(MIXTURES, self.counts, self._shares, strict=True)
-        return {arm: share if count else None for arm, count, share in shares}
+        """Each arm's share as observed, from 0 to 1, in an interval that holds it; None where the arm has no unit."""
+        shares = zip(MIXTURES, self.counts, self.observed, self._fitted, strict=True)
+        return {arm: _around(seen, fitted) if count else None for arm, count, seen, fitted in shares}
 
     @property
-    def _shares(self) -> list[Estimate]:
-        """Each arm's, that of an arm without units by the prior alone."""
+    def _fitted(self) -> list[Estimate]:
+        """Each arm's share by the regression, nearer to a half than the one observed; without units, the prior's."""
         logits = zip(self.logits.tolist(), self.covariance.diagonal().tolist(), strict=True)
         return [interval(logit, variance, self.quantile, 1 / RIDGE).chance for logit, variance in logits]
 
     def contrast(self, weights: Sequence[float]) -> Estimate:
         """A sum of shares with weights that sum to 0, its error by the delta method; no end beyond what is possible.
 
-        Its ends are recovered from those of each arm's own interval, which near 0 and 1 reaches farther to the one side
-        (MOVER, Zou and Donner, 2008, with the covariance of the logits for their correlation). The delta method's held
-        the truth in 80 % for shares of 0.99 and 0.93 of 20 answers.
+        It is estimated, of shares as fitted: centred on those observed, the interval of a step from 0.97 to 0.97 on 76
+        prompts held 0 in 91 %, where this one does in 95 %. Its ends are recovered from those of each arm's own
+        interval, which near 0 and 1 reaches farther to the one side (MOVER, Zou and Donner, 2008, with the covariance
+        of the logits for their correlation). The delta method's held the truth in 80 % for shares of 0.99 and 0.93 of
+        20 answers.
         """
-        shares, row = self._shares, np.array(weights)
+        shares, row = self._fitted, np.array(weights)
         value, low, high = (np.array([getattr(each, end) for each in shares]) for end in ("value", "low", "high"))
         scale = row / np.sqrt(self.covariance.diagonal())
         slope = row * value * (1 - value)
@@ -66,22 +72,38 @@ class ArmShares:
         return Estimate(middle, error, max(middle - below, -widest), min(middle + above, widest))
 
 
-def share(yes: Truths, cluster: Codes) -> Estimate | None:
+def share(yes: Truths, cluster: Codes, group: Codes | None = None) -> Estimate | None:
     """The share of the units that are ``yes``; None without units."""
     arm = np.zeros(len(yes), np.int64)
-    return arm_shares(arm, yes, cluster).estimates[MIXTURES[0]]
+    return arm_shares(arm, yes, cluster, group).estimates[MIXTURES[0]]
 
 
-def arm_shares(arm: Codes, yes: Truths | Floats, cluster: Codes) -> ArmShares:
-    """The shares of the arms, from n units: the arm's place in ``MIXTURES``, how far yes, and what they depend on."""
-    clusters = int(cluster.max()) + 1 if len(cluster) else 0
-    place = cluster * ARMS + arm
-    units = np.bincount(place, minlength=clusters * ARMS)
-    of_yes = np.bincount(place, yes, clusters * ARMS)
-    met = np.flatnonzero(units)
-    design = np.zeros((len(met), ARMS))
-    design[np.arange(len(met)), met % ARMS] = 1
-    own = renumbered(met // ARMS)
-    fitted = logistic(design, of_yes[met] / units[met], units[met].astype(float), own, RIDGE * np.eye(ARMS))
-    counts = tuple(np.bincount(arm, minlength=ARMS).tolist())
-    return ArmShares(fitted.coefficients, fitted.covariance, fitted.quantile, counts, fitted.clusters)
+def arm_shares(arm: Codes, yes: Truths | Floats, cluster: Codes, group: Codes | None = None) -> ArmShares:
+    """The shares of the arms, from n units: the arm's place in ``MIXTURES``, how far yes, and what they depend on.
+
+    Args:
+        group: a second sort of clusters, crossed with the first, as in ``logistic``: votes have a voter and a prompt.
+    """
+    groups = np.zeros(len(arm), np.int64) if group is None else group.astype(np.int64)
+    wide = int(groups.max()) + 1 if len(groups) else 1
+    place, cell = np.unique((cluster.astype(np.int64) * wide + groups) * ARMS + arm, return_inverse=True)
+    units = np.bincount(cell, minlength=len(place)).astype(float)
+    design = np.eye(ARMS)[place % ARMS]
+    own, crossed = renumbered(place // ARMS // wide), renumbered(place // ARMS % wide)
+    mean = np.bincount(cell, yes, len(place)) / units
+    fitted = logistic(design, mean, units, own, RIDGE * np.eye(ARMS), None if group is None else crossed)
+    counts = np.bincount(arm, minlength=ARMS)
+    observed = np.bincount(arm, yes, ARMS) / np.maximum(counts, 1)
+    return ArmShares(
+        tuple(observed.tolist()),
+        fitted.coefficients,
+        fitted.covariance,
+        fitted.quantile,
+        tuple(counts.tolist()),
+        fitted.clusters,
+    )
+
+
+def _around(seen: float, fitted: Estimate) -> Estimate:
+    """A share as observed, in the interval of the fitted one; the prior keeps that from 0 and 1, which were seen."""
+    return replace(fitted, value=seen, low=min(fitted.low, seen), high=max(fitted.high, seen))

@@ -123,7 +123,8 @@ def _notes(report: Report) -> Iterator[str]:
     )
     yield (
         f"*: provisional, fewer than {rule.settled_votes} battles, {rule.settled_voters} voters or "
-        f"{rule.settled_prompts} prompts. Failures: share of an arm's duels in which both answers were called bad."
+        f"{rule.settled_prompts} prompts. Failures: share of the votes on an arm's duels that call both answers bad, "
+        "as observed, and its 95 % interval."
     )
     if board.apart is not None and not board.overlaps:
         yield (
@@ -137,13 +138,13 @@ def _counted(board: Board) -> str:
     asked = [f"{name} {value}" for name, value in vars(board.selection).items() if value is not None]
     by = f"{board.voters} voters on {board.prompts} prompts"
     counted = f"{board.comparisons} comparisons of {board.ballots} votes by {by} count"
-    aside = f"{board.set_aside.not_blind} given after the reveal and {board.set_aside.suspect} suspect do not"
+    aside = f"{board.set_aside.not_blind} not given blind and {board.set_aside.suspect} suspect do not"
     return f"{', '.join(asked) or 'all votes'}: {counted}, {aside}; {board.met} of 28 pairs met."
 
 
 def _effects(report: Report) -> Iterator[str]:
     left = report.bias.position.left_wins
-    yield f"The left is preferred {_percent(left)} of the time, where nothing else differs."
+    yield f"Estimated: the left is preferred {_percent(left)} of the time, where nothing else differs."
     for effect in report.provenances.preference.effects:
         names = " x ".join(each.name.lower() for each in effect.provenances) or "fine-tuning, whatever the data,"
         estimate = effect.estimate

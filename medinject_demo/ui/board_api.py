@@ -33,10 +33,11 @@ def endpoint(
     async def board(sent: gr.Request, kind: str = "", specialty: str = "", profile: str = "") -> dict[str, Any]:
         """What the votes say of the eight arms, in whole or of a part of the votes (empty is any).
 
-        Battles, votes, voters and the verdicts of the 28 pairs, of all votes (``wins`` in the order of ``arms``); then,
-        of the part asked for: strengths raw and style-controlled with 95 % intervals, standings by the stated rule, the
-        effects of the provenances, the biases. ``outdated`` is true where the votes cannot be read now and this is from
-        before. No answer of an arm is medical advice; nothing here is either.
+        All of it is of that part: battles, votes, voters and the verdicts of the 28 pairs (``wins`` in the order of
+        ``arms``), strengths raw and style-controlled with 95 % intervals, standings by the stated rule, the effects of
+        the provenances, the biases. ``votes`` are those ``counted``, those not given blind (``after_reveal``) and those
+        ``suspect``; all else is of those counted. ``outdated`` is true where the votes cannot be read now and this is
+        from before. No answer of an arm is medical advice; nothing here is either.
         """
         with told_to_programs():
             selection = asked(kind, specialty, profile, specialties)

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..boards import Reading
-from ..stats.board import Board, Rule
+from ..pairing import pairs
+from ..stats.board import Board, Cell
 from ..stats.report import Report
 from ..stats.tables import as_csv, as_document
-from ..votes.records import Counts, PairCount
 
 
 def record(reading: Reading) -> dict[str, Any]:
-    """Everything, as JSON takes it: the counts of all votes, then the report of the part asked for."""
-    return {**counted(reading.counts, reading.report.board.rule), **as_document(reading.report)}
+    """Everything, as JSON takes it: counts, then the report, all of the part of the votes that was asked for."""
+    return {**counted(reading.report.board), **as_document(reading.report)}
 
 
 def table(report: Report) -> str:
@@ -30,17 +30,23 @@ def table(report: Report) -> str:
     return text.getvalue()
 
 
-def counted(counts: Counts, rule: Rule) -> dict[str, Any]:
-    """The counts of the collection. ``pairs`` holds the verdicts that count, ``enough`` of them by the board's rule."""
+def counted(board: Board) -> dict[str, Any]:
+    """The counts of a board, by the definitions of ``votes.records.Counts``.
+
+    ``pairs`` holds the verdicts that count; ``enough`` is whether a pair has as many that prefer one of the two as the
+    board's rule asks battles of an arm. What can be said of the pair is the ``standing`` of its cell.
+    """
+    least, aside = board.rule.least_votes, board.set_aside
     return {
-        "battles": counts.battles,
-        "votes": counts.votes,
-        "voters": counts.voters,
-        "after_reveal": counts.after_reveal,
-        "suspect": counts.suspect,
-        "coverage": counts.coverage,
-        "least_decisive": rule.least_votes,
-        "pairs": [_pair(count, [arm.slug for arm in pair], rule) for pair, count in counts.pairs.items()],
+        "battles": board.battles,
+        "votes": board.ballots + aside.not_blind + aside.suspect,
+        "counted": board.ballots,
+        "voters": board.voters,
+        "after_reveal": aside.not_blind,
+        "suspect": aside.suspect,
+        "coverage": board.coverage,
+        "least_decisive": least,
+        "pairs": [_pair([arm.slug for arm in pair], board.cells[pair], least) for pair in pairs()],
     }
 
 
@@ -53,15 +59,17 @@ def _of(board: Board) -> Iterator[tuple[str, object]]:
     yield "left_out_suspect", board.set_aside.suspect
 
 
-def _pair(count: PairCount, arms: list[str], rule: Rule) -> dict[str, Any]:
+def _pair(arms: list[str], cell: Cell, least: int) -> dict[str, Any]:
+    said = cell.tally
+    decisive = said.wins + said.losses
     return {
         "arms": arms,
-        "battles": count.battles,
-        "wins": list(count.wins),
-        "both_good": count.both_good,
-        "both_bad": count.both_bad,
-        "unsure": count.unsure,
-        "alike": count.alike,
-        "decisive": count.decisive,
-        "enough": count.decisive >= rule.least_votes,
+        "battles": cell.battles,
+        "wins": [said.wins, said.losses],
+        "both_good": said.both_good,
+        "both_bad": said.both_bad,
+        "unsure": said.unsure,
+        "alike": said.alike,
+        "decisive": decisive,
+        "enough": decisive >= least,
     }

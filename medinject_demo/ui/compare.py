@@ -138,7 +138,10 @@ def _asking(behind: Playground) -> Callable[..., Iterator[list[Any]]]:
     """What asking does: a function that Gradio hands the request to, as it does to no partial one."""
 
     def ask(lang: str, session: str, sent: gr.Request, *form: Any) -> Iterator[list[Any]]:
-        yield from _ask(behind, lang, *form, admit=lambda: behind.gate.admit(Act.ASK, sent, session or ""))
+        def begun(comparison: Comparison) -> None:
+            behind.arena.compared(comparison.prompt, session or "", comparison.arms)
+
+        yield from _ask(behind, lang, *form, admit=lambda: behind.gate.admit(Act.ASK, sent, session or ""), begun=begun)
 
     return ask
 
@@ -151,6 +154,7 @@ def _ask(
     right: bool,
     *settings: Any,
     admit: Callable[[], None] = lambda: None,
+    begun: Callable[[Comparison], None] = lambda comparison: None,
 ) -> Iterator[list[Any]]:
     """The alert, both states, and what is shown of them, as the answers grow; a refusal leaves all else as it was."""
     try:
@@ -163,6 +167,7 @@ def _ask(
         yield [view.alert(said), *[gr.skip()] * 6]
         return
     try:
+        begun(comparison)
         letters = None if comparison.prompt.options else Letters(comparison.prompt)
         drawn = view.status(lang, comparison), view.cards(lang, comparison)
         yield [view.alert(), comparison, letters, *drawn, panel(lang, letters, right), ""]

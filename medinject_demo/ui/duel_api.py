@@ -44,7 +44,11 @@ def publish(behind: Playground) -> None:
         equivalent_left: bool | None = None,
         equivalent_right: bool | None = None,
     ) -> dict[str, Any]:
-        """Store a verdict (left, right, both_good, both_bad, unsure) and tell who was who."""
+        """Store a verdict (left, right, both_good, both_bad, unsure) and tell who was who.
+
+        ``blind`` is false where the verdict was not: after the reveal, or after this session was told, by an earlier
+        vote on the same question, what one of the arms answers. It is kept, and counts on no board.
+        """
         with told_to_programs():
             if not {type(equivalent_left), type(equivalent_right)} <= {bool, type(None)}:
                 got = repr((equivalent_left, equivalent_right))[:60]
@@ -54,7 +58,8 @@ def publish(behind: Playground) -> None:
             seat = voted(behind.arena, Seat(battle, session), ballot)
             if not seat.late:
                 seat = revealed(behind.arena, seat, (equivalent_left, equivalent_right))
-            return {"battle": battle, "verdict": verdict, "reference": seat.reference} | _revealed(seat.battle)
+            said = {"battle": battle, "verdict": verdict, "blind": seat.blind, "reference": seat.reference}
+            return said | _revealed(seat.battle)
 
     api(battle, api_name="battle", concurrency_limit=VISITORS)
     api(vote, api_name="vote", concurrency_limit=VISITORS)

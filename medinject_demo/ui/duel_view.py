@@ -165,9 +165,15 @@ def told(lang: str, before: Seat, after: Seat) -> str:
     if not after.late:
         return status(say(lang, "duel.said_voted_reference", verdict=verdict), focus="#reference-title")
     said = say(lang, "duel.said_voted", verdict=verdict)
-    changed = before.late and before.verdict is not after.verdict
-    late = f" {say(lang, 'duel.said_after_reveal')}" if changed else ""
-    return status(f"{said}{late}", focus="#reveal-title")
+    return status(said + not_blind(lang, before, after), focus="#reveal-title")
+
+
+def not_blind(lang: str, before: Seat, after: Seat) -> str:
+    """That a vote does not count as blind and why, once the arms are told; nothing where it does or was said before."""
+    changed = (before.verdict, before.ranking) != (after.verdict, after.ranking)
+    if after.blind or (before.late and not changed):
+        return ""
+    return f" {say(lang, 'duel.said_after_reveal' if before.late else 'duel.said_seen')}"
 
 
 def ended(lang: str, view: Shown, name: str = "duel", *, unstored: bool = False, focus: str = "") -> str:

@@ -34,13 +34,16 @@ def publish(behind: Playground) -> None:
     def ranking_vote(
         sent: gr.Request, battle: str, session: str, ranks: list[int], comment: str = "", profile: str = "undeclared"
     ) -> dict[str, Any]:
-        """Store the rank of each answer (1 for the best, the same where tied), and tell who was who."""
+        """Store the rank of each answer (1 for the best, the same where tied), and tell who was who.
+
+        ``blind`` is as ``vote`` tells it.
+        """
         with told_to_programs():
             ballot = Ballot.ranked(ranks, comment, profile)
             behind.gate.admit(Act.VOTE, sent, session)
             seat = ranked(behind.arena, Seat(battle, session), ballot)
             last = seat.battle.turns[-1].answers if seat.battle else ()
-            said = {"battle": battle, "ranking": list(seat.ranking), "reference": seat.reference}
+            said = {"battle": battle, "ranking": list(seat.ranking), "blind": seat.blind, "reference": seat.reference}
             return said | {"answers": [told_answer(each) for each in last]}
 
     api(ranking, api_name="ranking", concurrency_limit=VISITORS)

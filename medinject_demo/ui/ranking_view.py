@@ -94,6 +94,5 @@ def told(lang: str, before: Seat, seat: Seat) -> str:
     """What an order did to the vote, and what takes the focus then."""
     if not seat.ranking:
         return duel_view.status(say(lang, "ranking.said_withdrawn"), focus="#ranking-submit")
-    late = f" {say(lang, 'duel.said_after_reveal')}" if before.late and before.ranking != seat.ranking else ""
     said = say(lang, "ranking.said_voted", order=written(seat.ranking))
-    return duel_view.status(f"{said}{late}", focus="#ranking-reveal-title")
+    return duel_view.status(said + duel_view.not_blind(lang, before, seat), focus="#ranking-reveal-title")

@@ -29,6 +29,8 @@ class Seat:
     """The verdict that is stored; None before the vote and after its withdrawal, and of a ranking."""
     ranking: Ranking = ()
     """The ranking that is stored; empty before the vote and after its withdrawal, and of a duel."""
+    blind: bool = True
+    """False where the vote that is stored is not."""
     closed: bool = False
     """True from the first vote on: its conversation cannot go on."""
     reference: str = ""
@@ -136,7 +138,7 @@ def withdrawn(arena: Arena, seat: Seat) -> Seat:
     """
     _require(seat)
     arena.undo(seat.duel, seat.session)
-    return replace(seat, verdict=None, ranking=())
+    return replace(seat, verdict=None, ranking=(), blind=True)
 
 
 def opened(arena: Arena, seat: Seat) -> Seat:
@@ -167,8 +169,8 @@ def may_ask_again(view: Shown | None, seat: Seat) -> bool:
 
 
 def _told(seat: Seat, receipt: Receipt) -> Seat:
-    verdict, ranking, reference = receipt.verdict, receipt.ranking, receipt.reference
-    return replace(seat, verdict=verdict, ranking=ranking, closed=True, reference=reference)
+    said = {name: getattr(receipt, name) for name in ("verdict", "ranking", "blind", "reference")}
+    return replace(seat, closed=True, **said)
 
 
 def _require(seat: Seat) -> None:

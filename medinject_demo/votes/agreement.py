@@ -13,6 +13,7 @@ from typing import Any, Final
 from ..domain import Sampling
 from ..errors import InvalidData
 from .forgetting import is_erased
+from .moments import moment_of
 from .sheet import Record
 from .voters import is_nobody
 
@@ -84,4 +85,9 @@ def _sampling(text: str) -> Sampling:
     return Sampling(**json.loads(text))
 
 
-_READ: Final[Mapping[str, Callable[[str], Any]]] = {"criteria": _said, "equivalent": _said, "sampling": _sampling}
+_READ: Final[Mapping[str, Callable[[str], Any]]] = {
+    "criteria": _said,
+    "equivalent": _said,
+    "sampling": _sampling,
+    "at": moment_of,
+}

@@ -73,9 +73,10 @@ raw preference measures style first.
 ## How it was collected
 
 Visitors of a page put a question of their own or a bundled one to two or more arms drawn by lot, and voted without
-knowing which was which; `propensity` is the probability of that draw. `blind` is false for a verdict given after the
-reveal. Votes are never changed: a change or a withdrawal is another row with a higher `version`, and the highest of a
-`battle` and `voter` is the one that counts. Voters are random tokens of a browser, kept as **salted hashes**; no
+knowing which was which; `propensity` is the probability of that draw, among the arms whose answers to the question the
+voter had not seen by name. `blind` is false for a verdict given after the reveal, or by who had seen one of them. Votes
+are never changed: a change or a withdrawal is another row with a higher `version`, and the highest of a
+`battle` and `voter` is the live one. Voters are random tokens of a browser, kept as **salted hashes**; no
 address was kept. Profiles are declared, nobody checked them. Questions and comments are free text: what seemed to
 hold personal data was held back when it was typed, which is no guarantee. Keep this data set private unless you have
 read them.

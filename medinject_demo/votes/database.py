@@ -138,7 +138,7 @@ class Database:
 
     @classmethod
     def there(cls, url: str) -> Database:
-        """The database of a URL, for who only reads, and shall make none by a name typed wrong.
+        """The database of a URL, for who only reads or erases, and shall make none by a name typed wrong.
 
         Raises:
             StoreError: it is an SQLite file that is not there.

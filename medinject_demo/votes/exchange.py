@@ -55,7 +55,7 @@ def records(connection: Connection, ids: Sequence[str] | None = None) -> Iterato
 
 
 def live_records(connection: Connection) -> Iterator[Record]:
-    """The votes that count: the latest of each voter on each battle, unless it is a withdrawal."""
+    """The live votes: the latest of each voter on each battle, unless it is a withdrawal."""
     for record in records(connection):
         said = record.vote["verdict"] is not None or record.vote.get("ranking") is not None
         if record.latest and said:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, exists, func, or_, select, update
 
 from ..errors import InvalidValue
+from .moments import FORM, moment_of, text_of
 from .owed import owe_examination, owe_scrub
 from .schema import answers, battles, shards, shared, shared_battles, votes
 from .voters import FORGOTTEN, Same, is_nobody, one_name_each, rename_voter
@@ -117,17 +119,29 @@ def _known(connection: Connection, voter: str) -> bool:
     return connection.execute(there.limit(1)).first() is not None
 
 
-def prune(connection: Connection, before: str, bundled: Collection[str], new_id: Callable[[], str]) -> Erased:
-    """Erase free text from before a time (ISO 8601 in UTC); voters stay as they are."""
-    old = and_(votes.c.at < before, votes.c.comment != "")
+def prune(connection: Connection, before: datetime, bundled: Collection[str], new_id: Callable[[], str]) -> Erased:
+    """Erase free text from before a time; voters stay as they are.
+
+    Raises:
+        InvalidValue: an earlier import has stored a time that names no moment; nothing is erased.
+    """
+    said, begun = (_earlier(connection, table, before) for table in (votes, battles))
+    old = and_(said, votes.c.comment != "")
     comments = _count(connection, old)
     mark_stale(connection, old)
     connection.execute(update(votes).where(old).values(comment="", erased=1))
     later = exists().where(answers.c.battle == battles.c.id, answers.c.turn > 0)
     typed = battles.c.prompt.not_in(sorted(bundled))
-    whole = and_(battles.c.at < before, battles.c.erased == 0, or_(typed, later))
+    whole = and_(begun, battles.c.erased == 0, or_(typed, later))
     erased = _erase_battles(connection, whole, bundled, new_id)
     return _scrubbed(connection, Erased(0, comments, *erased))
+
+
+def _earlier(connection: Connection, table: Table, before: datetime) -> ColumnElement[bool]:
+    """Rows from before a time: by their texts, and of those of another form than the kept one by what they name."""
+    odd = connection.execute(select(table.c.id, table.c.at).where(table.c.at.not_like(FORM)))
+    old = [row.id for row in odd if moment_of(row.at, f"{table.name} {row.id}, at") < before]
+    return or_(and_(table.c.at.like(FORM), table.c.at < text_of(before)), table.c.id.in_(old))
 
 
 def tried(connection: Connection, work: Erasure) -> Erased:

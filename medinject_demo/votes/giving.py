@@ -34,11 +34,10 @@ def export(
 ) -> int:
     """Write votes to a file, whole or not at all; how many rows comes back.
 
-    A form for training takes blind votes that count and that no rule doubts; ``revealed`` adds those given after the
-    reveal.
+    A form for training takes the votes that count on a board; ``revealed`` adds those not given blind.
 
     Args:
-        live: only the votes that count, no earlier versions and no withdrawals.
+        live: only live votes, whether a board counts them or not: no earlier versions and no withdrawals.
         hide: ids of the bundled prompts, where whatever else was typed is to be left out.
 
     Raises:

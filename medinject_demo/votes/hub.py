@@ -20,6 +20,7 @@ from .card import card
 from .database import Unfit
 from .exchange import Merged
 from .formats import line_of, rows_of_lines
+from .moments import moment_of, text_of
 from .sheet import Record, record_of, row_of
 from .shelf import Shelf
 
@@ -211,7 +212,7 @@ def _push(shelf: Shelf, hub: HubDataset, head: Head, replaced: Sequence[str]) ->
 def _shard(given: Sequence[Record]) -> tuple[str, tuple[bytes, list[str]]]:
     """The name of a shard, its content, and the votes in it."""
     content = _content(given)
-    month = str(given[0].vote["at"])[:7]
+    month = text_of(moment_of(given[0].vote["at"]))[:7]
     return f"{FOLDER}{month}/{_hash(content)}.jsonl", (content, [record.vote["id"] for record in given])
 
 

@@ -124,10 +124,11 @@ class Upkeep:
         Copies in the files wait for ``scrub``, and those in the data set for ``synchronise``.
 
         Raises:
+            InvalidValue: as ``forgetting.prune``.
             StoreError: it cannot be erased.
         """
         midnight = self._now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        before = (midnight - timedelta(days=days)).isoformat(timespec="microseconds")
+        before = midnight - timedelta(days=days)
         return self._erase(lambda connection: prune(connection, before, self._bundled, self._new_id), dry)
 
     def forget(self, voter: str, *, dry: bool = False) -> Erased:

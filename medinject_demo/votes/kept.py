@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from ..domain import Answer, FinishReason, Mixture, Sampling
 from .database import Database
+from .moments import text_of
 from .rows import clean
 from .schema import cached_answers as kept
 
@@ -69,7 +70,7 @@ class KeptAnswers:
             "prompt": prompt,
             "fingerprint": answer.fingerprint,
             "sampling": self._key(sampling),
-            "at": self._now().astimezone(UTC).isoformat(timespec="microseconds"),
+            "at": text_of(self._now()),
             "text": clean(answer.text),
             "finish_reason": str(answer.finish_reason),
             "tokens": answer.tokens,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, or_, select
 
 from .database import Database
+from .moments import text_of
 from .schema import battles, votes
 from .schema import shared_battles as shared
 
@@ -26,7 +27,7 @@ class Links:
 
         def work(connection: Connection) -> None:
             if not _is_shared(connection, battle):
-                at = self._now().astimezone(UTC).isoformat(timespec="microseconds")
+                at = text_of(self._now())
                 connection.execute(shared.insert(), {"battle": battle, "at": at})
 
         self._database.write(work)

@@ -1,4 +1,4 @@
-"""All votes that count, from the database into a frame: column by column, without a value for each vote in between.
+"""All live votes, from the database into a frame: column by column, without a value for each vote in between.
 
 ``frame.frame(store.live_votes(), store.battle)`` gives the same in a plain way; a test holds the two together.
 """

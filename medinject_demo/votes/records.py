@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -130,7 +129,7 @@ def known(names: type[Named], name: object, what: str) -> Named:
 
 @dataclass(frozen=True)
 class Vote:
-    """One row of the votes: what a voter said of a battle at one time. The highest version is the one that counts."""
+    """One row of the votes: what a voter said of a battle at one time. The highest version is the live one."""
 
     id: str
     battle: str
@@ -146,7 +145,7 @@ class Vote:
     seconds: float | None = None
     """From the end of the answers to the vote; None where not known."""
     blind: bool = True
-    """False where this verdict was given after the arms were revealed."""
+    """False where this verdict was given after the arms were revealed, or by who had seen an answer by name."""
 
     def says_again(self, ballot: Ballot | None) -> bool:
         """True where a ballot compares the answers as this vote does, whatever is said beside."""
@@ -171,7 +170,7 @@ class Style:
 
 @dataclass(frozen=True)
 class LiveVote:
-    """A vote that counts, with what its battle was."""
+    """The latest word of a voter on a battle, and no withdrawal, with what the battle was; a board may leave it out."""
 
     vote: Vote
     ballot: Ballot
@@ -199,7 +198,7 @@ class LiveVote:
 
 @dataclass(frozen=True)
 class PairCount:
-    """What became of the battles of one pair; ``wins`` in the order of the pair. Blind verdicts only.
+    """What was said in the battles of one pair, in votes that count; ``wins`` in the order of the pair.
 
     A ranking of k answers is a battle of each of its k(k-1)/2 pairs, and says a verdict on each of them.
     """
@@ -225,21 +224,36 @@ class PairCount:
 
 @dataclass(frozen=True)
 class Counts:
-    """The state of the collection. ``pairs`` has all 28 pairs, those without battles too."""
+    """The state of the collection. A vote counts where it is live, blind and not suspect, here as on every board.
 
-    battles: int
+    ``pairs`` has all 28 pairs, those without battles too.
+    """
+
+    kept: int
     """Battles that were voted on: a ranking is one, whatever the number of its answers."""
+    battles: int
+    """Of those, the ones with a vote that counts."""
     votes: int
-    """Live votes, those of ``after_reveal`` included; a ranking is one vote."""
+    """Live votes, whether they count or not; a ranking is one vote."""
     voters: int
-    """Distinct voters with a live vote."""
+    """Distinct voters with a vote that counts."""
     after_reveal: int
-    """Live votes whose verdict was given or changed after the arms were revealed: left out of ``pairs``' verdicts."""
+    """Live votes whose verdict was not given blind, as ``Vote.blind`` says: they do not count."""
     pairs: Mapping[Pair, PairCount]
     suspect: int = 0
-    """Live votes that a rule doubts: left out of ``pairs``' verdicts too, and of ``after_reveal``."""
+    """Live votes that a rule doubts: they do not count either, and are not in ``after_reveal``."""
+
+    @property
+    def counted(self) -> int:
+        """Votes that count."""
+        return self.votes - self.after_reveal - self.suspect
+
+    @property
+    def met(self) -> int:
+        """How many of the pairs have a verdict that counts."""
+        return sum(each.votes > 0 for each in self.pairs.values())
 
     @property
     def coverage(self) -> float:
-        """Share of the pairs that had at least one battle."""
-        return math.fsum(bool(each.battles) for each in self.pairs.values()) / len(self.pairs)
+        """Share of the pairs that have one."""
+        return self.met / len(self.pairs)

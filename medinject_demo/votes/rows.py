@@ -167,7 +167,7 @@ def vote_of(row: Any) -> Vote:
 
 
 def live_vote_of(row: Any, sides: list[Any], reasons: frozenset[Doubt]) -> LiveVote:
-    """A vote that counts: its row joined with its battle's, the summed lengths of each side in turn, its doubts."""
+    """A live vote: its row joined with its battle's, the summed lengths of each side in turn, its doubts."""
     vote = vote_of(row)
     assert vote.ballot is not None, "the query leaves withdrawals out"
     styles = tuple(Style(*(getattr(side, each.name) for each in fields(Style))) for side in sides)

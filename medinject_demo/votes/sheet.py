@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ..domain import Answer, FinishReason, Kind, Mixture, Prompt, Sampling, Verdict
 from ..errors import InvalidData, InvalidValue
 from ..prompts import sentence_of
+from .moments import moment_of, text_of
 from .records import Criterion, Profile, Style
 from .schema import answers as answers_table
 from .schema import battles as battles_table
@@ -73,9 +73,9 @@ class Sheet(BaseModel):
     battle: _Name = Field(description="id of the battle voted on")
     voter: _Name = Field(description="salted hash of the voter")
     version: int = Field(
-        ge=1, le=MOST_COUNTED, description="1, and one more for each change: the highest is the one that counts"
+        ge=1, le=MOST_COUNTED, description="1, and one more for each change: the highest is the live one"
     )
-    at: str = Field(description="when it was stored, ISO 8601 in UTC")
+    at: str = Field(description="when it was stored, ISO 8601 in UTC; an import takes any offset")
     verdict: Verdict | None = Field(description="left, right, both_good, both_bad or unsure; empty: withdrawn")
     ranking: tuple[_Rank, ...] | None = Field(
         None, description="rank of each answer in display order, equal where tied"
@@ -85,11 +85,13 @@ class Sheet(BaseModel):
     profile: Profile = Field(description="what the voter declares to be")
     equivalent: tuple[bool | None, ...] = Field(description="whether each answer is equivalent to the reference")
     seconds: _Seconds | None = Field(description="from the end of the answers to the vote")
-    blind: bool = Field(description="false where the verdict came after the arms were revealed")
+    blind: bool = Field(
+        description="false after the reveal, or where an arm's answer to the prompt had been seen by name"
+    )
     erased: bool = Field(False, description="true where free text of this vote was erased")
     doubts: tuple[_Name, ...] = Field((), description="reasons to leave the vote out; `cleared` takes them back")
     owner: str = Field(max_length=100, description="salted hash of whom the battle was made for")
-    begun: str = Field(description="when the battle was first voted on, ISO 8601 in UTC")
+    begun: str = Field(description="when the battle was first voted on, as `at`")
     battle_erased: bool = Field(False, description="true where free text of the battle was erased")
     prompt: _Name = Field(description="content hash of the prompt")
     kind: Kind = Field(description="mcqu, mcq or oeq")
@@ -105,10 +107,11 @@ class Sheet(BaseModel):
 
     @field_validator("at", "begun")
     @classmethod
-    def _in_utc(cls, text: str) -> str:
-        if datetime.fromisoformat(text).utcoffset() != timedelta(0):
-            raise ValueError("expected a time in UTC, with its offset")
-        return text
+    def _in_utc(cls, text: str, of: ValidationInfo) -> str:
+        try:
+            return text_of(moment_of(text, str(of.field_name)))
+        except InvalidValue as error:
+            raise ValueError(str(error)) from error
 
     @model_validator(mode="after")
     def _holds_together(self) -> Sheet:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, exists, func, select
 
-from ..domain import Battle
+from ..domain import Battle, Mixture
 from ..pairing import Pair, pair_of
 from .database import Database
 from .kept import KeptAnswers
 from .links import Links
+from .moments import text_of
 from .reading import read_frame
 from .records import UNSAID, Ballot, Counts, Equivalence, LiveVote, Style, Vote
 from .rows import (
@@ -127,6 +128,13 @@ class VoteStore:
 
         return self._database.read(work)
 
+    def arms_met(self, voter: str, prompt: str, *, but: str = "", patient: bool = True) -> frozenset[Mixture]:
+        """The arms of every battle on a prompt, except ``but``, that a voter voted on, withdrawn votes included."""
+        mine = select(battles.c.arms).join_from(votes, battles, votes.c.battle == battles.c.id).distinct()
+        mine = mine.where(votes.c.voter == voter, battles.c.prompt == prompt, battles.c.id != but)
+        sets = self._database.read(lambda connection: list(connection.execute(mine).scalars()), patient=patient)
+        return frozenset(arm for arms in sets for arm in arms_of(arms))
+
     def battles_by_pair(self) -> dict[Pair, int]:
         """How many battles each pair had, whichever side each arm was on; pairs without battles are left out.
 
@@ -135,8 +143,8 @@ class VoteStore:
         return self._database.read(_battles_by_pair, patient=False)
 
     def idle_by_pair(self) -> dict[Pair, int]:
-        """How many of those have no vote that counts: withdrawn, suspect or given after the reveal, all of them."""
-        told = select(votes.c.battle).where(*_LIVE, ~SUSPECT, votes.c.blind == 1)
+        """How many of those have no vote that counts: withdrawn, suspect or not blind, all of them."""
+        told = select(votes.c.battle).where(*_COUNTS)
         return self._database.read(lambda connection: _battles_by_pair(connection, battles.c.id.not_in(told)))
 
     def mark(self) -> tuple[int, str, int]:
@@ -146,25 +154,25 @@ class VoteStore:
         return rows, last or "", doubts
 
     def counts(self) -> Counts:
-        """Battles, votes, coverage of the 28 pairs and verdicts by pair, all of one moment."""
+        """Battles, votes, voters and verdicts by pair, all of one moment and by the board's definitions."""
 
         def work(connection: Connection) -> Counts:
-            how_many = (func.count(), func.count(votes.c.voter.distinct()))
-            live, voters = connection.execute(select(*how_many).where(*_LIVE)).one()
+            live = connection.scalar(select(func.count()).select_from(votes).where(*_LIVE)) or 0
             suspect = connection.scalar(select(func.count()).select_from(votes).where(*_LIVE, SUSPECT)) or 0
+            how_many = (func.count(), func.count(votes.c.battle.distinct()), func.count(votes.c.voter.distinct()))
+            counted, fought, voters = connection.execute(select(*how_many).where(*_COUNTS)).one()
             said = (battles.c.arms, votes.c.verdict, votes.c.ranking)
-            verdicts = select(*said, func.count().label("votes")).where(*_LIVE, ~SUSPECT, votes.c.blind == 1)
+            verdicts = select(*said, func.count().label("votes")).where(*_COUNTS)
             verdicts = verdicts.join_from(votes, battles, votes.c.battle == battles.c.id)
             tallies = connection.execute(verdicts.group_by(*said)).all()
-            table = pair_counts(_battles_by_pair(connection), tallies)
-            blind = sum(tally.votes for tally in tallies)
-            fought = connection.scalar(select(func.count()).select_from(battles)) or 0
-            return Counts(fought, live, voters, live - suspect - blind, table, suspect)
+            met = _battles_by_pair(connection, battles.c.id.in_(select(votes.c.battle).where(*_COUNTS)))
+            kept = connection.scalar(select(func.count()).select_from(battles)) or 0
+            return Counts(kept, fought, live, voters, live - suspect - counted, pair_counts(met, tallies), suspect)
 
         return self._database.read(work)
 
     def live_votes(self) -> tuple[LiveVote, ...]:
-        """The votes that count, each with its battle's arms, styles and propensity, in the order of their time."""
+        """The live votes, each with its battle's arms, styles and propensity, in the order of their time."""
         query = select(votes, battles.c.arms, battles.c.kind, battles.c.specialty, battles.c.propensity)
         query = query.join_from(votes, battles, votes.c.battle == battles.c.id).where(*_LIVE)
         parts = [func.sum(answers.c[each.name]).label(each.name) for each in fields(Style)]
@@ -188,7 +196,7 @@ class VoteStore:
         return self._database.read(lambda connection: list(connection.execute(query)))
 
     def _time(self) -> str:
-        return self._now().astimezone(UTC).isoformat(timespec="microseconds")
+        return text_of(self._now())
 
     def _save(self, connection: Connection, battle: Battle) -> None:
         """Store a battle and its answers where they are new, and hold its row: its votes come one after the other."""
@@ -205,7 +213,9 @@ _LIVE = (
         _later.c.battle == votes.c.battle, _later.c.voter == votes.c.voter, _later.c.version > votes.c.version
     ),
 )
-"""A vote counts where it is no withdrawal and no later version of the same voter on the same battle is there."""
+"""A vote is live where it is no withdrawal and no later version of the same voter on the same battle is there."""
+_COUNTS = (*_LIVE, ~SUSPECT, votes.c.blind == 1)
+"""A vote counts where it is live, blind and not suspect: in SQL what ``stats.selection`` says of a frame."""
 
 
 def _latest(connection: Connection, battle: str, voter: str) -> Vote | None:

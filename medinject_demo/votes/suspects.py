@@ -18,6 +18,7 @@ from ..domain import Verdict
 from ..errors import InvalidValue
 from .database import Database
 from .forgetting import mark_stale
+from .moments import text_of
 from .rankings import comparisons
 from .schema import answers, battles, suspicions, votes
 from .suspicion import Cast, Doubt, doubts
@@ -112,7 +113,7 @@ class Suspicions:
         return self._database.write(work)
 
     def _row(self, vote: str, reason: str) -> dict[str, str]:
-        return {"vote": vote, "reason": reason, "at": self._now().astimezone(UTC).isoformat(timespec="microseconds")}
+        return {"vote": vote, "reason": reason, "at": text_of(self._now())}
 
 
 def left_out(suspects: Iterable[Suspect]) -> dict[Doubt, int]:

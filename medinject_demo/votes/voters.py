@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select, update
 
 from ..errors import InvalidData
+from .moments import moment_of
 from .owed import rename
 from .schema import battles, votes
 
@@ -98,7 +99,8 @@ def rename_voter(connection: Connection, old: str, new: str) -> int:
 def count_anew(connection: Connection, battle: str, voter: str) -> None:
     """Number a voter's votes on a battle from 1, in the order of their time."""
     mine: tuple[Any, ...] = (votes.c.battle == battle, votes.c.voter == voter)
-    ids = list(connection.execute(select(votes.c.id).where(*mine).order_by(votes.c.at, votes.c.id)).scalars())
+    rows = connection.execute(select(votes.c.id, votes.c.at).where(*mine)).all()
+    ids = [row.id for row in sorted(rows, key=lambda row: (moment_of(row.at), row.id))]
     least = connection.scalar(select(func.min(votes.c.version)).where(*mine))
     for first in (min(least, 0) - len(ids), 1):  # through numbers that none of them has, for no two may be the same
         for version, name in enumerate(ids, start=first):

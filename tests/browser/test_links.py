@@ -55,7 +55,7 @@ def test_a_link_is_copied_and_a_guest_votes_blind_by_it(
     guest.page.keyboard.press("2")
     guest.page.locator("#reveal-title").wait_for()
     assert behind.store.counts().votes == before.votes + 1
-    assert behind.store.counts().battles == before.battles
+    assert behind.store.counts().kept == before.kept
     assert maker.complaints == guest.complaints == []
 
 

@@ -215,7 +215,7 @@ def test_shares_of_all_or_nothing_keep_a_width() -> None:
     assert found is not None
     for each in found.shares:
         assert each.share is not None
-        assert 0 < each.share.low < each.share.high < 1
+        assert 0 <= each.share.low < each.share.high <= 1
 
 
 def test_effects_of_shares_stay_within_what_is_possible() -> None:

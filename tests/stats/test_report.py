@@ -132,6 +132,16 @@ def test_text_markdown_and_csv_have_a_line_for_each_arm() -> None:
     assert "28 of 28 pairs met" in text or "of 28 pairs met" in text
 
 
+def test_a_share_of_few_votes_is_the_one_observed_and_an_estimate_is_called_one() -> None:
+    said = report(votes([("nat", "base", "both_bad")] * 2 + [("nat", "base", "left")]), as_of=NOW)
+    for write in (as_text, as_markdown):
+        assert "67% (" in next(line for line in write(said).splitlines() if "nat" in line)
+        assert "Estimated: the left is preferred " in write(said)
+    document = as_document(said)
+    assert document["bias"]["both_bad"]["value"] == pytest.approx(2 / 3)
+    assert document["bias"]["position"]["observed"]["value"] == 1
+
+
 def test_the_tables_say_where_base_and_length_cannot_be_told_apart() -> None:
     frame = drawn(200)
     words = {f"words_{side}": [300 if arm == "base" else 10 for arm in frame[side]] for side in ("left", "right")}
@@ -145,5 +155,5 @@ def test_the_document_names_arms_pairs_and_times() -> None:
     document = as_document(report(drawn(30), as_of=NOW))
     assert document["board"]["as_of"] == "2026-11-27T12:00:00+00:00"
     assert {row["arm"] for row in document["board"]["rows"]} >= {"base", "all"}
-    assert set(document["board"]["cells"]["base+nat"]) == {"tally", "raw", "controlled", "standing"}
+    assert set(document["board"]["cells"]["base+nat"]) == {"tally", "battles", "raw", "controlled", "standing"}
     assert document["provenances"]["preference"]["effects"][4]["provenances"] == ["nat", "trad"]

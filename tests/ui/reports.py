@@ -39,6 +39,7 @@ def report(
     cells = {
         cell: Cell(
             tally(votes // 28 + (place < votes % 28), cell == pair),
+            votes // 28 + (place < votes % 28),
             chance(RAW, *cell, half),
             chance(CONTROLLED, *cell, half),
             standing(difference(CONTROLLED, *cell, half), votes),
@@ -56,6 +57,7 @@ def report(
         weighting=Weighting.EQUAL,
         comparisons=votes,
         ballots=votes,
+        battles=votes,
         voters=max(0, votes // 6),
         prompts=min(votes, 76),
         as_of=at,

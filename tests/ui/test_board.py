@@ -22,7 +22,6 @@ from medinject_demo.stats.selection import Selection
 from medinject_demo.ui import board
 from medinject_demo.ui.board import Seen, chosen, drawn
 from medinject_demo.votes.store import VoteStore
-from tests.duels import store_at
 from tests.votes.samples import ballot, battle
 
 from .reports import report
@@ -33,8 +32,8 @@ PATIENCE = 20.0
 
 
 @pytest.fixture
-def reading(tmp_path: Path) -> Reading:
-    return Reading(report(), store_at(tmp_path).counts(), 1)
+def reading() -> Reading:
+    return Reading(report(), 1)
 
 
 class Slow(Boards):

@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 
 from medinject_demo.stats.bias import Agreement, Bias, Position
+from medinject_demo.stats.report import report as measured
 from medinject_demo.ui.board_bias import panel
 
+from ..stats.votes import votes
 from .cells import Cells
-from .reports import estimate, report
+from .reports import AT, estimate, report
 
 BIAS, NOTHING = report().bias, report(0).bias
 
@@ -41,6 +43,15 @@ def test_position_is_with_its_interval_and_with_what_was_observed() -> None:
     assert text.startswith("53\u00a0%")
     assert "de 51\u00a0% à 55\u00a0%" in text
     assert "Observé" in text
+
+
+def test_what_is_estimated_is_called_so_and_a_share_is_the_one_observed() -> None:
+    few = measured(votes([("nat", "base", "both_bad")] * 2 + [("nat", "base", "left")], words_left=[19] * 3), as_of=AT)
+    titles = dict(re.findall(r"<div><dt>(.*?)</dt><dd class=\"figure\">(.*?)</dd>", panel("fr", few.bias)))
+    assert titles["Les deux mauvaises"] == "67\u00a0%"
+    assert titles["La réponse la plus longue l’emporte"] == "100\u00a0%"
+    (estimated,) = (title for title in titles if "estimation" in title)
+    assert estimated.startswith("La gauche l’emporte")
 
 
 def test_the_longer_answer_and_the_lengths_are_told() -> None:

@@ -4,30 +4,54 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from medinject_demo.boards import Reading
-from medinject_demo.domain import BASE, MIXTURES, Verdict
+from medinject_demo.domain import BASE, MIXTURES, Kind, Prompt, Verdict
 from medinject_demo.stats.board import Rule
+from medinject_demo.stats.report import report
 from medinject_demo.stats.selection import Selection
-from medinject_demo.ui.board_documents import counted, record, table
+from medinject_demo.ui.board_documents import record, table
+from medinject_demo.votes.store import VoteStore
 from tests.duels import store_at
-from tests.votes.samples import ballot, battle
+from tests.votes.samples import PROMPT, ballot, battle, every_sort_of_vote
 
-from .reports import AT, report
+from .reports import AT
+from .reports import report as made
 
 TRANSLATED = MIXTURES[2]
+
+
+OPEN = Prompt(Kind.OEQ, "Que faire ?", specialty="pneumologie")
+PARTS = [
+    Selection(),
+    Selection(kind="oeq"),
+    Selection(specialty="cardiologie"),
+    Selection(profile="physician"),
+    Selection("mcq", "cardiologie", "undeclared"),
+    Selection("mcqu"),
+]
+
+
+def told(store: VoteStore, selection: Selection = Selection(), least: int = Rule().least_votes) -> dict[str, Any]:
+    """What a program is told of these votes."""
+    of = report(store.frame(), selection, as_of=AT, rule=Rule(least_votes=least))
+    return json.loads(json.dumps(record(Reading(of, 1))))  # type: ignore[no-any-return]
 
 
 def test_the_counts_say_what_the_store_counts(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     store.cast(battle("one", TRANSLATED, BASE), "me", ballot(Verdict.LEFT))
     store.cast(battle("two", BASE, TRANSLATED), "you", ballot(Verdict.RIGHT), blind=False)
-    said = counted(store.counts(), Rule())
-    assert (said["battles"], said["votes"], said["voters"], said["after_reveal"], said["suspect"]) == (2, 2, 2, 1, 0)
+    said = told(store)
+    assert (said["battles"], said["votes"], said["counted"], said["voters"]) == (1, 2, 1, 1)
+    assert (said["after_reveal"], said["suspect"], said["coverage"]) == (1, 0, 1 / 28)
     (met,) = [each for each in said["pairs"] if each["battles"]]
     assert met == {
         "arms": ["base", "trad"],
-        "battles": 2,
+        "battles": 1,
         "wins": [0, 1],
         "both_good": 0,
         "both_bad": 0,
@@ -44,15 +68,31 @@ def test_enough_is_what_the_rule_of_the_board_says(tmp_path: Path) -> None:
     for number in range(3):
         store.cast(battle(f"{number}", BASE, TRANSLATED), "me", ballot(Verdict.RIGHT))
     for least in (3, 4):
-        said = counted(store.counts(), Rule(least_votes=least))
+        said = told(store, least=least)
         assert said["least_decisive"] == least
         assert any(each["enough"] for each in said["pairs"]) == (least == 3)
-    assert counted(store.counts(), Rule())["least_decisive"] == 20
+    assert told(store)["least_decisive"] == 20
 
 
-def test_the_document_keeps_the_counts_and_gains_the_strengths(tmp_path: Path) -> None:
-    shown = report(selection=Selection("oeq", "cardiologie", None))
-    document = json.loads(json.dumps(record(Reading(shown, store_at(tmp_path).counts(), 1))))
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: "-".join(filter(None, vars(part).values())) or "all")
+def test_all_that_is_told_of_a_part_is_what_would_be_told_were_there_no_other_votes(
+    tmp_path: Path, part: Selection
+) -> None:
+    """Every count, table, effect and bias follows the filters, whoever draws it: it is one document."""
+    store = store_at(tmp_path)
+    every_sort_of_vote(store, (PROMPT, OPEN))
+    frame, wanted = store.frame(), vars(part)
+    of_part = frame[[all(value in (None, row[name]) for name, value in wanted.items()) for _, row in frame.iterrows()]]
+    alone = record(Reading(report(of_part, as_of=AT), 1))
+    whole = record(Reading(report(frame, part, as_of=AT), 1))
+    assert whole["board"].pop("selection") == wanted
+    alone["board"].pop("selection")
+    assert whole == alone
+
+
+def test_the_document_keeps_the_counts_and_gains_the_strengths() -> None:
+    shown = made(selection=Selection("oeq", "cardiologie", None))
+    document = json.loads(json.dumps(record(Reading(shown, 1))))
     assert {"battles", "votes", "voters", "after_reveal", "coverage", "least_decisive", "pairs"} <= set(document)
     board = document["board"]
     assert board["as_of"] == AT.isoformat()
@@ -65,7 +105,7 @@ def test_the_document_keeps_the_counts_and_gains_the_strengths(tmp_path: Path) -
 
 
 def test_every_line_of_the_table_says_when_and_of_what_it_is() -> None:
-    shown = report(selection=Selection("oeq", None, "physician"))
+    shown = made(selection=Selection("oeq", None, "physician"))
     lines = list(csv.DictReader(io.StringIO(table(shown))))
     assert [line["arm"] for line in lines] == [row.arm.slug for row in shown.board.rows]
     for line in lines:

@@ -3,19 +3,17 @@ from __future__ import annotations
 import base64
 import json
 import re
-from pathlib import Path
 
 from medinject_demo.boards import Reading
 from medinject_demo.stats.selection import Selection
 from medinject_demo.ui.board_files import FIGURES, links
-from tests.duels import store_at
 
 from .cells import Cells
 from .reports import report
 
 
-def reading(folder: Path, votes: int = 500, selection: Selection = Selection()) -> Reading:
-    return Reading(report(votes, selection=selection), store_at(folder).counts(), 1)
+def reading(votes: int = 500, selection: Selection = Selection()) -> Reading:
+    return Reading(report(votes, selection=selection), 1)
 
 
 def files(text: str) -> dict[str, bytes]:
@@ -27,8 +25,8 @@ def files(text: str) -> dict[str, bytes]:
     }
 
 
-def test_the_table_and_every_figure_are_there_in_two_formats(tmp_path: Path) -> None:
-    held = files(links("fr", reading(tmp_path)))
+def test_the_table_and_every_figure_are_there_in_two_formats() -> None:
+    held = files(links("fr", reading()))
     assert [name.rpartition(".")[2] for name in held] == ["csv", "json", *["svg", "png"] * len(FIGURES)]
     assert all(name.startswith("classement-medinjection-20260306T090507-") for name in held)
     starts = {"csv": b"\xef\xbb\xbfarm,", "json": b"{", "svg": b"<?xml", "png": b"\x89PNG"}
@@ -36,8 +34,8 @@ def test_the_table_and_every_figure_are_there_in_two_formats(tmp_path: Path) -> 
         assert content.startswith(starts[name.rpartition(".")[2]])
 
 
-def test_every_file_says_when_and_of_which_votes_it_is(tmp_path: Path) -> None:
-    held = files(links("en", reading(tmp_path, selection=Selection("mcqu"))))
+def test_every_file_says_when_and_of_which_votes_it_is() -> None:
+    held = files(links("en", reading(selection=Selection("mcqu"))))
     for name, content in held.items():
         if name.endswith("csv"):
             assert b"2026-03-06T09:05:07+00:00,mcqu,any,any" in content
@@ -48,13 +46,13 @@ def test_every_file_says_when_and_of_which_votes_it_is(tmp_path: Path) -> None:
             assert b"Multiple choice, one right answer" in content
 
 
-def test_the_links_say_of_when_they_are_and_how_large(tmp_path: Path) -> None:
-    text = links("fr", reading(tmp_path))
+def test_the_links_say_of_when_they_are_and_how_large() -> None:
+    text = links("fr", reading())
     assert "État au 06/03/2026" in text
     assert re.search(r"\(CSV, \d+\u00a0ko\)", text)
 
 
-def test_without_votes_there_is_nothing_to_download(tmp_path: Path) -> None:
-    for nothing in (None, reading(tmp_path, 0)):
+def test_without_votes_there_is_nothing_to_download() -> None:
+    for nothing in (None, reading(0)):
         assert "Il n’y a rien à télécharger" in links("fr", nothing)
         assert files(links("fr", nothing)) == {}

@@ -75,7 +75,7 @@ def test_the_row_of_a_pair_holds_its_numbers_in_the_order_of_the_heads() -> None
     assert head[1:6] == ["Comparisons", "First preferred", "Second preferred", "Both good", "Both bad"]
     assert head[6:8] == ["Tied in a ranking", "Unsure"]
     assert row[:8] == ["Base model and Native", "24", "7", "6", "5", "2", "3", "1"]
-    assert re.search(r"preferred \d+% of the time \(\d+% to \d+%\)", row[8])
+    assert re.search(r"estimated: preferred \d+% of the time \(\d+% to \d+%\)", row[8])
 
 
 def test_pairs_that_did_not_meet_are_counted_and_not_listed() -> None:

@@ -72,7 +72,7 @@ def test_a_part_without_votes_is_not_a_collection_without_votes() -> None:
 
 def test_votes_left_out_are_counted_with_their_reason() -> None:
     text = drawn("fr", report(4_000))
-    assert re.search(r"après révélation</dt><dd class=\"figure\">100<", text)
+    assert re.search(r"pas à l’aveugle</dt><dd class=\"figure\">100<", text)
     assert re.search(r"suspects</dt><dd class=\"figure\">40<", text)
     assert "rien n’est effacé" in text
 

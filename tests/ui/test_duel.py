@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from medinject_demo.domain import MIXTURES
 from medinject_demo.duel import MOST_TURNS
 from medinject_demo.engine.base import ScriptedEngine
 from medinject_demo.prompts import layout, load_prompts
@@ -101,6 +102,33 @@ def test_reasons_comment_and_profile_go_with_the_verdict(visitor: Visitor, servi
     ballot = latest(services).ballot
     assert sorted(ballot.criteria[0]) == ["accuracy", "harm"]
     assert (ballot.comment, ballot.profile) == ("Très net.", "physician")
+
+
+def test_who_compares_the_question_of_an_open_duel_is_told_that_the_vote_is_not_blind(
+    visitor: Visitor, services: Playground
+) -> None:
+    for number, question in enumerate((QUESTION, layout(CHOICES))):
+        asked(visitor, question)
+        visitor.write("compare-question", question)
+        visitor.write("compare-arms", [arm.slug for arm in MIXTURES])
+        visitor.press_through("compare-ask")
+        visitor.press("verdict-left")
+        assert ("déjà vu" in visitor.value("duel-status")) == (number == 0)  # before the reveal it would tell an arm
+        if number:
+            visitor.press("duel-reveal")
+        assert "déjà vu, sous son nom" in visitor.value("duel-status")
+        assert not latest(services).vote.blind
+
+
+def test_who_has_compared_some_arms_is_shown_the_others(visitor: Visitor, services: Playground) -> None:
+    visitor.write("compare-question", QUESTION)
+    visitor.write("compare-arms", [arm.slug for arm in MIXTURES[:6]])
+    visitor.press_through("compare-ask")
+    asked(visitor)
+    visitor.press("verdict-left")
+    assert set(latest(services).arms) == set(MIXTURES[6:])
+    assert latest(services).vote.blind
+    assert "déjà vu" not in visitor.value("duel-status")
 
 
 def test_the_conversation_goes_on_until_the_vote(visitor: Visitor) -> None:

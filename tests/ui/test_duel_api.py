@@ -54,6 +54,17 @@ def test_a_vote_is_stored_and_tells_who_was_who(place: tuple[Client, Playground]
     assert [told[side]["fingerprint"] for side in ("left", "right")] == [f"scripted-{arm}" for arm in stored.arms]
 
 
+def test_a_program_is_told_whether_its_vote_is_blind(place: tuple[Client, Playground]) -> None:
+    """Eight arms make four duels of which none was told before; the fifth on the same question has one that was."""
+    client, _ = place
+    mine, question = "one program", "Toujours la même ?"
+    duels = (fought(client, question, mine)["battle"] for _ in range(5))
+    told = [client.predict(each, mine, "left", api_name="/vote") for each in duels]
+    assert [each["blind"] for each in told] == [True] * 4 + [False]
+    three = dict(list(client.submit(question, mine, 3, api_name="/ranking"))[-1])
+    assert not client.predict(three["battle"], mine, [1, 2, 3], api_name="/ranking_vote")["blind"]
+
+
 def test_a_bundled_prompt_gives_its_reference_with_the_vote(place: tuple[Client, Playground]) -> None:
     client, services = place
     battle = fought(client, layout(CHOICES))["battle"]

@@ -69,7 +69,7 @@ def test_a_failing_side_leaves_the_other_readable_and_the_duel_does_not_count(tm
         assert "ne compte pas" in visitor.value("duel-status")
         assert not visitor.sees("ballot")
         assert visitor.sees("duel-regenerate")
-        assert services.store.counts().battles == 0
+        assert services.store.counts().kept == 0
         assert b"boom" not in b"".join(visitor.heard)
         visitor.close()
 

@@ -54,6 +54,16 @@ def prints(visitor: Visitor) -> list[str]:
     return re.findall(r"<code>(.*?)</code>", visitor.value("ranking-revealed"))
 
 
+def test_who_has_compared_all_arms_is_told_that_a_ranking_is_not_blind(visitor: Visitor, services: Playground) -> None:
+    asked(visitor, 3)
+    visitor.write("compare-question", QUESTION)
+    visitor.write("compare-arms", [arm.slug for arm in MIXTURES])
+    visitor.press_through("compare-ask")
+    ranked(visitor, "A > B > C")
+    assert "déjà vu, sous son nom" in visitor.value("ranking-status")
+    assert not latest(services).vote.blind
+
+
 @pytest.mark.parametrize("count", range(3, 9))
 def test_so_many_answers_come_and_a_ranking_reveals_who_was_who(
     visitor: Visitor, services: Playground, count: int

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from medinject_demo.domain import MIXTURES
 from medinject_demo.errors import InvalidData
 from medinject_demo.votes.database import Database
 from medinject_demo.votes.exchange import Merged, merge
 from medinject_demo.votes.forgetting import forget
+from medinject_demo.votes.moments import moment_of
 from medinject_demo.votes.records import Ballot, unsaid
+from medinject_demo.votes.schema import votes
 from medinject_demo.votes.sheet import Record
 from medinject_demo.votes.store import VoteStore
 
@@ -53,6 +56,18 @@ def with_answer(record: Record, **values: object) -> Record:
 
 def taken(database: Database, *given: Record, erase: bool = True) -> Merged:
     return database.write(lambda connection: merge(connection, given, erase=erase))
+
+
+def test_a_time_of_another_form_names_the_same_vote_and_another_time_another(filled: Database) -> None:
+    """As an earlier import has stored it."""
+    here = duel(filled)
+    odd = f"{moment_of(here.vote['at']):%Y%m%dT%H%M%S.%fZ}"
+    filled.write(
+        lambda connection: connection.execute(update(votes).where(votes.c.id == here.vote["id"]).values(at=odd))
+    )
+    assert taken(filled, here) == Merged(known=1)
+    with pytest.raises(InvalidData, match=r"^votes.csv, line 2, at: expected"):
+        taken(filled, with_vote(here, at="2020-01-01T00:00:00.000000+00:00"))
 
 
 def test_a_vote_given_again_is_known(filled: Database) -> None:

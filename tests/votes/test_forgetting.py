@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, text, update
 
 from medinject_demo.domain import Kind, Prompt, Sampling, Turn, Verdict
 from medinject_demo.errors import InvalidValue
@@ -17,9 +17,11 @@ from medinject_demo.votes.forgetting import Erased, forget, prune, tried, voter_
 from medinject_demo.votes.links import Links
 from medinject_demo.votes.owed import owe_examination
 from medinject_demo.votes.records import Ballot
+from medinject_demo.votes.schema import battles, votes
 from medinject_demo.votes.store import VoteStore
 
 from .samples import LEFT, PROMPT, RIGHT, answer, ballot, battle
+from .test_moments import FORMS
 
 ME, OTHER = "a" * 31 + "1", "a" * 31 + "2"
 SECRET = "mon oncle Hippolyte"
@@ -167,7 +169,7 @@ def test_text_from_before_a_day_is_erased_and_later_text_stays(database: Databas
         prompt = Prompt(Kind.OEQ, f"Texte {name} ?")
         one = about(name, prompt, echo=f"écho {name}")
         VoteStore(database, now=lambda time=time: time).cast(one, ME, Ballot(Verdict.LEFT, comment=f"mot {name}"))
-    before = "2026-03-01T00:00:00.000000+00:00"
+    before = datetime(2026, 3, 1, tzinfo=UTC)
     erased = database.write(lambda connection: prune(connection, before, BUNDLED, named()))
     assert erased == Erased(comments=1, questions=1)
     left = everything(url)
@@ -178,9 +180,44 @@ def test_text_from_before_a_day_is_erased_and_later_text_stays(database: Databas
     assert not database.write(lambda connection: prune(connection, before, BUNDLED, named())).anything
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_time_of_another_form_from_an_earlier_import_is_as_old_as_what_it_names(
+    store: VoteStore, database: Database, form: str
+) -> None:
+    store.cast(about("old", TYPED, echo="écho"), ME, Ballot(Verdict.LEFT, comment="un mot"))
+    stored_at(database, form)
+    for days, erased in ((0, Erased()), (1, Erased(comments=1, questions=1))):
+        before = datetime(2026, 3, 6 + days, tzinfo=UTC)
+        assert database.write(lambda connection, before=before: prune(connection, before, BUNDLED, named())) == erased
+
+
+@pytest.mark.parametrize("table", ["votes", "battles"])
+def test_a_time_that_names_no_moment_is_refused_before_anything_is_erased(
+    store: VoteStore, database: Database, url: str, table: str
+) -> None:
+    store.cast(about("old", TYPED, echo="écho"), ME, Ballot(Verdict.LEFT, comment="un mot"))
+    stored_at(database, "2026-03-06T09:05:00Z")
+    stored_at(database, "2026-03-06", table)
+    before = everything(url)
+    with pytest.raises(
+        InvalidValue, match=rf"^{table} \S+, at: expected a date and a time of day .* got '2026-03-06'\."
+    ):
+        database.write(lambda connection: prune(connection, datetime(2027, 1, 1, tzinfo=UTC), BUNDLED, named()))
+    assert everything(url) == before
+
+
+def stored_at(database: Database, text: str, *tables: str) -> None:
+    """Put a time as an earlier import could store it."""
+    for name in tables or ("votes", "battles"):
+        table = {"votes": votes, "battles": battles}[name]
+        database.write(lambda connection, table=table: connection.execute(update(table).values(at=text)))
+
+
 def test_a_bundled_question_without_follow_ups_is_not_pruned(store: VoteStore, database: Database) -> None:
     store.cast(about("bundled", PROMPT, echo="Œdème"), ME, ballot(Verdict.LEFT))
-    assert not database.write(lambda connection: prune(connection, "2999-01-01", BUNDLED, named())).anything
+    assert not database.write(
+        lambda connection: prune(connection, datetime(2999, 1, 1, tzinfo=UTC), BUNDLED, named())
+    ).anything
 
 
 def test_no_link_opens_what_was_erased(filled: VoteStore, database: Database) -> None:

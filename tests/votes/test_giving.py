@@ -84,7 +84,7 @@ def test_one_line_that_does_not_hold_together_leaves_all_out(
     place.write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(InvalidData, match=rf"votes.jsonl, line {len(lines)}: field 'version'"):
         import_from(other, str(place))
-    assert VoteStore(other).counts().battles == 0
+    assert VoteStore(other).counts().kept == 0
 
 
 @pytest.mark.parametrize("line", ['{"version": ' + "9" * 5_000 + "}", "[" * 200_000, '{"arms": ' + "[" * 200_000])
@@ -180,7 +180,7 @@ def test_what_was_erased_keeps_its_name_in_an_export_without_free_text(
     store: VoteStore, database: Database, tmp_path: Path
 ) -> None:
     store.cast(battle("typed", prompt=TYPED), "v", BALLOT)
-    database.write(lambda connection: prune(connection, "2999", BUNDLED, lambda: "1"))
+    database.write(lambda connection: prune(connection, datetime(2999, 1, 1, tzinfo=UTC), BUNDLED, lambda: "1"))
     export(database, "jsonl", tmp_path / "votes.jsonl", hide=BUNDLED)
     assert json.loads((tmp_path / "votes.jsonl").read_text(encoding="utf-8"))["prompt"] == "erased-1"
 
@@ -294,7 +294,7 @@ def test_an_erasure_that_is_imported_leaves_no_copy_no_link_and_no_shard(
     import_from(other, str(tmp_path / "whole.jsonl"))
     Links(other).share("old")
     Shelf(other, "group/votes").put("data/one.jsonl", ids_in(other), lambda now: True)
-    database.write(lambda connection: prune(connection, "2021", BUNDLED, lambda: "1"))
+    database.write(lambda connection: prune(connection, datetime(2021, 1, 1, tzinfo=UTC), BUNDLED, lambda: "1"))
     export(database, "jsonl", tmp_path / "erased.jsonl")
     import_from(other, str(tmp_path / "erased.jsonl"))
     assert Links(other).shared("old")

@@ -142,7 +142,7 @@ def test_the_counts_of_duels_and_rankings_are_those_of_their_comparisons_one_by_
             won = {Verdict.LEFT: left, Verdict.RIGHT: right}.get(said.verdict)
             kind = "alike" if live.ballot.ranking and not won else str(won or said.verdict)
             seen[*pair_of(left, right), kind] += 1
-    assert counts.battles == counts.votes == 40
+    assert counts.kept == counts.votes == 40
     for (one_arm, other), count in counts.pairs.items():
         kinds = (str(one_arm), str(other), "both_good", "both_bad", "unsure", "alike")
         assert (*count.wins, count.both_good, count.both_bad, count.unsure, count.alike) == tuple(

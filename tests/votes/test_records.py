@@ -68,9 +68,14 @@ def test_the_style_of_an_answer_is_its_length_and_its_markdown() -> None:
     assert Style.of(Answer(MIXTURES[0], "", text, FinishReason.STOP, 1, 1.0)) == Style(6, 1, 1, 1, 1)
 
 
-def test_coverage_is_the_share_of_pairs_that_met() -> None:
-    table = {pair: PairCount(battles=place % 2) for place, pair in enumerate(pairs())}
-    assert Counts(14, 0, 0, 0, table).coverage == 0.5
+def test_coverage_is_the_share_of_pairs_with_a_verdict_that_counts() -> None:
+    table = {pair: PairCount(battles=1, unsure=place % 2) for place, pair in enumerate(pairs())}
+    counts = Counts(28, 28, 28, 1, 0, table)
+    assert (counts.met, counts.coverage) == (14, 0.5)
+
+
+def test_votes_are_those_that_count_those_after_the_reveal_and_the_suspect_ones() -> None:
+    assert Counts(9, 4, 10, 3, 2, {}, suspect=1).counted == 7
 
 
 def test_the_names_kept_do_not_change() -> None:

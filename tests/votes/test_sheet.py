@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from copy import deepcopy
 from typing import Any
 
@@ -18,6 +19,7 @@ from medinject_demo.votes.sheet import FIELDS, Record, Row, record_of, row_of
 from medinject_demo.votes.store import VoteStore
 
 from .samples import BALLOT, battle
+from .test_moments import FORMS
 from .test_store import ONE_STORE, ballots, battles
 
 
@@ -100,8 +102,11 @@ COUNTED = ("tokens", "words", "headers", "bold", "lists", "emoji")
         (set_to("propensity", 1.5), "field 'propensity'"),
         (set_to("propensity", float("nan")), "field 'propensity'"),
         (set_to("version", 0), "field 'version'"),
-        (set_to("at", "2026-11-27"), "expected a time in UTC"),
-        (set_to("at", "hier"), "Invalid isoformat string"),
+        (
+            set_to("at", "2026-11-27"),
+            "at: expected a date and a time of day in ISO 8601, with its offset",
+        ),
+        (set_to("begun", "hier"), "begun: expected a date and a time of day in ISO 8601"),
         (set_to("criteria", [["clarity"]]), "criteria: expected 2, one an answer, got 1"),
         (set_to("criteria", [["élégance"], []]), "field 'criteria"),
         (set_to("equivalent", [True, None, None]), "equivalent: expected 2"),
@@ -126,6 +131,13 @@ def test_a_row_that_does_not_hold_together_is_refused(row: Row, spoil: Any, sent
         record_of(spoilt, "votes.csv, line 7")
     assert str(refused.value).startswith("votes.csv, line 7: ")
     assert sentence in str(refused.value)
+    assert not re.search(r"(?<!\.)\.\.$", str(refused.value))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_time_of_any_form_is_kept_in_the_one_whose_texts_are_in_the_order_of_time(row: Row, form: str) -> None:
+    record = record_of(row | {"at": form, "begun": form}, "votes.csv, line 7")
+    assert record.vote["at"] == record.battle["at"] == "2026-03-06T09:05:00.000000+00:00"
 
 
 @pytest.mark.parametrize("depth", [900, 100_000])

@@ -42,7 +42,7 @@ def test_a_vote_in_doubt_is_stored_as_any_other_and_left_out_of_the_wins(store: 
     (fast,) = voted(store, "fast", seconds=0.01)
     assert store.suspicions.examine("v") == 1
     counts = store.counts()
-    assert (counts.battles, counts.votes, counts.suspect, counts.after_reveal) == (2, 2, 1, 0)
+    assert (counts.kept, counts.battles, counts.votes, counts.suspect, counts.after_reveal) == (2, 1, 2, 1, 0)
     assert counts.pairs[(LEFT, RIGHT)].wins == (1, 0)
     assert {live.vote.battle: live.reasons for live in store.live_votes()} == {
         "honest": frozenset(),

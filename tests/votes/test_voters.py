@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from medinject_demo.domain import Kind, Prompt, Verdict
 from medinject_demo.errors import InvalidData
@@ -21,8 +22,9 @@ from medinject_demo.votes.exchange import merge
 from medinject_demo.votes.forgetting import forget
 from medinject_demo.votes.owed import Owed
 from medinject_demo.votes.records import Ballot
+from medinject_demo.votes.schema import votes
 from medinject_demo.votes.store import VoteStore
-from medinject_demo.votes.voters import one_name_each
+from medinject_demo.votes.voters import count_anew, one_name_each
 
 from .samples import battle
 from .test_sheet import records_of
@@ -152,6 +154,19 @@ def examined(database: Database) -> list[str]:
     seen: list[str] = []
     Owed(database).examine(lambda voter: seen.append(voter) or 0)
     return seen
+
+
+def test_the_latest_of_two_votes_is_so_by_their_times_whatever_the_form_of_these(tmp_path: Path) -> None:
+    with closing(Database(f"sqlite:///{tmp_path}/votes.db")) as database:
+        first, second = (
+            VoteStore(database, now=lambda at=at: at).cast(battle(), "v", Ballot(verdict)).id
+            for at, verdict in ((BEGUN, Verdict.LEFT), (BEGUN + timedelta(seconds=1), Verdict.RIGHT))
+        )
+        compact = update(votes).where(votes.c.id == first).values(at=f"{BEGUN:%Y%m%dT%H%M%S}Z")
+        database.write(lambda connection: connection.execute(compact))
+        database.write(lambda connection: count_anew(connection, "duel", "v"))
+        (live,) = VoteStore(database).live_votes()
+        assert live.vote.id == second
 
 
 def test_of_names_that_point_to_nobody_the_least_stays() -> None:

@@ -98,7 +98,7 @@ def crowd(url: str, *, voters: int, seconds: float, restart: Callable[[], None] 
         StoreError: the database does not answer, or a vote was not acknowledged long after the end.
     """
     with _store(url) as (database, store):
-        if store.counts().battles:
+        if store.counts().kept:
             raise InvalidValue.of("database", expected="an empty one to measure", got="one with votes")
         begun = time.perf_counter()
         end = begun + seconds
