@@ -68,10 +68,10 @@ def _turn(lang: str, turn: ShownTurn, place: int, *, plain: bool) -> str:
 _TOLD = ("empty", FinishReason.CANCELLED, FinishReason.LENGTH, FinishReason.ERROR)
 
 
-def verdict_head(lang: str, name: str = "duel", *, late: bool) -> str:
-    """How a vote is given; after the reveal, what a change of it would be."""
-    told = say(lang, f"{name}.verdict_late") if late else say(lang, f"{name}.verdict_keys")
-    return f"<h3>{say(lang, f'{name}.verdict')}</h3><p>{told}</p>"
+def verdict_head(lang: str, seat: Seat, name: str = "duel") -> str:
+    """How a vote is given, then how it is changed. Digits vote while the page's script finds ``duel-keys``."""
+    state = "late" if seat.late else "stands" if seat.stands else "keys"
+    return f'<h3>{say(lang, f"{name}.verdict")}</h3><p id="{name}-{state}">{say(lang, f"{name}.verdict_{state}")}</p>'
 
 
 def reference(lang: str, text: str, name: str = "duel") -> str:

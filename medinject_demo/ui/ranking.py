@@ -55,7 +55,7 @@ class Rankings(Table):
             places = len(self.arena.shown(visit.seat.duel, visit.seat.session).turns[-1].texts)
             ballot = Ballot.ranked(ranks_of(order or "", places), comment or "", me)
             self.admit(Act.VOTE, visit)
-            return ranked(self.arena, visit.seat, ballot)
+            return ranked(self.arena, visit.seat, ballot, first=not visit.seat.late)
 
         return self.order(visit, ranking)
 

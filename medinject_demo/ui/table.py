@@ -23,7 +23,7 @@ from ..limiter import Act
 from ..prompts import layout
 from . import duel_view
 from .frame import REFRESH, VISITORS, Frame, explained
-from .seat import Seat, opened, shown, withdrawn
+from .seat import Seat, caught_up, opened, shown, withdrawn
 from .table_parts import TableParts
 from .texts import Lang, say
 from .visit import Visit, from_components
@@ -181,7 +181,7 @@ class Table(abc.ABC):
             after = order()
             painted = self._paint(replace(visit, seat=after), shown(self.arena, after))
         except MedInjectError as error:
-            return self._refused(visit.lang, error)
+            return self._standing(visit, error) | self._refused(visit.lang, error)
         said = told or self.told
         if not said(visit.lang, visit.seat, after):
             return painted
@@ -278,6 +278,13 @@ class Table(abc.ABC):
 
     def _refused(self, lang: str, error: MedInjectError, focus: str = "") -> Updates:
         return self.tell(lang, lambda lang: duel_view.status(explained(lang, error), alert=True, focus=focus))
+
+    def _standing(self, visit: Visit, error: MedInjectError) -> Updates:
+        """The table with the vote that an order has met, where it expected none."""
+        if not isinstance(error, Refused) or Refusal.STANDS not in error.codes:
+            return {}
+        seat = caught_up(self.arena, visit.seat)
+        return self._paint(replace(visit, seat=seat), shown(self.arena, seat))
 
     def _unstored(self) -> bool:
         """True where votes could not be stored at this moment."""

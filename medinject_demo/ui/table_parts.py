@@ -84,7 +84,7 @@ class TableParts(ABC):
         updates: dict[Block, Any] = {part: gr.update(visible=each) for part, each in seen.items()}
         updates[self.next] = self._next(lang, seat, view)
         updates[self.start] = gr.update(interactive=not answering)
-        updates[self.head] = duel_view.verdict_head(lang, self.name, late=seat.late)
+        updates[self.head] = duel_view.verdict_head(lang, seat, self.name)
         updates[self.asked] = duel_view.asked(lang, view, self.name)
         updates[self.reference] = duel_view.reference(lang, seat.reference, self.name) if seat.reference else ""
         for part, told in (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from medinject_demo.domain import Verdict
 from medinject_demo.duel import MOST_TURNS
 from medinject_demo.engine.base import ScriptedEngine
 from medinject_demo.prompts import layout, load_prompts
@@ -85,11 +86,54 @@ def test_a_vote_that_is_taken_back_before_the_reveal_may_be_given_again_blind(
 ) -> None:
     asked(visitor, layout(CHOICES))
     visitor.press("verdict-left")
-    assert "Touches 1 à 5" in visitor.value("verdict-head")
+    assert "retirez votre vote" in visitor.value("verdict-head")
     visitor.press("duel-undo")
     assert "voter de nouveau" in visitor.value("duel-status")
+    assert "Touches 1 à 5" in visitor.value("verdict-head")
     visitor.press("verdict-right")
     assert latest(services).vote.blind
+
+
+def test_between_a_vote_and_its_reveal_no_other_verdict_is_taken(visitor: Visitor, services: Playground) -> None:
+    asked(visitor, layout(CHOICES))
+    visitor.press("verdict-left")
+    assert [verdict for verdict in Verdict if visitor.presses(f"verdict-{verdict}")] == ["left"]
+    visitor.press("verdict-right")
+    assert "c’est lui qui compte" in visitor.value("duel-status")
+    assert latest(services).ballot.verdict == "left"
+    visitor.write("reasons-left", ["harm"])
+    visitor.press("verdict-left")
+    assert latest(services).ballot.criteria[0] == {"harm"}
+
+
+@pytest.mark.parametrize("question", [QUESTION, layout(CHOICES)], ids=["revealed at once", "with a reference"])
+def test_of_two_verdicts_at_once_one_is_stored_and_shown(visitor: Visitor, services: Playground, question: str) -> None:
+    before = services.store.counts().votes
+    asked(visitor, question)
+    visitor.begin("verdict-left")
+    visitor.begin("verdict-right")
+    for _ in visitor.listen():
+        pass
+    assert services.store.counts().votes == before + 1
+    stored = latest(services)
+    assert stored.vote.blind
+    if question != QUESTION:
+        visitor.press("duel-reveal")
+    assert f"Vous avez préféré {'A' if stored.ballot.verdict == 'left' else 'B'}" in visitor.value("duel-revealed")
+
+
+def test_a_vote_given_on_another_page_stands_and_is_shown(visitor: Visitor, services: Playground) -> None:
+    asked(visitor)
+    duel = re.findall(r'data-battle="(.*?)"', visitor.value("duel-asked"))[0]
+    other = Visitor(str(visitor.client.base_url), visitor.token)
+    other.session_hash = "another page"
+    other.arrive(duel)
+    other.press("verdict-left")
+    visitor.press("verdict-right")
+    assert "c’est lui qui compte" in visitor.value("duel-status")
+    assert prints(visitor) == prints(other) != []
+    assert (latest(services).ballot.verdict, latest(services).vote.blind) == ("left", True)
+    other.close()
 
 
 def test_reasons_comment_and_profile_go_with_the_verdict(visitor: Visitor, services: Playground) -> None:
