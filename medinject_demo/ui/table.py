@@ -26,6 +26,7 @@ from .frame import REFRESH, VISITORS, Frame, explained
 from .seat import Seat, caught_up, opened, shown, withdrawn
 from .table_parts import TableParts
 from .texts import Lang, say
+from .unsent import forget_when_sent
 from .visit import Visit, from_components
 
 Updates = dict[Block, Any]
@@ -68,7 +69,9 @@ class Table(abc.ABC):
         """Bind the common events to their orders; ``how`` is what a start reads besides the question."""
         parts = self._parts
         self.picker.wire(parts.question)
-        self.streams([parts.start.click, parts.question.submit], self.start, [parts.question, *how])
+        asked = [parts.start.click, parts.question.submit]
+        forget_when_sent(asked, parts.question)  # before its answers come
+        self.streams(asked, self.start, [parts.question, *how])
         self.streams([parts.regenerate.click], self.regenerate, [])
         self.on([parts.undo.click], self.undo, [])
         self.on([parts.next.click], self.next, [*self.picker.filters, parts.question])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from medinject_demo.ui.page import TABS
 
@@ -65,6 +66,17 @@ def open_tab(page: Page, name: str) -> None:
 def _place_among_hidden(page: Page, name: str) -> int:
     hidden = [each for each in NAMES if not page.locator(f"#tab-{each}-button").is_visible()]
     return hidden.index(name)
+
+
+def duel_of(url: str) -> str:
+    """The duel that an address names; empty where it names none."""
+    return dict(parse_qsl(urlsplit(url).query)).get("duel", "")
+
+
+def shown_duel(page: Page) -> str:
+    """The duel or the ranking that is in sight; empty where there is none."""
+    shown = page.locator("[data-battle]").locator("visible=true")
+    return str(shown.get_attribute("data-battle")) if shown.count() else ""
 
 
 def settle(page: Page) -> None:

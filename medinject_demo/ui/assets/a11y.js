@@ -20,14 +20,6 @@
     document.querySelector("footer .show-api img")?.setAttribute("alt", "");
     named("footer", words.footer);
   };
-  // Gradio loads the page again when the connection is back: the address then leads to the duel that was open
-  const kept = () => {
-    const duels = [...document.querySelectorAll("[data-battle]")];
-    const open = duels.find((each) => each.offsetParent !== null) ?? duels[0];
-    const address = new URL(location);
-    if (open) address.searchParams.set("duel", open.dataset.battle);
-    history.replaceState(null, "", address);
-  };
   const lost = (words) => {
     const toast = [...document.querySelectorAll("[data-testid=toast-text]")].find((each) => each.textContent.startsWith("Connection to the server was lost"));
     if (!toast) return;
@@ -35,7 +27,6 @@
     while (body && !body.querySelector(".toast-title")) body = body.parentElement;
     written(body?.querySelector(".toast-title"), words.lostTitle);
     toast.textContent = words.lost;
-    kept();
   };
 
   const follow = () => {
