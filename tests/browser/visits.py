@@ -19,6 +19,17 @@ LOCALES: Final = {"fr": "fr-FR", "en": "en-GB"}
 PATIENCE: Final = 60_000
 """Milliseconds to wait for what a visitor would see at once: the machine may be very busy."""
 UNACCEPTED: Final = ("serious", "critical")
+TOUCHED: Final = "button, summary, a[href], select, [role=tab], label:has(> input), #duel-link-field"
+SMALL: Final = f"""() => [...document.querySelectorAll("{TOUCHED}")]
+    .filter((each) => each.checkVisibility() && !each.closest(".visually-hidden"))
+    .filter((each) => !each.closest("p, li") && !each.matches(".icon-button"))
+    .map((each) => [each, each.getBoundingClientRect()])
+    .filter(([, box]) => box.height && (box.height < 43.5 || box.width < 43.5))
+    .map(([each, box]) => `${{each.id || each.className}} ${{each.innerText}} ${{box.width}} x ${{box.height}}`)"""
+"""What a finger cannot hit; links inside sentences are left, and a small button whose target is around it."""
+CUT: Final = """() => [...document.querySelectorAll(".wide")]
+    .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth + 1)
+    .map((each) => each.getAttribute("aria-label"))"""
 
 
 @dataclass
@@ -95,6 +106,16 @@ def settle(page: Page) -> None:
 def overflow(page: Page) -> int:
     """Pixels by which the page is wider than the window."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def small(page: Page) -> list[str]:
+    """What is in sight to touch, and too small for it."""
+    return list(page.evaluate(SMALL))
+
+
+def cut(page: Page) -> list[str]:
+    """Tables in sight of which a part must be scrolled to."""
+    return list(page.evaluate(CUT))
 
 
 def violations(page: Page) -> list[str]:
