@@ -19,7 +19,7 @@ FOLDER: Final = Path(__file__).parent / "words"
 _BEFORE_UNIT: Final = re.compile(r"(?<=[\d}]) (?=(?:s|ms|ko|Mo|Go|points?)\b|\{unit\})")
 """The space between a number, or the field of one, and its unit."""
 _TOGETHER: Final = re.compile(
-    r"(?<=\d) (?=à \d)|(?<=\bà) (?=[\d{])|(?<=\ble) (?=\d)|(?<=\bMaj) (?=\+)|(?<=\+) (?=Entrée\b)"
+    r"(?<=[\d}]) (?=à [\d{])|(?<=\bà) (?=[\d{])|(?<=\ble) (?=\d)|(?<=\bMaj) (?=\+)|(?<=\+) (?=Entrée\b)"
 )
 """The spaces of a range, of a number that is dialled, and of keys that are pressed together."""
 
