@@ -8,7 +8,7 @@ from medinject_demo.prompts import layout
 
 from . import test_compare, test_duel, test_ranking
 from .conftest import Visitor
-from .visits import NAMES, SIZES, cut, open_tab, overflow, settle, small
+from .visits import NAMES, SIZES, cut, faint, open_tab, overflow, settle, small
 
 pytestmark = pytest.mark.browser
 
@@ -52,3 +52,13 @@ def test_no_table_of_the_study_or_of_who_was_who_must_be_scrolled(visit: Visitor
     settle(here.page)
     assert cut(here.page) == []
     assert overflow(here.page) == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_box_is_seen_whether_it_is_ticked_or_not(visit: Visitor, theme: str) -> None:
+    here = test_duel.asked(visit(theme=theme))
+    here.page.locator("#duel-reasons > button").click()
+    settle(here.page)
+    duel = faint(here.page)
+    open_tab(here.page, "compare")
+    assert [duel, faint(here.page)] == [[], []]

@@ -31,6 +31,26 @@ CUT: Final = """() => [...document.querySelectorAll(".wide")]
     .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth + 1)
     .map((each) => each.getAttribute("aria-label"))"""
 
+FAINT: Final = """() => {
+    const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const linear = (part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+    const light = (colour) => {
+        const [red, green, blue] = parts(colour).map(linear);
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05;
+    };
+    const behind = (element) => {
+        const colour = getComputedStyle(element).backgroundColor;
+        return (parts(colour)[3] ?? 1) > 0 ? colour : behind(element.parentElement);
+    };
+    const contrast = (one, other) => Math.max(one / other, other / one);
+    return [...document.querySelectorAll("input:is([type=checkbox], [type=radio])")]
+        .filter((each) => each.checkVisibility())
+        .map((each) => [each, getComputedStyle(each).borderTopColor, behind(each.parentElement)])
+        .filter(([, border, ground]) => contrast(light(border), light(ground)) < 3)
+        .map(([each, border, ground]) => `${each.value} ${each.checked} ${border} on ${ground}`);
+}"""
+"""Boxes whose border is below 3 to 1 with what is behind it (WCAG 2.2, 1.4.11), which axe does not look at."""
+
 
 @dataclass
 class Visit:
@@ -111,6 +131,11 @@ def overflow(page: Page) -> int:
 def small(page: Page) -> list[str]:
     """What is in sight to touch, and too small for it."""
     return list(page.evaluate(SMALL))
+
+
+def faint(page: Page) -> list[str]:
+    """Boxes in sight that are hard to see."""
+    return list(page.evaluate(FAINT))
 
 
 def cut(page: Page) -> list[str]:
