@@ -103,6 +103,8 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     asked = [lang, frame.session, form.question, form.arms, results.right, *form.settings]
     ask = [form.ask.click, form.question.submit]
     forget_when_sent(ask, form.question)
+    # before what takes long: a browser begins the events of one press one after the other
+    gr.on(ask, lambda: gr.update(interactive=True), None, form.stop, **QUICK)
     asking = gr.on(
         ask,
         _asking(behind),
@@ -115,7 +117,6 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     ended = asking.then(_end, ends, drawn, **QUICK)
     stopped = form.stop.click(_end, ends, drawn, cancels=[asking], **QUICK)
     stopped = stopped.then(_end, ends, drawn, **QUICK)  # a drawing that was on its way may have come in between
-    gr.on(ask, lambda: gr.update(interactive=True), None, form.stop, **QUICK)
     for last in (ended, stopped):
         last.then(lambda: gr.update(interactive=False), None, form.stop, **QUICK)
         weighing = last.then(

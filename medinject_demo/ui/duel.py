@@ -84,7 +84,7 @@ class Duels(Table):
                 self.arena.stop(visit.seat.duel, visit.seat.session, side)
                 return visit.seat
 
-            return self.order(visit, order, told=lambda lang, before, after: duel_view.stopped(lang, self.name))
+            return self.order(visit, order, told=self.stopped)
 
         return stop
 

@@ -39,9 +39,11 @@ def asked(lang: str, shown: Shown | None, name: str = "duel") -> str:
     return f'<h3 {named} tabindex="-1" class="unseen">{say(lang, f"{name}.answers")}</h3>{put}'
 
 
-def stopped(lang: str, name: str = "duel") -> str:
-    """What is said of a side that was stopped; its button goes, so the focus does too."""
-    return status(say(lang, "duel.ended_cancelled"), focus=f"#{name}-answers")
+def stopped(lang: str, view: Shown | None, name: str = "duel") -> str:
+    """What is said of a side that was stopped, or of all once none goes on; its button goes, so the focus does too."""
+    if view is None or view.stage is Stage.ANSWERING:
+        return status(say(lang, "duel.ended_cancelled"), focus=f"#{name}-answers")
+    return ended(lang, view, name, focus=f"#{name}-answers")
 
 
 def card(lang: str, shown: Shown | None, place: int, *, name: str, title: str, plain: bool) -> str:

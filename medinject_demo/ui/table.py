@@ -166,8 +166,7 @@ class Table(abc.ABC):
         following = self._following(visit, question or "", specialty, kind)
         told = self._says(visit.lang, f"{self.name}.said_next", focus=self._question)
         cleared = dict.fromkeys(self._parts.written, gr.skip()) | self.blank(None)
-        painted = self._paint(replace(visit, seat=Seat()), None)
-        return painted | cleared | {self._parts.question: following} | told
+        return self._paint(replace(visit, seat=Seat()), None) | cleared | {self._parts.question: following} | told
 
     def redraw(self, visit: Visit) -> Updates:
         """Draw the table as it is."""
@@ -189,6 +188,10 @@ class Table(abc.ABC):
         if not said(visit.lang, visit.seat, after):
             return painted
         return painted | self.tell(visit.lang, lambda lang: said(lang, visit.seat, after))
+
+    def stopped(self, lang: str, before: Seat, after: Seat) -> str:
+        """What is said of answers that were stopped."""
+        return duel_view.stopped(lang, self._view(after), self.name)
 
     def admit(self, act: Act, visit: Visit) -> None:
         """Count an order of the one who sits; Refused where there are too many."""
@@ -231,11 +234,9 @@ class Table(abc.ABC):
             yield self._refused(visit.lang, error, self._question)
             return
         focus = self._answers if time.monotonic() - begun_at < SOON else ""
-
-        def ended(lang: str) -> str:
-            return duel_view.ended(lang, view, self.name, unstored=unstored, focus=focus)
-
-        yield self._paint(visit, view) | self.tell(visit.lang, ended)
+        yield self._paint(visit, view) | self.tell(
+            visit.lang, lambda lang: duel_view.ended(lang, view, self.name, unstored=unstored, focus=focus)
+        )
 
     @property
     def _answers(self) -> str:

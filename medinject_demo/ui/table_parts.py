@@ -27,7 +27,7 @@ LINK: Final = (
 """The page alone knows under which address it was opened: behind a proxy the server does not."""
 FOCUS: Final = (
     "watch('value', () => { const told = element.querySelector('[data-focus]'); "
-    "if (told) setTimeout(() => document.querySelector(told.dataset.focus)?.focus(), 60); });"
+    "if (told) setTimeout(() => window.medinjectFocus(told.dataset.focus), 60); });"
 )
 """A status that names what takes the focus gives it, once what came with it is drawn."""
 

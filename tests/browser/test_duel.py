@@ -8,7 +8,7 @@ from medinject_demo.prompts import layout, load_prompts
 from medinject_demo.ui.frame import Playground
 
 from .conftest import Picture, Visitor
-from .visits import Visit, overflow, settle, violations
+from .visits import SIZES, Visit, overflow, settle, violations
 
 QUESTION = "Quels sont les signes de la grippe ?"
 CHOICES = next(each for each in load_prompts() if each.options)
@@ -69,6 +69,16 @@ def test_a_duel_needs_no_mouse(visit: Visitor, behind: Playground, size: str) ->
     here.page.locator("#duel-area").wait_for(state="hidden")
     settle(here.page)
     assert focused(here) == "duel-question"
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_what_takes_the_focus_is_where_what_follows_it_can_be_read(visit: Visitor, size: str) -> None:
+    here = asked(visit(size=size))
+    assert here.page.locator("#duel-left .answer").bounding_box()["y"] < 0.6 * SIZES[size]["height"]
+    here.page.locator("#verdict-left").click()
+    here.page.locator("#reveal-title").wait_for()
+    settle(here.page)
+    assert 0 <= here.page.locator("#reveal-title").bounding_box()["y"] < 0.6 * SIZES[size]["height"]
 
 
 def test_no_key_throws_answers_away_that_were_not_voted_on(visit: Visitor) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from medinject_demo.domain import Verdict
-from medinject_demo.duel import MOST_TURNS
+from medinject_demo.domain import FinishReason, Kind, Prompt, Verdict
+from medinject_demo.duel import MOST_TURNS, Shown, ShownTurn, Stage
 from medinject_demo.engine.base import ScriptedEngine
 from medinject_demo.prompts import layout, load_prompts
+from medinject_demo.ui import duel_view
 from medinject_demo.ui.frame import Playground
 from medinject_demo.votes.records import LiveVote
 
@@ -141,6 +142,18 @@ def test_reasons_comment_and_profile_go_with_the_verdict(visitor: Visitor, servi
     ballot = latest(services).ballot
     assert sorted(ballot.criteria[0]) == ["accuracy", "harm"]
     assert (ballot.comment, ballot.profile) == ("Très net.", "physician")
+
+
+@pytest.mark.parametrize(
+    ("reasons", "said"),
+    [((FinishReason.CANCELLED, None), "Réponse arrêtée"), ((FinishReason.CANCELLED,) * 2, "à vous de voter")],
+)
+def test_what_is_said_of_an_answer_that_was_stopped_is_true_of_the_other_one(
+    reasons: tuple[FinishReason | None, ...], said: str
+) -> None:
+    stage = Stage.ANSWERING if None in reasons else Stage.ANSWERED
+    view = Shown("duel", Prompt(Kind.OEQ, QUESTION), stage, (ShownTurn("", ("Un", "Deux"), reasons),))
+    assert said in duel_view.stopped("fr", view)
 
 
 def test_the_conversation_goes_on_until_the_vote(visitor: Visitor) -> None:

@@ -29,6 +29,13 @@
     toast.textContent = words.lost;
   };
 
+  // a heading that takes the focus is read from there on: it stands where what follows it is in sight
+  window.medinjectFocus = (selector) => {
+    const taken = document.querySelector(selector);
+    taken?.focus();
+    if (taken?.matches("h3") && taken.getBoundingClientRect().top > innerHeight / 2) taken.scrollIntoView();
+  };
+
   const follow = () => {
     const chosen = document.querySelector("#language input:checked");
     if (chosen && document.documentElement.lang !== chosen.value) document.documentElement.lang = chosen.value;
