@@ -1,4 +1,4 @@
-// Keys of the page, and votes that are given once. Listens on the document; it knows elements by their ids alone.
+// Keys of the page, where the focus goes, and votes that are given once. Listens on the document; it knows elements by their ids alone.
 // 1 to 5 give the verdict of a duel while its head says so, and N goes to the next duel or ranking once there is nothing
 // to vote on any more: then its button is the first one to press. Not while something is being typed.
 (() => {
@@ -22,6 +22,13 @@
     event.preventDefault();
     button.click();
   });
+
+  // a heading that takes the focus is read from there on: it stands where what follows it is in sight
+  window.medinjectFocus = (selector) => {
+    const taken = document.querySelector(selector);
+    taken?.focus();
+    if (taken?.matches("h3") && taken.getBoundingClientRect().top > innerHeight / 2) taken.scrollIntoView();
+  };
 
   // what is pressed between a vote and what it reveals, or as that comes, was not meant to change it
   const CALM = 600; // milliseconds that a vote has been drawn for before the next press counts

@@ -3,7 +3,7 @@
 // follows it. Listens on the document, for the list is drawn anew by the server.
 (() => {
   const list = () => document.getElementById("ranking-items");
-  const field = () => document.querySelector("#ranking-order textarea, #ranking-order input");
+  const field = () => window.medinjectField("ranking-order");
   const items = () => [...list().children];
   const letters = () => items().map((item) => item.dataset.letter);
 

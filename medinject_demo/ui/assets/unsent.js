@@ -9,13 +9,12 @@
     "ranking-question": () => document.getElementById("ranking-answers")?.dataset.battle,
     "compare-question": () => document.querySelector("#compare-cards .cards")?.dataset.asked,
   };
-  const box = (name) => document.querySelector(`#${name} textarea`);
   const unsent = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
   const asked = {}; // by box: what was sent, and which answers were there before
   const sent = {}; // by box: what it still holds and was answered
 
   const keep = (name) => {
-    const text = box(name)?.value;
+    const text = window.medinjectField(name)?.value;
     if (text === undefined) return; // not drawn yet: what is kept for it stays
     if (text.trim() && text !== sent[name]) unsent[name] = text;
     else delete unsent[name];
@@ -34,15 +33,15 @@
       delete asked[name];
       keep(name);
     }
-    const empty = box(name);
+    const empty = window.medinjectField(name);
     if (!empty || empty.value || !unsent[name]) return;
     empty.value = unsent[name];
     empty.dispatchEvent(new Event("input", { bubbles: true }));
   };
 
   document.addEventListener("input", (event) => {
-    const name = event.target.closest("[id]:not(textarea)")?.id;
-    if (!(name in ANSWERED)) return;
+    const name = Object.keys(ANSWERED).find((each) => window.medinjectField(each) === event.target);
+    if (!name) return;
     delete sent[name];
     keep(name);
   });
