@@ -192,14 +192,14 @@ class Arena:
         live = self._find(battle, session)
         return live.change(lambda duel: duel.followed_up(message.strip(), sampling)).shown
 
-    def vote(self, battle: str, session: str, ballot: Ballot) -> Receipt:
+    def vote(self, battle: str, session: str, ballot: Ballot, *, first: bool = False) -> Receipt:
         """Store a vote, or a change of it. When this returns it is on the disk; the same vote again changes nothing.
 
-        It is marked as not blind after the reveal, and where the voter has seen by name what one of these arms answers
-        to this prompt.
+        It is not blind after the reveal, nor where the voter has seen by name what one of these arms answers to this
+        prompt. ``first`` is given by who knows of no vote that this one would change: where one stands, it stays.
 
         Raises:
-            Refused: the answers have not ended, or one failed.
+            Refused: the answers have not ended, or one failed; or a vote stands where this should be the first.
             InvalidValue: a verdict on more than two answers, or a ranking of others than these.
             StoreError: the vote is not stored; it can be tried again.
         """
@@ -211,6 +211,8 @@ class Arena:
             before = duel.vote
             if before is None or before.ballot is None:
                 return self._cast(live, ballot, unsaid(len(duel.arms)), blind=self._is_blind(duel))
+            if first:
+                raise refused(Refusal.STANDS)
             blind = before.blind if before.says_again(ballot) else self._is_blind(duel)
             return self._cast(live, ballot, before.equivalent, blind=blind)
 

@@ -50,6 +50,7 @@ class Refusal(StrEnum):
     NOT_ANSWERED = "not_answered"
     FAILED = "failed_battle"
     VOTED = "already_voted"
+    STANDS = "vote_stands"
     NO_VOTE = "no_vote"
     NO_REFERENCE = "no_reference"
     REVEALED = "already_revealed"
@@ -64,6 +65,7 @@ _SENTENCES: Final = {
     Refusal.NOT_ANSWERED: "duel: expected answers that have ended, got one under way. Wait for it, or stop it.",
     Refusal.FAILED: "duel: expected whole answers, got a failure in one. It does not count; ask again.",
     Refusal.VOTED: "duel: expected one not voted on, got one whose vote was stored. Begin another.",
+    Refusal.STANDS: "vote: expected the first on these answers, got one more. Withdraw the first, or leave it.",
     Refusal.NO_VOTE: "duel: expected a vote, got none. Vote first.",
     Refusal.NO_REFERENCE: "equivalence: expected a prompt that has a reference, got one without. Leave it out.",
     Refusal.REVEALED: "equivalence: expected before the arms are revealed, got after. Leave it as it is.",

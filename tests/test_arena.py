@@ -285,6 +285,16 @@ def test_a_vote_can_be_changed_taken_back_and_cast_again(tmp_path: Path) -> None
     assert [vote.ballot for vote in arena._store.history(duel, arena.voter(ME))] == [LEFT, RIGHT, None, RIGHT]
 
 
+def test_a_vote_that_should_be_the_first_leaves_one_that_stands(tmp_path: Path) -> None:
+    arena = arena_at(tmp_path)
+    duel = played(arena)
+    arena.vote(duel, ME, LEFT, first=True)
+    assert codes(lambda: arena.vote(duel, ME, RIGHT, first=True)) == (Refusal.STANDS,)
+    assert [vote.ballot for vote in arena._store.history(duel, arena.voter(ME))] == [LEFT]
+    arena.undo(duel, ME)
+    assert arena.vote(duel, ME, RIGHT, first=True).verdict is Verdict.RIGHT
+
+
 def test_a_battle_once_voted_on_does_not_change(tmp_path: Path) -> None:
     arena = arena_at(tmp_path)
     duel = played(arena)

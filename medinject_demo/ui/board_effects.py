@@ -11,9 +11,10 @@ from ..domain import Provenance
 from ..stats.board import POINTS, Rule
 from ..stats.estimate import Estimate
 from ..stats.provenance import Conclusion, Effect, Effects, Outcome, Provenances, Step
-from .board_parts import Row, provisional, section, stacked
+from .board_parts import provisional, section, stacked
 from .board_ranking import legend
 from .measures import Axis, bar, between, figure, scale, signed, track, with_interval
+from .stacks import Row
 from .texts import Lang, number, say
 
 

@@ -10,8 +10,9 @@ from typing import Final
 from ..domain import MIXTURES, Mixture
 from ..pairing import Pair, pair_of, pairs
 from ..stats.board import Board, Cell
-from .board_parts import MARKS, arm_head, heads, section, standing, table
+from .board_parts import MARKS, arm_head, heads, section, stacked, standing, table
 from .measures import between, in_percent
+from .stacks import Row
 from .texts import name, number, say
 
 SHADES: Final = 4
@@ -54,7 +55,7 @@ def details(lang: str, board: Board) -> str:
     rows = (_pair(lang, pair, cell) for pair, cell in met.items())
     unmet = len(pairs()) - len(met)
     note = f'<p class="note">{say(lang, "board.unmet", count=unmet)}</p>' if unmet else ""
-    shown = table(lang, "pairs", heads(lang, COLUMNS), rows) + note
+    shown = stacked(lang, "pairs", COLUMNS, rows) + note
     body = section(lang, "pairs", shown)
     return f"<details><summary>{say(lang, 'board.pairs_summary')}</summary>{body}</details>"
 
@@ -86,14 +87,13 @@ def _met(lang: str, row: Mixture, counts: dict[Pair, int]) -> Iterator[str]:
             yield f'<td class="shade-{shade(count, most)}">{number(lang, count)}</td>'
 
 
-def _pair(lang: str, pair: Pair, cell: Cell) -> str:
+def _pair(lang: str, pair: Pair, cell: Cell) -> Row:
     first, second = (f"<b>{html.escape(name(lang, each))}</b>" for each in pair)
     tally = cell.tally
     counts = (tally.votes, tally.wins, tally.losses, tally.both_good, tally.both_bad, tally.alike, tally.unsure)
-    cells = "".join(f"<td>{number(lang, each)}</td>" for each in counts)
     shown = cell.controlled.scaled(100)
     chance = in_percent(lang, shown.value)
     chance = say(lang, "board.chance", chance=chance, between=between(lang, shown, write=in_percent))
     both = say(lang, "board.pair_of", first=first, second=second)
-    said = f'<td class="said">{standing(lang, cell.standing)} <span class="chance">{chance}</span></td>'
-    return f'<tr><th scope="row">{both}</th>{cells}{said}</tr>'
+    said = f'{standing(lang, cell.standing)} <span class="chance">{chance}</span>'
+    return Row("", (both, *(number(lang, each) for each in counts), said))

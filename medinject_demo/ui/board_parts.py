@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ..domain import BASE, Mixture
 from ..stats.board import Standing
+from . import stacks
+from .stacks import FLOWS, Row
 from .texts import name, say
 
 MARKS: Final = {Standing.AHEAD: "▲", Standing.BEHIND: "▼", Standing.LEVEL: "=", Standing.TOO_FEW: "·"}
 """A sign for each standing where there is no room for its words."""
-
-ROW_HEADS: Final = ("arm", "effect")
-"""Columns that say what their row is of."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a stacked table: its class, and its cells by column, as HTML."""
-
-    kind: str
-    cells: tuple[str, ...]
 
 
 def section(lang: str, key: str, body: str) -> str:
@@ -43,36 +33,13 @@ def table(lang: str, key: str, head: str, rows: Iterable[str]) -> str:
     )
 
 
-def stacked(lang: str, key: str, columns: Sequence[str], rows: Iterable[Row], *, plot: str) -> str:
-    """A table whose rows become cards where the page is narrow, each figure under the head of its column.
-
-    The roles say what such rows and cells still are. ``plot`` is the axis over the column of that name.
-    """
+def stacked(lang: str, key: str, columns: Sequence[str], rows: Iterable[Row], *, plot: str = "") -> str:
+    """A table whose rows become cards where the page is narrow. ``plot`` is the axis over the column of that name."""
     shown = {column: say(lang, f"board.{column}") for column in columns}
-    shown["plot"] = f'<span class="unseen">{shown["plot"]}</span>{plot}'
-    head = "".join(f'<th scope="col" role="columnheader" class="{each}">{text}</th>' for each, text in shown.items())
-    label = html.escape(say(lang, f"board.{key}_region"))
-    return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{label}">'
-        f'<table class="{key} stacks" role="table" aria-describedby="board-{key}-note">'
-        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>'
-        f'<tbody role="rowgroup">{"".join(_stacked_row(lang, columns, row) for row in rows)}</tbody></table></div>'
-    )
-
-
-def _label(lang: str, column: str) -> str:
-    """The head of a column before its figure."""
-    return html.escape(say(lang, "board.label", head=say(lang, f"board.{column}")))
-
-
-def _stacked_row(lang: str, columns: Sequence[str], row: Row) -> str:
-    cells = (
-        f'<th scope="row" role="rowheader" class="{key}">{text}</th>'
-        if key in ROW_HEADS
-        else f'<td role="cell" class="{key}" data-label="{_label(lang, key)}">{text}</td>'
-        for key, text in zip(columns, row.cells, strict=True)
-    )
-    return f'<tr role="row" class="{row.kind}">{"".join(cells)}</tr>'
+    if plot:
+        shown["plot"] = f'<span class="unseen">{shown["plot"]}</span>{plot}'
+    kind, region = key if plot else f"{key} {FLOWS}", say(lang, f"board.{key}_region")
+    return stacks.stacked(lang, kind, shown, rows, region=region, described=f"board-{key}-note")
 
 
 def heads(lang: str, keys: Iterable[str]) -> str:

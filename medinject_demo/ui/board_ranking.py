@@ -8,9 +8,9 @@ from typing import Final
 
 from ..domain import BASE
 from ..stats.board import HOME, Board, Rating, Row, Rule, Standing
-from .board_parts import Row as Stacked
 from .board_parts import provisional, section, stacked, standing
 from .measures import NONE, WIDEST, Axis, bar, percent, scale, track, with_interval
+from .stacks import Row as Stacked
 from .texts import name, number, say
 
 STEP: Final = 100.0

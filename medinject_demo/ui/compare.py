@@ -27,6 +27,7 @@ from .frame import REFRESH, VISITORS, Frame, Playground, explained
 from .letters import Letters, panel, weighed
 from .picker import QUICK
 from .texts import say
+from .unsent import forget_when_sent
 from .wording import Wording, Words
 
 VIEWS: Final = ("prose", "plain", "marked")
@@ -100,8 +101,12 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     shown = [results.comparison, results.letters, results.status, results.cards, results.bars, results.documents]
     drawn = [results.comparison, results.status, results.cards, results.documents]
     asked = [lang, frame.session, form.question, form.arms, results.right, *form.settings]
+    ask = [form.ask.click, form.question.submit]
+    forget_when_sent(ask, form.question)
+    # before what takes long: a browser begins the events of one press one after the other
+    gr.on(ask, lambda: gr.update(interactive=True), None, form.stop, **QUICK)
     asking = gr.on(
-        [form.ask.click, form.question.submit],
+        ask,
         _asking(behind),
         asked,
         [form.alert, *shown],
@@ -112,7 +117,6 @@ def _wire(frame: Frame, form: Form, results: Results) -> None:
     ended = asking.then(_end, ends, drawn, **QUICK)
     stopped = form.stop.click(_end, ends, drawn, cancels=[asking], **QUICK)
     stopped = stopped.then(_end, ends, drawn, **QUICK)  # a drawing that was on its way may have come in between
-    gr.on([form.ask.click, form.question.submit], lambda: gr.update(interactive=True), None, form.stop, **QUICK)
     for last in (ended, stopped):
         last.then(lambda: gr.update(interactive=False), None, form.stop, **QUICK)
         weighing = last.then(

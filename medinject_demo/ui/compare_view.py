@@ -91,7 +91,8 @@ def cards(lang: str, comparison: Comparison | None) -> str:
     marks = say(lang, "compare.marks", first=name(lang, first.mixture))
     reference = None if comparison.live or first.failed else first
     shown = "".join(_card(lang, card, None if card is first else reference) for card in comparison.cards)
-    return f'<p class="marks hint">{marks}</p><div class="cards" data-count="{len(comparison.cards)}">{shown}</div>'
+    told = f'data-count="{len(comparison.cards)}" data-asked="{html.escape(comparison.asked)}"'
+    return f'<p class="marks hint">{marks}</p><div class="cards" {told}>{shown}</div>'
 
 
 def provenances(lang: str, mixture: Mixture) -> list[str]:

@@ -36,7 +36,7 @@ class Duels(Table):
             self.on([button.click], self._stopping(side), [])
         ballot = [parts.reasons[Side.LEFT], parts.reasons[Side.RIGHT], parts.comment, parts.profile]
         for verdict, button in parts.verdicts.items():
-            self.on([button.click], self._voting(verdict), ballot)
+            self.on([button.click], self._voting(verdict), ballot).then(None, js="() => window.medinjectVoted()")
         self.on([parts.reveal.click], self.reveal, [parts.equivalent[Side.LEFT], parts.equivalent[Side.RIGHT]])
 
     def seated(self, session: str, question: str, *how: Any) -> Seat:
@@ -84,7 +84,7 @@ class Duels(Table):
                 self.arena.stop(visit.seat.duel, visit.seat.session, side)
                 return visit.seat
 
-            return self.order(visit, order, told=lambda lang, before, after: duel_view.stopped(lang, self.name))
+            return self.order(visit, order, told=self.stopped)
 
         return stop
 
@@ -93,7 +93,8 @@ class Duels(Table):
             def order() -> Seat:
                 ballot = Ballot.read(verdict, (left or [], right or []), comment or "", me)
                 self.admit(Act.VOTE, visit)
-                return voted(self.arena, visit.seat, ballot)
+                another = verdict is not visit.seat.verdict
+                return voted(self.arena, visit.seat, ballot, first=another and not visit.seat.late)
 
             return self.order(visit, order)
 

@@ -67,7 +67,8 @@ class Parts(TableParts):
             updates[button] = gr.update(visible=going)
         for verdict, button in self.verdicts.items():
             first = verdict is seat.verdict or awaits_vote(view, seat)
-            updates[button] = gr.update(variant="primary" if first else "secondary")
+            may = not seat.stands or verdict is seat.verdict
+            updates[button] = gr.update(variant="primary" if first else "secondary", interactive=may)
         return updates
 
     def told_of(self, lang: str, seat: Seat) -> str:

@@ -39,9 +39,11 @@ def asked(lang: str, shown: Shown | None, name: str = "duel") -> str:
     return f'<h3 {named} tabindex="-1" class="unseen">{say(lang, f"{name}.answers")}</h3>{put}'
 
 
-def stopped(lang: str, name: str = "duel") -> str:
-    """What is said of a side that was stopped; its button goes, so the focus does too."""
-    return status(say(lang, "duel.ended_cancelled"), focus=f"#{name}-answers")
+def stopped(lang: str, view: Shown | None, name: str = "duel") -> str:
+    """What is said of a side that was stopped, or of all once none goes on; its button goes, so the focus does too."""
+    if view is None or view.stage is Stage.ANSWERING:
+        return status(say(lang, "duel.ended_cancelled"), focus=f"#{name}-answers")
+    return ended(lang, view, name, focus=f"#{name}-answers")
 
 
 def card(lang: str, shown: Shown | None, place: int, *, name: str, title: str, plain: bool) -> str:
@@ -68,10 +70,10 @@ def _turn(lang: str, turn: ShownTurn, place: int, *, plain: bool) -> str:
 _TOLD = ("empty", FinishReason.CANCELLED, FinishReason.LENGTH, FinishReason.ERROR)
 
 
-def verdict_head(lang: str, name: str = "duel", *, late: bool) -> str:
-    """How a vote is given; after the reveal, what a change of it would be."""
-    told = say(lang, f"{name}.verdict_late") if late else say(lang, f"{name}.verdict_keys")
-    return f"<h3>{say(lang, f'{name}.verdict')}</h3><p>{told}</p>"
+def verdict_head(lang: str, seat: Seat, name: str = "duel") -> str:
+    """How a vote is given, then how it is changed. Digits vote while the page's script finds ``duel-keys``."""
+    state = "late" if seat.late else "stands" if seat.stands else "keys"
+    return f'<h3>{say(lang, f"{name}.verdict")}</h3><p id="{name}-{state}">{say(lang, f"{name}.verdict_{state}")}</p>'
 
 
 def reference(lang: str, text: str, name: str = "duel") -> str:

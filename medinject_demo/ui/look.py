@@ -23,7 +23,7 @@ def look() -> dict[str, Any]:
 
 
 def theme() -> gr.themes.Base:
-    """Teal on slate grey, with contrasts of at least 4.5 to 1 for text in light and dark."""
+    """Teal on slate grey, with contrasts of at least 4.5 to 1 for text and 3 to 1 for boxes, in light and dark."""
     return gr.themes.Default(
         primary_hue="teal",
         neutral_hue="slate",
@@ -44,6 +44,12 @@ def theme() -> gr.themes.Base:
         block_info_text_color_dark="*neutral_300",
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_300",
+        checkbox_border_color="*neutral_500",
+        checkbox_border_color_dark="*neutral_400",
+        checkbox_border_color_selected="*primary_700",
+        checkbox_border_color_selected_dark="*primary_500",
+        checkbox_background_color_selected="*primary_700",
+        checkbox_background_color_selected_dark="*primary_600",
         input_placeholder_color="*neutral_500",
         input_placeholder_color_dark="*neutral_400",
     )

@@ -54,10 +54,12 @@ class Picker:
                 min_width=260,
             )
             self.random = make(
-                gr.Button, {"value": "picker.random"}, elem_id=f"{prefix}-random", scale=0, min_width=120
+                gr.Button, {"value": "picker.random"}, elem_id=f"{prefix}-random", scale=0, min_width=160
             )
         with folded:
-            self.told = gr.HTML("", elem_id=f"{prefix}-none", js_on_load=None)
+            self.told = gr.HTML(
+                "", elem_id=f"{prefix}-none", elem_classes="picker-told", js_on_load=None, padding=False
+            )
         frame.wording.redraw(self._told, self.filters, [self.told])
         self._language = frame.language
 

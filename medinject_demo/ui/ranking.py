@@ -7,7 +7,7 @@ from typing import Any
 from ..duel import Shown
 from ..limiter import Act
 from ..votes.records import Ballot
-from . import duel_view, ranking_view
+from . import ranking_view
 from .frame import Frame
 from .order import ranks_of
 from .ranking_parts import Parts, lay_out
@@ -46,7 +46,7 @@ class Rankings(Table):
             self.arena.stop(visit.seat.duel, visit.seat.session, *places)
             return visit.seat
 
-        return self.order(visit, order, told=lambda lang, before, after: duel_view.stopped(lang, self.name))
+        return self.order(visit, order, told=self.stopped)
 
     def submit(self, visit: Visit, order: str, comment: str, me: str) -> Updates:
         """Store the ranking, or a change of it."""
@@ -55,7 +55,7 @@ class Rankings(Table):
             places = len(self.arena.shown(visit.seat.duel, visit.seat.session).turns[-1].texts)
             ballot = Ballot.ranked(ranks_of(order or "", places), comment or "", me)
             self.admit(Act.VOTE, visit)
-            return ranked(self.arena, visit.seat, ballot)
+            return ranked(self.arena, visit.seat, ballot, first=not visit.seat.late)
 
         return self.order(visit, ranking)
 

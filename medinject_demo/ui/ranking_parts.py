@@ -24,8 +24,6 @@ from .table_parts import (
 
 USUAL: Final = 4
 """Answers to rank, unless asked otherwise."""
-ORDERED: Final = "const order = () => setTimeout(() => window.medinjectOrdered?.()); watch('value', order); order();"
-"""A list that was drawn, or drawn anew, takes the order that stands in its field."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def _ballot(frame: Frame) -> dict[str, Any]:
     make = frame.wording.make
     with gr.Column(visible=False, elem_id="ranking-ballot") as box:
         head = gr.HTML("", js_on_load=None, elem_id="ranking-head")
-        items = gr.HTML("", elem_id="ranking-list", js_on_load=ORDERED)
+        items = gr.HTML("", elem_id="ranking-list", js_on_load=None)
         words = {"label": "ranking.order", "info": "ranking.order_info"}
         order = make(gr.Textbox, words, lines=1, max_lines=1, elem_id="ranking-order")
         with make(gr.Accordion, {"label": "ranking.remarks"}, open=False, elem_id="ranking-remarks"):

@@ -12,6 +12,7 @@ from ..votes.rankings import Ranking
 from . import duel_view, inert
 from .order import written
 from .seat import Seat
+from .stacks import Row, stacked
 from .texts import say
 
 SHORT: Final = 70
@@ -68,15 +69,13 @@ def reveal(lang: str, battle: Battle, ranking: Ranking) -> str:
     """Who was who, the best first, and the order as it was given."""
     places = sorted(range(len(battle.answers)), key=lambda place: (ranking[place] if ranking else 0, place))
     sides = tuple(zip(*(turn.answers for turn in battle.turns), strict=True))
-    heads = ("rank", "answer", *duel_view.FEATURES)
-    head = "".join(f'<th scope="col">{_head(lang, each)}</th>' for each in heads)
-    body = "".join(_row(lang, place, sides[place], ranking) for place in places)
+    heads = {each: _head(lang, each) for each in ("rank", "answer", *duel_view.FEATURES)}
+    rows = [_row(lang, place, sides[place], ranking) for place in places]
     told = say(lang, "ranking.chose", order=written(ranking)) if ranking else say(lang, "ranking.said_withdrawn")
     title = say(lang, "duel.revealed")
     return (
         f'<h3 id="ranking-reveal-title" tabindex="-1">{title}</h3><p>{html.escape(told)}</p>'
-        f'<div class="wide" role="region" tabindex="0" aria-label="{title}">'
-        f'<table class="reveal ranked"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f"{stacked(lang, 'reveal ranked', heads, rows, region=title)}"
     )
 
 
@@ -84,10 +83,9 @@ def _head(lang: str, name: str) -> str:
     return say(lang, f"duel.{name}" if name in duel_view.FEATURES else f"ranking.{name}")
 
 
-def _row(lang: str, place: int, said: tuple[Answer, ...], ranking: Ranking) -> str:
-    cells = "".join(f"<td>{cell(lang, said)}</td>" for cell in duel_view.FEATURES.values())
+def _row(lang: str, place: int, said: tuple[Answer, ...], ranking: Ranking) -> Row:
     rank = str(ranking[place]) if ranking else ""
-    return f'<tr><td>{rank}</td><th scope="row">{LETTERS[place]}</th>{cells}</tr>'
+    return Row("", (rank, LETTERS[place], *(tell(lang, said) for tell in duel_view.FEATURES.values())))
 
 
 def told(lang: str, before: Seat, seat: Seat) -> str:

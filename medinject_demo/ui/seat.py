@@ -52,6 +52,16 @@ class Seat:
         """True where a verdict given now comes after the reveal."""
         return self.battle is not None
 
+    @property
+    def judges(self) -> bool:
+        """True where a vote is followed by the reference, and by the arms only after it."""
+        return self.verdict is not None and bool(self.reference)
+
+    @property
+    def stands(self) -> bool:
+        """True where a vote is stored and the arms are not revealed: it can be withdrawn, and no other is taken."""
+        return self.voted and not self.late
+
 
 def seated(arena: Arena, session: str, text: str, prompts: Sequence[Prompt], sampling: Sampling) -> Seat:
     """Propose a duel on a text.
@@ -68,12 +78,21 @@ def followed(arena: Arena, session: str, link: str) -> Seat:
     Raises:
         Refused: there is none, or it was not shared.
     """
-    at = arena.standing(link, session)
-    seat = Seat(link, session, closed=at.guest, guest=at.guest)
+    guest = arena.standing(link, session).guest
+    return caught_up(arena, Seat(link, session, closed=guest, guest=guest))
+
+
+def caught_up(arena: Arena, seat: Seat) -> Seat:
+    """A seat with the vote that stands, which may have been given elsewhere: on another page, or in an order before.
+
+    Raises:
+        Refused: as ``Arena.standing``.
+    """
+    at = arena.standing(seat.duel, seat.session)
     if at.receipt is None:
         return seat
-    told = at.receipt
-    return replace(_told(seat, told), battle=at.battle)
+    after = replace(_told(seat, at.receipt), battle=at.battle)
+    return after if after.late or not after.voted or after.judges else revealed(arena, after)
 
 
 def seated_to_rank(
@@ -96,26 +115,25 @@ def shown(arena: Arena, seat: Seat) -> Shown | None:
     return arena.shown(seat.duel, seat.session) if seat.duel else None
 
 
-def voted(arena: Arena, seat: Seat, ballot: Ballot) -> Seat:
+def voted(arena: Arena, seat: Seat, ballot: Ballot, *, first: bool = False) -> Seat:
     """Store a vote; where the prompt has no reference to judge by, the arms are revealed at once.
 
     Raises:
         Refused, StoreError: as ``Arena.vote``; the seat is as it was.
     """
     _require(seat)
-    receipt = arena.vote(seat.duel, seat.session, ballot)
-    after = _told(seat, receipt)
-    return after if receipt.reference and not seat.late else revealed(arena, after)
+    after = _told(seat, arena.vote(seat.duel, seat.session, ballot, first=first))
+    return after if after.judges and not seat.late else revealed(arena, after)
 
 
-def ranked(arena: Arena, seat: Seat, ballot: Ballot) -> Seat:
+def ranked(arena: Arena, seat: Seat, ballot: Ballot, *, first: bool = False) -> Seat:
     """Store a ranking; the arms are revealed at once, and the reference with them.
 
     Raises:
         Refused, StoreError: as ``Arena.vote``; the seat is as it was.
     """
     _require(seat)
-    return revealed(arena, _told(seat, arena.vote(seat.duel, seat.session, ballot)))
+    return revealed(arena, _told(seat, arena.vote(seat.duel, seat.session, ballot, first=first)))
 
 
 def revealed(arena: Arena, seat: Seat, equivalent: Sequence[bool | None] = (None, None)) -> Seat:

@@ -19,10 +19,13 @@ from markdown_it.utils import EnvType, OptionsDict
 from ..adapters.registry import STUDIED, Profile, profile
 from ..domain import BASE, MIXTURES, STUDY_SIZE, Mixture, Provenance
 from .frame import Frame, Playground
+from .stacks import FLOWS, Row, stacked
 from .texts import name, number, say
 
 SHARES: Final = ("absent", "whole", "half", "third")
 """Key of the share of each source in a mixture of none, one, two or three."""
+COLUMNS: Final = ("arm", *Provenance, "items", "published")
+"""Of the table of mixtures, as the style sheet calls them."""
 CITATION: Final = """\
 @misc{belmadani2026medinjectionfr,
   title         = {MedInjection-FR: Exploring the Role of Native, Synthetic, and Translated Data
@@ -103,21 +106,17 @@ def _mixtures(lang: str) -> str:
     """The factorial as a table: the share of each source in each arm, its items, where it is published."""
     sources = [name(lang, Mixture.of([each])) for each in Provenance]
     heads = [say(lang, "study.arm"), *sources, say(lang, "study.items"), say(lang, "study.published")]
-    head = "".join(f'<th scope="col">{html.escape(each)}</th>' for each in heads)
-    rows = "".join(f"<tr>{''.join(_cells(lang, mixture))}</tr>" for mixture in MIXTURES)
-    label = html.escape(say(lang, "study.mixtures_region"))
-    return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{label}"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    rows = [Row("", tuple(_cells(lang, mixture))) for mixture in MIXTURES]
+    shown = {key: html.escape(head) for key, head in zip(COLUMNS, heads, strict=True)}
+    return stacked(lang, FLOWS, shown, rows, region=say(lang, "study.mixtures_region"))
 
 
 def _cells(lang: str, mixture: Mixture) -> Iterator[str]:
-    yield f'<th scope="row">{html.escape(name(lang, mixture))}</th>'
+    yield html.escape(name(lang, mixture))
     for level in mixture.levels:
-        yield f"<td>{say(lang, f'study.{SHARES[level * sum(mixture.levels)]}')}</td>"
-    yield f"<td>{number(lang, STUDY_SIZE) if mixture.provenances else say(lang, 'study.untrained')}</td>"
-    yield f"<td>{_prose(_published(mixture), inline=True)}</td>"
+        yield say(lang, f"study.{SHARES[level * sum(mixture.levels)]}")
+    yield number(lang, STUDY_SIZE) if mixture.provenances else say(lang, "study.untrained")
+    yield _prose(_published(mixture), inline=True)
 
 
 def _published(mixture: Mixture) -> str:

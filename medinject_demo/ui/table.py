@@ -23,9 +23,10 @@ from ..limiter import Act
 from ..prompts import layout
 from . import duel_view
 from .frame import REFRESH, VISITORS, Frame, explained
-from .seat import Seat, opened, shown, withdrawn
+from .seat import Seat, caught_up, opened, shown, withdrawn
 from .table_parts import TableParts
 from .texts import Lang, say
+from .unsent import forget_when_sent
 from .visit import Visit, from_components
 
 Updates = dict[Block, Any]
@@ -68,7 +69,9 @@ class Table(abc.ABC):
         """Bind the common events to their orders; ``how`` is what a start reads besides the question."""
         parts = self._parts
         self.picker.wire(parts.question)
-        self.streams([parts.start.click, parts.question.submit], self.start, [parts.question, *how])
+        asked = [parts.start.click, parts.question.submit]
+        forget_when_sent(asked, parts.question)  # before its answers come
+        self.streams(asked, self.start, [parts.question, *how])
         self.streams([parts.regenerate.click], self.regenerate, [])
         self.on([parts.undo.click], self.undo, [])
         self.on([parts.next.click], self.next, [*self.picker.filters, parts.question])
@@ -163,8 +166,7 @@ class Table(abc.ABC):
         following = self._following(visit, question or "", specialty, kind)
         told = self._says(visit.lang, f"{self.name}.said_next", focus=self._question)
         cleared = dict.fromkeys(self._parts.written, gr.skip()) | self.blank(None)
-        painted = self._paint(replace(visit, seat=Seat()), None)
-        return painted | cleared | {self._parts.question: following} | told
+        return self._paint(replace(visit, seat=Seat()), None) | cleared | {self._parts.question: following} | told
 
     def redraw(self, visit: Visit) -> Updates:
         """Draw the table as it is."""
@@ -181,11 +183,15 @@ class Table(abc.ABC):
             after = order()
             painted = self._paint(replace(visit, seat=after), shown(self.arena, after))
         except MedInjectError as error:
-            return self._refused(visit.lang, error)
+            return self._standing(visit, error) | self._refused(visit.lang, error)
         said = told or self.told
         if not said(visit.lang, visit.seat, after):
             return painted
         return painted | self.tell(visit.lang, lambda lang: said(lang, visit.seat, after))
+
+    def stopped(self, lang: str, before: Seat, after: Seat) -> str:
+        """What is said of answers that were stopped."""
+        return duel_view.stopped(lang, self._view(after), self.name)
 
     def admit(self, act: Act, visit: Visit) -> None:
         """Count an order of the one who sits; Refused where there are too many."""
@@ -228,11 +234,9 @@ class Table(abc.ABC):
             yield self._refused(visit.lang, error, self._question)
             return
         focus = self._answers if time.monotonic() - begun_at < SOON else ""
-
-        def ended(lang: str) -> str:
-            return duel_view.ended(lang, view, self.name, unstored=unstored, focus=focus)
-
-        yield self._paint(visit, view) | self.tell(visit.lang, ended)
+        yield self._paint(visit, view) | self.tell(
+            visit.lang, lambda lang: duel_view.ended(lang, view, self.name, unstored=unstored, focus=focus)
+        )
 
     @property
     def _answers(self) -> str:
@@ -278,6 +282,13 @@ class Table(abc.ABC):
 
     def _refused(self, lang: str, error: MedInjectError, focus: str = "") -> Updates:
         return self.tell(lang, lambda lang: duel_view.status(explained(lang, error), alert=True, focus=focus))
+
+    def _standing(self, visit: Visit, error: MedInjectError) -> Updates:
+        """The table with the vote that an order has met, where it expected none."""
+        if not isinstance(error, Refused) or Refusal.STANDS not in error.codes:
+            return {}
+        seat = caught_up(self.arena, visit.seat)
+        return self._paint(replace(visit, seat=seat), shown(self.arena, seat))
 
     def _unstored(self) -> bool:
         """True where votes could not be stored at this moment."""

@@ -27,7 +27,7 @@ LINK: Final = (
 """The page alone knows under which address it was opened: behind a proxy the server does not."""
 FOCUS: Final = (
     "watch('value', () => { const told = element.querySelector('[data-focus]'); "
-    "if (told) setTimeout(() => document.querySelector(told.dataset.focus)?.focus(), 60); });"
+    "if (told) setTimeout(() => window.medinjectFocus(told.dataset.focus), 60); });"
 )
 """A status that names what takes the focus gives it, once what came with it is drawn."""
 
@@ -84,7 +84,7 @@ class TableParts(ABC):
         updates: dict[Block, Any] = {part: gr.update(visible=each) for part, each in seen.items()}
         updates[self.next] = self._next(lang, seat, view)
         updates[self.start] = gr.update(interactive=not answering)
-        updates[self.head] = duel_view.verdict_head(lang, self.name, late=seat.late)
+        updates[self.head] = duel_view.verdict_head(lang, seat, self.name)
         updates[self.asked] = duel_view.asked(lang, view, self.name)
         updates[self.reference] = duel_view.reference(lang, seat.reference, self.name) if seat.reference else ""
         for part, told in (

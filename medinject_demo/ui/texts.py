@@ -18,6 +18,10 @@ from ..domain import Mixture
 FOLDER: Final = Path(__file__).parent / "words"
 _BEFORE_UNIT: Final = re.compile(r"(?<=[\d}]) (?=(?:s|ms|ko|Mo|Go|points?)\b|\{unit\})")
 """The space between a number, or the field of one, and its unit."""
+_TOGETHER: Final = re.compile(
+    r"(?<=[\d}]) (?=à [\d{])|(?<=\bà) (?=[\d{])|(?<=\ble) (?=\d)|(?<=\bMaj) (?=\+)|(?<=\+) (?=Entrée\b)"
+)
+"""The spaces of a range, of a number that is dialled, and of keys that are pressed together."""
 
 
 class Lang(StrEnum):
@@ -71,7 +75,8 @@ def accepted(header: str) -> Lang:
 def typeset(text: str) -> str:
     """French typography: curved apostrophes; no line break before high punctuation or units, inside « » or numbers."""
     text = re.sub(r"(?<=\d) (?=\d{3}\b)", "\u202f", text)
-    text = _BEFORE_UNIT.sub("\u00a0", text)
+    for together in (_BEFORE_UNIT, _TOGETHER):
+        text = together.sub("\u00a0", text)
     text = re.sub(r" ([;?!])", "\u202f\\1", text)
     text = re.sub(r" ([:»%])", "\u00a0\\1", text)
     return text.replace("« ", "«\u00a0").replace("'", "’")

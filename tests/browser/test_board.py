@@ -22,7 +22,7 @@ from medinject_demo.ui.frame import Playground
 from tests.votes.generated import fill, plausible
 
 from .conftest import Picture, Visitor
-from .visits import SIZES, Visit, open_tab, overflow, settle, violations
+from .visits import SIZES, Visit, cut, open_tab, overflow, settle, small, violations
 
 pytestmark = pytest.mark.browser
 
@@ -94,6 +94,19 @@ def clipped(here: Visit) -> list[str]:
                 .map((each) => each.className + " " + each.innerText)"""
         )
     )
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_of_the_boards_tables_only_a_square_one_must_be_scrolled_on_a_phone(
+    visit: Visitor, voted: Playground, url: str, size: str
+) -> None:
+    vote(voted, 200)
+    here = seen(visit(size=size, url=url))
+    for details in here.page.locator("#board details").all():
+        details.evaluate("(each) => { each.open = true; }")
+    settle(here.page)
+    assert cut(here.page) == (["Tableau des victoires par paire"] if size == "phone" else [])
+    assert small(here.page) == [] or size == "desktop"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -8,7 +8,7 @@ from medinject_demo.prompts import layout, load_prompts
 from medinject_demo.ui.frame import Playground
 
 from .conftest import Picture, Visitor
-from .visits import Visit, overflow, settle, violations
+from .visits import SIZES, Visit, overflow, settle, violations
 
 QUESTION = "Quels sont les signes de la grippe ?"
 CHOICES = next(each for each in load_prompts() if each.options)
@@ -71,6 +71,16 @@ def test_a_duel_needs_no_mouse(visit: Visitor, behind: Playground, size: str) ->
     assert focused(here) == "duel-question"
 
 
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_what_takes_the_focus_is_where_what_follows_it_can_be_read(visit: Visitor, size: str) -> None:
+    here = asked(visit(size=size))
+    assert here.page.locator("#duel-left .answer").bounding_box()["y"] < 0.6 * SIZES[size]["height"]
+    here.page.locator("#verdict-left").click()
+    here.page.locator("#reveal-title").wait_for()
+    settle(here.page)
+    assert 0 <= here.page.locator("#reveal-title").bounding_box()["y"] < 0.6 * SIZES[size]["height"]
+
+
 def test_no_key_throws_answers_away_that_were_not_voted_on(visit: Visitor) -> None:
     here = asked(visit())
     here.page.keyboard.press("n")
@@ -90,6 +100,39 @@ def test_digits_do_nothing_once_the_models_are_revealed(visit: Visitor, behind: 
         settle(here.page)
     latest = max(behind.store.live_votes(), key=lambda live: live.vote.at)
     assert (latest.ballot.verdict, latest.vote.blind) == ("left", True)
+
+
+@pytest.mark.parametrize("question", [QUESTION, layout(CHOICES)], ids=["revealed at once", "with a reference"])
+def test_a_second_press_before_the_first_has_been_read_changes_nothing(
+    visit: Visitor, behind: Playground, question: str
+) -> None:
+    here = asked(visit(), question)
+    here.page.evaluate(
+        """() => new MutationObserver(() => {
+            const told = document.querySelector("#reveal-title, #reference-title");
+            if (told) document.getElementById("verdict-right").click();
+        }).observe(document.body, { subtree: true, childList: true })"""
+    )
+    for digit in "125":
+        here.page.keyboard.press(digit)
+    here.page.locator("#verdict-both_bad").evaluate("button => button.click()")
+    here.page.locator("#reveal-title, #reference-title").first.wait_for()
+    settle(here.page)
+    latest = max(behind.store.live_votes(), key=lambda live: live.vote.at)
+    assert (latest.ballot.verdict, latest.vote.blind) == ("left", True)
+    assert here.page.locator("#duel-status [role=alert]").count() == 0
+    assert "A est meilleure" in here.page.locator("#duel-status").inner_text()
+
+
+def test_after_a_moment_a_verdict_can_be_changed_by_its_button(visit: Visitor, behind: Playground) -> None:
+    here = asked(visit())
+    here.page.keyboard.press("1")
+    here.page.locator("#reveal-title").wait_for()
+    here.page.wait_for_timeout(1000)
+    here.page.locator("#verdict-right").click()
+    here.page.get_by_text("ne compte pas comme aveugle").wait_for()
+    latest = max(behind.store.live_votes(), key=lambda live: live.vote.at)
+    assert (latest.ballot.verdict, latest.vote.blind) == ("right", False)
 
 
 def test_digits_vote_on_a_french_keyboard_without_shift(visit: Visitor, behind: Playground) -> None:

@@ -61,6 +61,6 @@ def test_a_link_is_copied_and_a_guest_votes_blind_by_it(
 
 def test_a_link_to_nothing_leaves_a_page_that_works(visit: Visitor, url: str) -> None:
     here = followed(visit(), f"{url.rstrip('/')}/?duel=perdu")
-    here.page.get_by_text("ne mène à aucun duel partagé").wait_for()
+    here.page.get_by_text("Aucun duel n’est visible").wait_for()
     asked(here)
     assert here.complaints == []

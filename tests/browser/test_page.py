@@ -66,7 +66,7 @@ def test_the_warnings_are_in_sight_on_every_tab(visit: Visitor) -> None:
     page = visit(size="phone").page
     for name in NAMES:
         open_tab(page, name)
-        assert "15 ou le 112" in page.get_by_role("note").inner_text()
+        assert "le\u00a015 ou le\u00a0112" in page.get_by_role("note").inner_text()
 
 
 def test_a_tab_is_reached_and_opened_by_keyboard(visit: Visitor) -> None:

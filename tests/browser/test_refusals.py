@@ -44,6 +44,18 @@ def test_a_verdict_that_is_refused_for_its_comment_says_so_in_sight(
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("question", "words"), [("", "Écrivez une question"), ("a" * 9000, "trop long")])
+def test_a_question_that_is_refused_says_so_in_sight_of_the_button(
+    visit: Visitor, size: str, question: str, words: str
+) -> None:
+    here = visit(size=size)
+    here.page.set_viewport_size({"width": SIZES[size]["width"], "height": 640})
+    here.page.locator("#duel-question textarea").fill(question)
+    here.page.locator("#duel-start").click()
+    assert said(here, "duel", words)
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_a_follow_up_that_is_held_back_says_so_in_sight(visit: Visitor, size: str) -> None:
     here = test_duel.asked(visit(size=size))
     here.page.locator("#duel-message textarea").fill(PHONE)

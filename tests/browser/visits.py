@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from medinject_demo.ui.page import TABS
 
@@ -18,6 +19,37 @@ LOCALES: Final = {"fr": "fr-FR", "en": "en-GB"}
 PATIENCE: Final = 60_000
 """Milliseconds to wait for what a visitor would see at once: the machine may be very busy."""
 UNACCEPTED: Final = ("serious", "critical")
+TOUCHED: Final = "button, summary, a[href], select, [role=tab], label:has(> input), #duel-link-field"
+SMALL: Final = f"""() => [...document.querySelectorAll("{TOUCHED}")]
+    .filter((each) => each.checkVisibility() && !each.closest(".visually-hidden"))
+    .filter((each) => !each.closest("p, li") && !each.matches(".icon-button"))
+    .map((each) => [each, each.getBoundingClientRect()])
+    .filter(([, box]) => box.height && (box.height < 43.5 || box.width < 43.5))
+    .map(([each, box]) => `${{each.id || each.className}} ${{each.innerText}} ${{box.width}} x ${{box.height}}`)"""
+"""What a finger cannot hit; links inside sentences are left, and a small button whose target is around it."""
+CUT: Final = """() => [...document.querySelectorAll(".wide")]
+    .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth + 1)
+    .map((each) => each.getAttribute("aria-label"))"""
+
+FAINT: Final = """() => {
+    const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const linear = (part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+    const light = (colour) => {
+        const [red, green, blue] = parts(colour).map(linear);
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05;
+    };
+    const behind = (element) => {
+        const colour = getComputedStyle(element).backgroundColor;
+        return (parts(colour)[3] ?? 1) > 0 ? colour : behind(element.parentElement);
+    };
+    const contrast = (one, other) => Math.max(one / other, other / one);
+    return [...document.querySelectorAll("input:is([type=checkbox], [type=radio])")]
+        .filter((each) => each.checkVisibility())
+        .map((each) => [each, getComputedStyle(each).borderTopColor, behind(each.parentElement)])
+        .filter(([, border, ground]) => contrast(light(border), light(ground)) < 3)
+        .map(([each, border, ground]) => `${each.value} ${each.checked} ${border} on ${ground}`);
+}"""
+"""Boxes whose border is below 3 to 1 with what is behind it (WCAG 2.2, 1.4.11), which axe does not look at."""
 
 
 @dataclass
@@ -67,6 +99,17 @@ def _place_among_hidden(page: Page, name: str) -> int:
     return hidden.index(name)
 
 
+def duel_of(url: str) -> str:
+    """The duel that an address names; empty where it names none."""
+    return dict(parse_qsl(urlsplit(url).query)).get("duel", "")
+
+
+def shown_duel(page: Page) -> str:
+    """The duel or the ranking that is in sight; empty where there is none."""
+    shown = page.locator("[data-battle]").locator("visible=true")
+    return str(shown.get_attribute("data-battle")) if shown.count() else ""
+
+
 def settle(page: Page) -> None:
     """Wait until nothing on the page has changed for a quarter of a second."""
     page.evaluate(
@@ -83,6 +126,21 @@ def settle(page: Page) -> None:
 def overflow(page: Page) -> int:
     """Pixels by which the page is wider than the window."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def small(page: Page) -> list[str]:
+    """What is in sight to touch, and too small for it."""
+    return list(page.evaluate(SMALL))
+
+
+def faint(page: Page) -> list[str]:
+    """Boxes in sight that are hard to see."""
+    return list(page.evaluate(FAINT))
+
+
+def cut(page: Page) -> list[str]:
+    """Tables in sight of which a part must be scrolled to."""
+    return list(page.evaluate(CUT))
 
 
 def violations(page: Page) -> list[str]:

@@ -41,7 +41,7 @@ def test_a_side_is_favoured_where_the_interval_leaves_half_out(left: float, sent
 def test_position_is_with_its_interval_and_with_what_was_observed() -> None:
     text = said(BIAS, "La gauche")
     assert text.startswith("53\u00a0%")
-    assert "de 51\u00a0% à 55\u00a0%" in text
+    assert "de 51\u00a0%\u00a0à\u00a055\u00a0%" in text
     assert "Observé" in text
 
 
@@ -63,7 +63,7 @@ def test_the_longer_answer_and_the_lengths_are_told() -> None:
 def test_styles_are_in_points_and_the_value_is_of_what_weighs_most() -> None:
     text = said(BIAS, "Poids du style")
     assert text.startswith("+104")
-    assert "Longueur\u00a0: +104 (de +69 à +139)" in text
+    assert "Longueur\u00a0: +104 (de +69\u00a0à\u00a0+139)" in text
     assert "Émojis\u00a0: \u221217" in text
 
 

@@ -36,12 +36,14 @@ def unknown(found: Provenances) -> Provenances:
 
 def test_what_native_data_add_is_said_in_points_with_its_interval() -> None:
     said = sentence("fr", effect(Conclusion.ADDS, NATIVE), Outcome.PREFERENCE)
-    assert said == "Les données natives, ajoutées à d’autres, font gagner 87\u00a0points (de 52 à 122) en moyenne."
+    size = "87\u00a0points (de 52\u00a0à\u00a0122)"
+    assert said == f"Les données natives, ajoutées à d’autres, font gagner {size} en moyenne."
 
 
 def test_a_loss_is_said_without_a_sign_and_from_the_smaller_to_the_larger() -> None:
     said = sentence("fr", effect(Conclusion.TAKES, SYNTHETIC), Outcome.PREFERENCE)
-    assert said == "Les données synthétiques, ajoutées à d’autres, font perdre 87\u00a0points (de 52 à 122) en moyenne."
+    size = "87\u00a0points (de 52\u00a0à\u00a0122)"
+    assert said == f"Les données synthétiques, ajoutées à d’autres, font perdre {size} en moyenne."
 
 
 def test_where_the_data_cannot_tell_it_says_so() -> None:
@@ -54,7 +56,7 @@ def test_where_the_data_cannot_tell_it_says_so() -> None:
 
 def test_whether_native_adds_to_translated_is_one_sentence() -> None:
     step = Step(NATIVE, Mixture.of([TRANSLATED]), estimate(0.5, 0.2), Conclusion.ADDS)
-    said = "Les données natives, ajoutées aux données traduites, font gagner 87\u00a0points (de 52 à 122)."
+    said = "Les données natives, ajoutées aux données traduites, font gagner 87\u00a0points (de 52\u00a0à\u00a0122)."
     assert step_sentence("fr", step, Outcome.PREFERENCE) == said
     assert step_sentence("en", step, Outcome.PREFERENCE) == (
         "Native data, added to translated data, gain 87 points (52 to 122)."
@@ -80,10 +82,10 @@ def test_every_contrast_has_its_own_sentence(lang: Lang, conclusion: Conclusion,
 
 def test_a_share_is_in_percentage_points_and_one_is_singular() -> None:
     assert size("fr", Estimate(0.123, 0, 0.1, 0.2), Conclusion.ADDS, Outcome.EXACTNESS) == (
-        "12,3\u00a0points de pourcentage (de 10,0 à 20,0)"
+        "12,3\u00a0points de pourcentage (de 10,0\u00a0à\u00a020,0)"
     )
     one = Estimate(1 / POINTS, 0, 0, 2 / POINTS)
-    assert size("fr", one, Conclusion.NONE, Outcome.PREFERENCE) == "+1\u00a0point (de 0 à +2)"
+    assert size("fr", one, Conclusion.NONE, Outcome.PREFERENCE) == "+1\u00a0point (de 0\u00a0à\u00a0+2)"
     assert size("en", Estimate(0, 0, -0.1, 0.1), Conclusion.NONE, Outcome.PREFERENCE).startswith("0 points")
 
 
@@ -104,7 +106,10 @@ def test_every_effect_has_its_bars_its_figure_and_its_sentence() -> None:
     cells = Cells(effects("fr", FOUND))
     preference, equivalence = cells.tables
     assert [row[0] for row in preference[1:]] == [label("fr", subset) for subset in SUBSETS]
-    assert preference[1][2:] == ["+87 de +35 à +139", sentence("fr", FOUND.preference.effects[0], Outcome.PREFERENCE)]
+    assert preference[1][2:] == [
+        "+87 de +35\u00a0à\u00a0+139",
+        sentence("fr", FOUND.preference.effects[0], Outcome.PREFERENCE),
+    ]
     assert len(equivalence) == 8
     assert len(cells.of("span", "bar")) == 2 * 7 + 7  # raw and controlled, then one for equivalence
 
@@ -139,7 +144,7 @@ def test_an_outcome_that_nobody_judged_says_so() -> None:
 
 
 def test_the_size_of_what_matters_is_quoted() -> None:
-    assert f"tient tout entier à {0.3 * POINTS:.0f}\u00a0points au plus" in effects("fr", FOUND)
+    assert f"tient tout entier à\u00a0{0.3 * POINTS:.0f}\u00a0points au plus" in effects("fr", FOUND)
 
 
 def test_what_answers_rest_on_is_questions_and_what_preferences_rest_on_is_voters() -> None:

@@ -69,7 +69,7 @@ def test_what_was_said_of_the_reference_is_stored(visitor: Visitor, services: Pl
 def test_a_vote_can_be_changed_and_taken_back(visitor: Visitor, services: Playground) -> None:
     before = services.store.counts().votes
     asked(visitor)
-    assert "Touches 1 à 5" in visitor.value("verdict-head")
+    assert "touches 1\u00a0à\u00a05" in visitor.value("verdict-head")
     visitor.press("verdict-left")
     assert "ne comptera pas comme aveugle" in visitor.value("verdict-head")
     visitor.press("verdict-unsure")
@@ -86,9 +86,10 @@ def test_a_vote_that_is_taken_back_before_the_reveal_may_be_given_again_blind(
 ) -> None:
     asked(visitor, layout(CHOICES))
     visitor.press("verdict-left")
-    assert "Touches 1 à 5" in visitor.value("verdict-head")
+    assert "retirez votre vote" in visitor.value("verdict-head")
     visitor.press("duel-undo")
     assert "voter de nouveau" in visitor.value("duel-status")
+    assert "touches 1\u00a0à\u00a05" in visitor.value("verdict-head")
     visitor.press("verdict-right")
     assert latest(services).vote.blind
 

@@ -93,7 +93,7 @@ def test_who_comes_back_by_the_link_finds_their_own_vote(maker: Visitor, guest: 
 @pytest.mark.parametrize("link", ["unknown", "\x00", "a" * 5000, "duel 0'; --"], ids=["unknown", "nul", "huge", "sql"])
 def test_a_link_to_nothing_is_said_in_a_sentence_and_the_page_is_as_any(guest: Visitor, link: str) -> None:
     guest.arrive(link)
-    assert "ne mène à aucun duel partagé" in guest.value("duel-status")
+    assert "Aucun duel n’est visible" in guest.value("duel-status")
     assert not guest.sees("duel-area")
     asked(guest)
     assert guest.sees("ballot")
@@ -106,7 +106,7 @@ def test_a_duel_that_was_not_shared_is_said_in_the_same_sentence(
     maker.press("verdict-left")
     battle = max(place[1].store.live_votes(), key=lambda live: live.vote.at).vote.battle
     guest.arrive(battle)
-    assert "ne mène à aucun duel partagé" in guest.value("duel-status")
+    assert "Aucun duel n’est visible" in guest.value("duel-status")
 
 
 def test_an_address_without_a_link_changes_nothing(guest: Visitor) -> None:

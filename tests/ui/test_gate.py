@@ -156,7 +156,7 @@ def test_a_link_that_is_followed_is_a_question_and_a_page_without_one_is_none(tm
         for _ in range(2):
             visitor.arrive("")
         visitor.arrive("unknown")
-        assert "ne mène à aucun duel partagé" in visitor.value("duel-status")
+        assert "Aucun duel n’est visible" in visitor.value("duel-status")
         visitor.arrive("unknown")
         assert "plus vite que le site ne le permet" in visitor.value("duel-status")
 

@@ -69,7 +69,9 @@ def test_a_figure_below_zero_has_a_true_minus() -> None:
 
 
 def test_an_interval_is_said_as_the_language_does() -> None:
-    assert with_interval("fr", Estimate(1, 1, -2, 3)) == '<b>1</b> <span class="interval">de \u22122 à 3</span>'
+    assert (
+        with_interval("fr", Estimate(1, 1, -2, 3)) == '<b>1</b> <span class="interval">de \u22122\u00a0à\u00a03</span>'
+    )
     assert with_interval("en", Estimate(1, 1, -2, 3)) == '<b>1</b> <span class="interval">\u22122 to 3</span>'
 
 
@@ -79,10 +81,10 @@ def test_what_has_no_width_has_no_interval() -> None:
 
 def test_a_share_is_in_per_cent_and_none_is_a_dash() -> None:
     assert percent("fr", Estimate(0.5, 0.1, 0.25, 0.75)).startswith("<b>50\u00a0%</b>")
-    assert "de 25\u00a0% à 75\u00a0%" in percent("fr", Estimate(0.5, 0.1, 0.25, 0.75))
+    assert "de 25\u00a0%\u00a0à\u00a075\u00a0%" in percent("fr", Estimate(0.5, 0.1, 0.25, 0.75))
     assert percent("fr", None) == "–"
 
 
 def test_a_share_that_is_known_well_is_written_with_a_decimal() -> None:
-    assert "de 49,0\u00a0% à 51,0\u00a0%" in percent("fr", Estimate(0.5, 0.005, 0.49, 0.51))
-    assert "de 48\u00a0% à 52\u00a0%" in percent("fr", Estimate(0.5, 0.01, 0.48, 0.52))
+    assert "de 49,0\u00a0%\u00a0à\u00a051,0\u00a0%" in percent("fr", Estimate(0.5, 0.005, 0.49, 0.51))
+    assert "de 48\u00a0%\u00a0à\u00a052\u00a0%" in percent("fr", Estimate(0.5, 0.01, 0.48, 0.52))

@@ -91,9 +91,22 @@ def test_typesetting() -> None:
     assert typeset("L'eau : « oui » ; 5 % ?") == "L’eau\u00a0: «\u00a0oui\u00a0»\u202f; 5\u00a0%\u202f?"
 
 
+@pytest.mark.parametrize(
+    ("text", "together"),
+    [
+        ("touches 1 à 5", "1\u00a0à\u00a05"),
+        ("de {low} à {high}", "{low}\u00a0à\u00a0{high}"),
+        ("appelez le 15 ou le 112", "le\u00a0112"),
+        ("Maj + Entrée va à la ligne", "Maj\u00a0+\u00a0Entrée va à la"),
+    ],
+)
+def test_a_range_a_number_to_dial_and_keys_pressed_together_stay_on_one_line(text: str, together: str) -> None:
+    assert together in typeset(text)
+
+
 def test_a_number_and_its_unit_stay_on_one_line() -> None:
     assert typeset("de {low} à {high} s, 400 points, {size} ko") == (
-        "de {low} à {high}\u00a0s, 400\u00a0points, {size}\u00a0ko"
+        "de {low}\u00a0à\u00a0{high}\u00a0s, 400\u00a0points, {size}\u00a0ko"
     )
     assert (
         typeset("{matters} {unit} au plus ; {source} sont 28")

@@ -62,6 +62,7 @@ class Visitor:
     """One browser: it tracks the value of each component and what is seen of it, as the page's script does."""
 
     def __init__(self, url: str, token: str) -> None:
+        self.token = token
         self.client = httpx.Client(base_url=url, timeout=30)
         self.session_hash = "".join(random.Random(token).choices(string.ascii_lowercase, k=11))
         self.heard: list[bytes] = []
@@ -86,6 +87,10 @@ class Visitor:
     def sees(self, element: str) -> bool:
         """Whether a component is shown."""
         return bool(self.props[self.ids[element]].get("visible", True))
+
+    def presses(self, element: str) -> bool:
+        """Whether a button may be pressed."""
+        return bool(self.props[self.ids[element]].get("interactive", True))
 
     def arrive(self, link: str) -> None:
         """Open the page under an address that ends with ``?duel=`` and this, and take what comes of it."""

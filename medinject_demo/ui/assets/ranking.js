@@ -3,7 +3,7 @@
 // follows it. Listens on the document, for the list is drawn anew by the server.
 (() => {
   const list = () => document.getElementById("ranking-items");
-  const field = () => document.querySelector("#ranking-order textarea, #ranking-order input");
+  const field = () => window.medinjectField("ranking-order");
   const items = () => [...list().children];
   const letters = () => items().map((item) => item.dataset.letter);
 
@@ -40,8 +40,8 @@
     tie,
   };
 
+  const ranked = (group, place) => `${place + 1}${group.length > 1 ? ` (${list().dataset.tied})` : ""}`;
   const draw = (groups) => {
-    const words = list().dataset;
     groups.forEach((group, place) => {
       [...group].sort().forEach((letter, number) => {
         const item = items().find((each) => each.dataset.letter === letter);
@@ -49,16 +49,20 @@
         const tied = group.length > 1;
         item.classList.toggle("tied", tied);
         item.classList.toggle("first", number === 0);
-        item.querySelector(".rank").textContent = `${place + 1}${tied ? ` (${words.tied})` : ""}`;
+        item.querySelector(".rank").textContent = ranked(group, place);
         item.querySelector("[data-move=tie]").setAttribute("aria-pressed", String(tied));
       });
     });
   };
 
-  const ordered = () => {
-    if (list()) draw(current());
+  // a list that was drawn, or drawn anew, takes the order that stands in its field: Gradio says of neither when it is done
+  const shown = () => items().map((item) => `${item.dataset.letter} ${item.querySelector(".rank")?.textContent}`).join();
+  const meant = (groups) =>
+    groups.flatMap((group, place) => [...group].sort().map((letter) => `${letter} ${ranked(group, place)}`)).join();
+  const follow = () => {
+    if (list() && field() && shown() !== meant(current())) draw(current());
   };
-  window.medinjectOrdered = ordered;
+  new MutationObserver(follow).observe(document, { subtree: true, childList: true, characterData: true });
 
   const write = (groups, letter) => {
     field().value = written(groups);
