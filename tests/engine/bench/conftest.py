@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from datetime import date
 
@@ -13,6 +14,15 @@ from medinject_demo.engine.bench.stage import Stage
 from medinject_demo.engine.bench.subject import SHAPES, TINY, Subject, random_subject
 
 from .work import NOWHERE, SLOW, SMALL
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _nothing_of_other_tests_to_collect() -> Iterator[None]:
+    """Each line ends with a collection, which takes a second where a whole suite's modules and pages lie about."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="package")
