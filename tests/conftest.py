@@ -12,6 +12,8 @@ import torch
 
 if not torch.cuda.is_available():  # kernels are interpreted; Triton reads this when it is first imported
     os.environ["TRITON_INTERPRET"] = "1"
+# read when Ray is first imported: its threads hold up no other program that a later test starts
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 from medinject_demo.training.corpus import CORPUS, Corpus
 from medinject_demo.training.data import Pools
