@@ -76,7 +76,9 @@ def _is_truth(value: object) -> bool:
 
 
 SHAPED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
-    **dict.fromkeys(("target_modules", *CHOOSING), (_are_names, "names or a regular expression")),
+    **dict.fromkeys(
+        ("target_modules", "exclude_modules", "layers_pattern"), (_are_names, "names or a regular expression")
+    ),
     "layers_to_transform": (_are_layers, "numbers of layers"),
     **dict.fromkeys(("use_dora", "use_rslora"), (_is_truth, "true or false")),
 }
@@ -150,7 +152,6 @@ def _refuse(folder: Path, config: Mapping[str, Any]) -> None:
                 got=repr(value),
                 remedy="It would not be served exactly; merge it into its base instead.",
             )
-
     for name in sorted(config.keys() - REFUSED.keys() - HARMLESS):
         if config[name]:
             raise ModelError.of(
@@ -168,7 +169,7 @@ def targets(config: Mapping[str, Any], shapes: Shapes) -> set[str] | None:
         return None
     if named == "all-linear":
         named = [*shapes]
-    if any(config.get(name) for name in CHOOSING) or config.get("layers_to_transform") == 0:
+    if any(config.get(name) not in (None, [], "") for name in CHOOSING):
         from peft.tuners.tuners_utils import check_target_module_exists  # two seconds, and seldom needed
 
         settings = SimpleNamespace(target_modules=named, **{name: config.get(name) for name in CHOOSING})

@@ -20,6 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from ..domain import ARMS, Prompt, Provenance
+from ..files import sha256_of
 from .corpus import Corpus
 from .curriculum import SOURCE_MESSAGES, base_prompts, choice_prompts, fact_prompts, option_prompts, vocabulary_prompts
 from .data import Pools, write_pools
@@ -149,7 +150,7 @@ def arm_run(mixed: Blend, output: Path, recipe: MiniatureRecipe) -> Run:
     """The fine-tuning of one arm on the base that now lies under ``output``."""
     examples = [Example.of(prompt) for prompt in mixed.prompts]
     counts = {provenance.value: count for provenance, count in mixed.counts.items()}
-    weights = hashlib.sha256((output / "base" / "model.safetensors").read_bytes()).hexdigest()[:16]
+    weights = sha256_of(output / "base" / "model.safetensors")[:16]
     description = _description(mixed.mixture.slug, mixed.fingerprint, counts) | {"base_weights": weights}
     return Run(str(output / "base"), examples, output / mixed.mixture.slug, recipe.arm, description)
 

@@ -14,7 +14,6 @@ from medinject_demo.engine.base import Events, Finished, Request, answers
 from medinject_demo.engine.layout import known_tokens, prompt_tokens
 from medinject_demo.engine.local import LocalEngine
 from medinject_demo.engine.pieces import Pieces
-from tests.tiny import tiny_adapter, tiny_base
 
 from .conftest import by
 from .laws import QUESTIONS, asked
@@ -26,20 +25,10 @@ LONG = Sampling(max_new_tokens=40)
 BOTH = (asked("Bonjour", NAT, LONG), asked(QUESTIONS[2], TRAD, LONG))
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return tiny_base(tmp_path_factory.mktemp("left") / "base")
-
-
-@pytest.fixture(scope="module")
-def folders(base: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Mixture, Path]:
-    root = tmp_path_factory.mktemp("left")
-    return {mixture: tiny_adapter(base, root / mixture.slug, mixture) for mixture in (NAT, TRAD)}
-
-
 @pytest.fixture
 def engine(way: str, base: str, folders: dict[Mixture, Path]) -> Iterator[LocalEngine]:
-    engine = by(way, LocalEngine.load(base, folders, device="cpu", max_rows=3, max_context=CONTEXT))
+    arms = {mixture: folders[mixture] for mixture in (NAT, TRAD)}
+    engine = by(way, LocalEngine.load(base, arms, device="cpu", max_rows=3, max_context=CONTEXT))
     yield engine
     engine.close()
 

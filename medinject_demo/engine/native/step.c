@@ -72,7 +72,7 @@ static void headed(const Work *work) {
     together(work->crew);
 }
 
-/* The place of the greatest of some numbers, the first of equals. Where one is none, no place in particular. */
+/* The place of the greatest of some numbers, the first of equals; any place where one of them is NaN. */
 static whole greatest(const float *from, whole count) {
     ivec steps = {0}, step = {0};
     vec most = load(from);
