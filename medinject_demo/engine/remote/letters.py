@@ -1,10 +1,9 @@
 """The weights of an exercise's letters at a server: exact, or none.
 
 A letter counts written with and without a space before it, each where it is one token, as ``engine.choices`` counts it.
-A server that tells its
-tokens (``/tokenize``) and the log-probabilities of tokens that one names (``logprob_token_ids``), as vLLM does, gives
-them exactly. Any other gives the most probable tokens only: they do where no letter is missing among them, and what is
-missing is too little to matter. Nothing is filled in.
+A server that tells its tokens (``/tokenize``) and the log-probabilities of tokens that one names
+(``logprob_token_ids``), as vLLM does, gives them exactly. Any other gives the most probable tokens only: they do where
+no letter is missing among them, and what is missing is too little to matter. Nothing is filled in.
 """
 
 from __future__ import annotations
